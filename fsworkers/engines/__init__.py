@@ -1,0 +1,1 @@
+"""How a run executes: in the pool, or in this process."""

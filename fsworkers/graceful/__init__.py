@@ -1,0 +1,1 @@
+"""The descriptor layer: file operations that wait for a free descriptor instead of failing."""

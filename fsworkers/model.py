@@ -1,0 +1,83 @@
+"""The records that every part speaks in: what was asked, what came of it. No behaviour."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+Status: TypeAlias = Literal["done", "failed", "skipped", "timed_out", "crashed", "cancelled"]
+
+STATUSES: tuple[Status, ...] = ("done", "failed", "skipped", "timed_out", "crashed", "cancelled")
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """A job's single final state.
+
+    Attributes:
+        path: The item the job was for, as it was given; for files found by a scan a ``str`` that
+            ``os.fsencode`` turns into the exact name.
+        status: One of ``STATUSES``.
+        value: What the task returned; ``None`` unless ``status`` is ``done``.
+        error: ``"Type: message"`` or the reason in words; ``None`` when ``status`` is ``done``.
+        attempts: How often the job was executed; 0 when it never was.
+        size: Bytes of the file when the attempt began; ``None`` where there is no such file.
+        duration_s: Seconds the last attempt took inside the worker.
+        worker: Number of the worker that ran the last attempt; ``None`` when none did.
+        traceback: The remote traceback's text when the task raised.
+    """
+
+    path: Any
+    status: Status
+    value: Any = None
+    error: str | None = None
+    attempts: int = 0
+    size: int | None = None
+    duration_s: float = 0.0
+    worker: int | None = None
+    traceback: str | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """Something a scan found that is not to be run: its outcome is settled already.
+
+    Attributes:
+        path: The path as it was met.
+        status: ``skipped`` (a FIFO, a link that is not followed…) or ``failed`` (unreadable).
+        reason: Why, in words.
+    """
+
+    path: str
+    status: Status
+    reason: str
+
+
+class DescriptorUse(msgspec.Struct, frozen=True):
+    """Descriptor figures of a run; counts add up over the workers, the rest is the largest one."""
+
+    limit: int = 0
+    budget: int = 0
+    peak: int = 0
+    waits: int = 0
+    waited_s: float = 0.0
+    refused: int = 0
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """What a whole run came to. ``found`` equals the sum of the six outcomes, always."""
+
+    run: str
+    found: int
+    done: int
+    failed: int
+    skipped: int
+    timed_out: int
+    crashed: int
+    cancelled: int
+    bytes: int
+    seconds: float
+    files_per_s: float
+    workers: int
+    restarts: int
+    retries: int
+    descriptors: DescriptorUse

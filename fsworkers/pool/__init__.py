@@ -1,0 +1,1 @@
+"""The worker pool: dispatcher, lanes, workers."""

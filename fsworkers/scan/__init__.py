@@ -1,0 +1,1 @@
+"""Trees and file lists, turned into jobs as they are met."""
