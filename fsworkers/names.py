@@ -1,0 +1,48 @@
+"""File names as they may be shown: any name becomes text that is safe on a terminal.
+
+A name may hold newlines, escape sequences and bytes that are no UTF-8. What must be exact (a
+record, a checksum list) has its own encoding elsewhere; this is for messages that people read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+
+__all__ = ["printable"]
+
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Letters of several scripts and emoji are joined by these two; they move nothing on the screen.
+_HARMLESS_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
+_ASCII_PRINTABLE = re.compile(r"[ -~]*")
+
+
+def printable(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    r"""Render a file name for a message: what a terminal could act on is escaped.
+
+    Control characters (C0, DEL, C1), line separators, direction overrides and bytes that are no
+    UTF-8 become ``\n``, ``\x1b``, ``\u202e``…; letters of any script stay. A backslash stays
+    as it is, so this is for reading and cannot always be turned back.
+    """
+    text = os.fsdecode(name)
+    if _ASCII_PRINTABLE.fullmatch(text) or text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if (
+        character.isprintable()
+        or unicodedata.category(character) == "Zs"
+        or character in _HARMLESS_FORMAT_CHARACTERS
+    ):
+        return character
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"  # one undecodable byte, as surrogateescape holds it
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

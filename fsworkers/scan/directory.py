@@ -1,0 +1,66 @@
+"""Reading one directory: the only module of the scan that takes a descriptor.
+
+A path of more than ``PATH_MAX`` bytes cannot be handed to the kernel, but the directory exists
+and its files count. It is reached in steps relative to an open directory, as ``openat(2)`` allows,
+two descriptors at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from os import scandir
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["opened_directory"]
+
+# Linux limits.h and macOS sys/syslimits.h, less the longest name and two slashes, so that a name
+# found in the directory can still be looked up under the directory's path.
+_LONGEST_PATH_BYTES = (1024 if sys.platform == "darwin" else 4096) - 257
+# A character is four bytes at most: shorter ones need no counting.
+_SURELY_SHORT_CHARACTERS = _LONGEST_PATH_BYTES // 4
+_STEP_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextmanager
+def opened_directory(path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """Open a directory and give its entries, read from the kernel as they are drawn.
+
+    Only ``name`` and the questions to an entry may be used: its ``path`` is the bare name where
+    the directory's own path is too long. One descriptor is held, two for such a path.
+
+    Raises:
+        OSError: The directory cannot be opened; drawing entries may raise it too.
+    """
+    if len(path) <= _SURELY_SHORT_CHARACTERS or len(os.fsencode(path)) <= _LONGEST_PATH_BYTES:
+        with scandir(path) as entries:
+            yield entries
+        return
+    descriptor = _open_in_steps(path)
+    try:
+        with scandir(descriptor) as entries:
+            # Typed as for bytes or str in the stub, but names are str for a descriptor.
+            yield entries
+    finally:
+        os.close(descriptor)
+
+
+def _open_in_steps(path: str) -> int:
+    """Open a directory by way of its ancestors, each released when the next is open."""
+    rest = os.fsencode(path)
+    held: int | None = None
+    try:
+        while len(rest) > _LONGEST_PATH_BYTES:
+            cut = rest.rindex(b"/", 0, _LONGEST_PATH_BYTES)
+            following = os.open(rest[: cut + 1], _STEP_FLAGS, dir_fd=held)
+            if held is not None:
+                os.close(held)
+            held, rest = following, rest[cut + 1 :].lstrip(b"/")
+        return os.open(rest or b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=held)
+    finally:
+        if held is not None:
+            os.close(held)

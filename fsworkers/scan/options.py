@@ -1,0 +1,145 @@
+"""What a scan is asked to leave in and out, and how sizes and ages are written.
+
+Only plain data: ``fsworkers.scan.filters`` acts on it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from fsworkers.scan.globs import compile_glob
+
+__all__ = ["ScanOptions", "SizeRange", "parse_duration", "parse_size"]
+
+_SIZE = re.compile(r"([+-]?)(\d{1,30})(?:b|([kmgt])(i?)b?)?", re.IGNORECASE | re.ASCII)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+_DURATION_PART = re.compile(r"\s*(\d{1,12}(?:\.\d{1,9})?)\s*([a-zA-Z]+)", re.ASCII)
+_MINUTE_S = 60.0
+_HOUR_S = 60 * _MINUTE_S
+_DAY_S = 24 * _HOUR_S
+_UNIT_S = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), _MINUTE_S),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), _HOUR_S),
+    **dict.fromkeys(("d", "day", "days"), _DAY_S),
+    **dict.fromkeys(("w", "week", "weeks"), 7 * _DAY_S),
+    **dict.fromkeys(("M", "month", "months"), 30.44 * _DAY_S),
+    **dict.fromkeys(("y", "year", "years"), 365.25 * _DAY_S),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRange:
+    """Sizes from ``minimum_bytes`` to ``maximum_bytes``, both included; ``None`` has no end."""
+
+    minimum_bytes: int = 0
+    maximum_bytes: int | None = None
+
+    def has(self, size_bytes: int) -> bool:
+        """Whether a file of this size is in the range."""
+        return self.minimum_bytes <= size_bytes and (
+            self.maximum_bytes is None or size_bytes <= self.maximum_bytes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """The filters of a scan. Nothing is left out unless asked.
+
+    A file must pass all of them. What a filter leaves out is not reported at all.
+
+    Attributes:
+        globs: Patterns (``fsworkers.scan.globs``) of which one must match: the name, or when the
+            pattern holds a slash, the path below the PATH argument. As in ``fd``, a pattern
+            without a capital letter ignores case: ``*.jpg`` takes ``A.JPG``, ``*.JPG`` takes
+            only that.
+        excludes: Patterns to leave out, matched as ``globs`` are but in exact case. A directory
+            that matches is not entered; a pattern that ends in a slash is for directories alone.
+            A PATH argument that is a directory is never excluded itself.
+        skip_hidden: Leave out names with a leading dot, and do not enter such directories.
+            PATH arguments are taken even so.
+        follow: Follow symbolic links. Those that are PATH arguments are followed always.
+        max_depth: How deep to go: 1 takes the files right in a PATH. ``None`` for no limit.
+        sizes: Ranges that the size must all be in. Like an age, a size is asked of regular files,
+            so FIFOs, links that are not followed and the like are then not reported either.
+        changed_within_s: Take files modified within this many seconds before the scan began.
+
+    Raises:
+        ValueError: A pattern cannot be read, or ``max_depth`` or ``changed_within_s`` is negative.
+    """
+
+    globs: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    skip_hidden: bool = False
+    follow: bool = False
+    max_depth: int | None = None
+    sizes: tuple[SizeRange, ...] = ()
+    changed_within_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse at once what could only fail once the scan is under way."""
+        for pattern in (*self.globs, *self.excludes):
+            compile_glob(pattern)
+        if self.max_depth is not None and self.max_depth < 0:
+            raise ValueError(f"a depth of {self.max_depth} is below 0; 1 takes a PATH's own files")
+        if self.changed_within_s is not None and not self.changed_within_s >= 0:
+            raise ValueError("the age of a file cannot be negative; give something like 2h or 3d")
+
+
+def parse_size(text: str) -> SizeRange:
+    """Read a size as ``fd --size`` writes it: ``+10k``, ``-1Mi``, ``500b``.
+
+    ``+`` is at least, ``-`` at most, neither is exactly. Units are ``b``, ``k``, ``m``, ``g``,
+    ``t`` (powers of 1000) and ``ki``, ``mi``, ``gi``, ``ti`` (of 1024) in any case, with or without
+    a closing ``b``; no unit means bytes.
+
+    Raises:
+        ValueError: The text is none of this.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(
+            f"'{text}' is not a size; write +10k (at least), -1M (at most) or 500b (exactly), "
+            "with b, k, m, g, t for powers of 1000 or ki, mi, gi, ti for powers of 1024"
+        )
+    sign, number, unit, binary = found.groups(default="")
+    size_bytes = int(number) * (1024 if binary else 1000) ** _POWERS[unit.lower()]
+    match sign:
+        case "+":
+            return SizeRange(minimum_bytes=size_bytes)
+        case "-":
+            return SizeRange(maximum_bytes=size_bytes)
+    return SizeRange(size_bytes, size_bytes)
+
+
+def parse_duration(text: str) -> float:
+    """Read a length of time as ``fd --changed-within`` writes it, into seconds.
+
+    ``30s``, ``10min``, ``2h``, ``3d``, ``1w``, ``1 month``, ``1y``, and sums such as
+    ``1h 30min``. ``m`` is a minute, ``M`` a month of 30.44 days, a year has 365.25.
+
+    Raises:
+        ValueError: The text is none of this.
+    """
+    total_s, position, stripped = 0.0, 0, text.strip()
+    while stripped and position < len(stripped):
+        found = _DURATION_PART.match(stripped, position)
+        unit_s = None if found is None else _unit_s(found[2])
+        if found is None or unit_s is None:
+            break
+        total_s += float(found[1]) * unit_s
+        position = found.end()
+    else:
+        if stripped:
+            return total_s
+    raise ValueError(
+        f"'{text}' is not a length of time; write a number and a unit such as 30s, 10min, 2h, 3d, "
+        "1w, 1month or 1y, or several: '1h 30min'"
+    )
+
+
+def _unit_s(unit: str) -> float | None:
+    # Only "m" and "M" differ by case.
+    return _UNIT_S.get(unit) or _UNIT_S.get(unit.lower())

@@ -1,0 +1,145 @@
+"""The PATH arguments of a scan: what each one is, and which of them are the same thing.
+
+A directory is known by device and inode number, everything else by its parent directory and name,
+so that spellings, repeats, overlaps and links to one directory make no difference while hard links
+stay separate files.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from fsworkers.model import Entry
+from fsworkers.scan.errors import PathNotFound
+from fsworkers.scan.kinds import error_reason, link_error_reason, special_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fsworkers.scan.filters import Filters
+
+__all__ = ["AnyPath", "Identity", "Roots", "check_paths", "resolve"]
+
+AnyPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+#: Device and inode number of a directory.
+Identity: TypeAlias = tuple[int, int]
+
+OWN_OUTPUT = "written by this run"
+
+
+@dataclass(slots=True)
+class Roots:
+    """PATH arguments, resolved.
+
+    Attributes:
+        found: In order: a directory's path with its identity, else the file or settled entry.
+        directories: The identity of each directory among them, and the path it was given as.
+        names: By identity of the parent directory: names that a walk leaves out, because they are
+            PATHs themselves (``None``), or reports as skipped (the reason).
+    """
+
+    found: list[tuple[str, Identity] | str | Entry] = field(default_factory=list)
+    directories: dict[Identity, str] = field(default_factory=dict)
+    names: dict[Identity, dict[str, str | None]] = field(default_factory=dict)
+
+
+def check_paths(paths: Iterable[AnyPath]) -> None:
+    """Refuse a PATH that does not exist, before anything is started.
+
+    A dangling link exists, and so may what cannot be reached for want of permission: the scan
+    reports those.
+
+    Raises:
+        PathNotFound: The first PATH that does not exist.
+    """
+    for path in map(os.fsdecode, paths):
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            raise PathNotFound(path) from None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG and max(map(len, path.split("/"))) > 255:
+                raise PathNotFound(path) from None
+
+
+def resolve(paths: Iterable[AnyPath], filters: Filters, own: Iterable[AnyPath] = ()) -> Roots:
+    """Look at every PATH once, following links, and drop those that repeat an earlier one.
+
+    Filters by name, size and age hold for a file that is a PATH too, its depth and a leading dot
+    do not matter. A file they leave out is not claimed, so that a walk that meets it decides anew.
+
+    Args:
+        paths: The PATH arguments.
+        filters: What to leave out.
+        own: Files that the run itself writes, whether they exist already or not.
+    """
+    roots = Roots()
+    for path in map(os.fsdecode, own):
+        parent, name = _place(path)
+        if parent is not None:
+            roots.names.setdefault(parent, {})[name] = OWN_OUTPUT
+    for path in map(os.fsdecode, paths):
+        _add(roots, path, filters)
+    return roots
+
+
+def _add(roots: Roots, path: str, filters: Filters) -> None:
+    kind, item = look_at(path, filters)
+    if kind == "left out":
+        return
+    is_link = os.path.islink(path.rstrip("/") or path)
+    if is_link or kind != "directory":
+        parent, name = _place(path)
+        if parent is not None:
+            siblings = roots.names.setdefault(parent, {})
+            if name in siblings:
+                reason = siblings[name]
+                if reason is not None:
+                    roots.found.append(Entry(path, "skipped", reason))
+                    siblings[name] = None
+                return
+            siblings[name] = None
+    if isinstance(item, tuple):
+        identity = item[1]
+        if identity in roots.directories:
+            return
+        roots.directories[identity] = path
+    roots.found.append(item)
+
+
+def look_at(
+    path: str, filters: Filters
+) -> tuple[Literal["directory", "other", "left out"], tuple[str, Identity] | str | Entry]:
+    """Tell what one given path is, following links; the second part is for ``Roots.found``."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return "other", Entry(path, "failed", link_error_reason(path, error))
+    except ValueError as error:  # a NUL in the name
+        return "other", Entry(path, "failed", error_reason(error))
+    if stat.S_ISDIR(status.st_mode):
+        return "directory", (path, (status.st_dev, status.st_ino))
+    name = os.path.basename(path)
+    takes_file = filters.takes_file
+    if filters.takes_given is not None and not filters.takes_given(name, name):
+        return "left out", path
+    if stat.S_ISREG(status.st_mode):
+        taken = takes_file is None or takes_file(status)
+        return ("other" if taken else "left out"), path
+    entry = Entry(path, "skipped", special_kind(status.st_mode))
+    return ("other" if takes_file is None else "left out"), entry
+
+
+def _place(path: str) -> tuple[Identity | None, str]:
+    """Give the parent directory's identity, and the name within it."""
+    parent, name = os.path.split(path.rstrip("/"))
+    try:
+        status = os.stat(parent or ".")
+    except (OSError, ValueError):
+        return None, name
+    return (status.st_dev, status.st_ino), name
