@@ -1,0 +1,91 @@
+"""CSV as RFC 4180 has it: a header, CRLF line ends, quotes around what needs them.
+
+The columns are those of JSON Lines, all present in every row; what is missing is an empty field.
+A value that is no text or number is written as JSON (``true``, ``[1,2]``), without quotes of its
+own where that is text. Names and values are
+written as they are, newlines and control characters included, inside quotes where needed.
+
+A file name may begin with ``=`` or ``@``, which spreadsheets take for a formula. It is not altered
+here, because a changed name is a wrong one: import the columns as text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET
+
+from fsworkers.sinks.plain import encode, lossy
+from fsworkers.sinks.rows import COLUMNS, path_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fsworkers.model import Outcome
+    from fsworkers.sinks.output import Output
+
+__all__ = ["CsvSink", "csv_rows"]
+
+
+class CsvSink:
+    """Writes outcomes as CSV; the header comes with the first batch, or at the end."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._has_header = False
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Write a batch; see ``Sink.write``."""
+        if outcomes:
+            self._write(csv_rows(outcomes))
+
+    def close(self) -> None:
+        """End the output; see ``Sink.close``. Without any outcome it holds the header alone."""
+        try:
+            if not self._has_header:
+                self._write(b"")
+        finally:
+            self._output.close()
+
+    def _write(self, rows: bytes) -> None:
+        header = b"" if self._has_header else ",".join(COLUMNS).encode() + b"\r\n"
+        self._output.write(header + rows)
+        self._has_header = True
+
+
+def csv_rows(outcomes: Sequence[Outcome]) -> bytes:
+    """Encode outcomes as rows, without the header."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([_fields(each) for each in outcomes])
+    return text.getvalue().encode()
+
+
+def _fields(outcome: Outcome) -> tuple[object, ...]:
+    path, path_b64 = path_columns(outcome.path)
+    return (
+        path,
+        outcome.status,
+        _field(outcome.value),
+        lossy(outcome.error or ""),
+        outcome.attempts,
+        outcome.size,
+        outcome.duration_s,
+        outcome.worker,
+        "" if path_b64 is UNSET else path_b64,
+        lossy(outcome.traceback or ""),
+    )
+
+
+def _field(value: Any) -> object:
+    if value is None or type(value) is float:
+        return value
+    if type(value) is int and value.bit_length() <= 64:
+        return value
+    if isinstance(value, str):
+        return lossy(str.__str__(value))
+    encoded = encode(value)
+    text: str = msgspec.json.decode(encoded) if encoded.startswith(b'"') else encoded.decode()
+    return text

@@ -1,0 +1,88 @@
+"""What can be wrong with an output, before a run and during it."""
+
+from __future__ import annotations
+
+import os
+
+from fsworkers.errors import FsworkersError
+from fsworkers.names import printable
+
+__all__ = [
+    "AlgorithmMismatch",
+    "DigestsMissing",
+    "OutputFailed",
+    "OutputUnwritable",
+    "SinkError",
+    "UnknownFormat",
+]
+
+
+class SinkError(FsworkersError):
+    """An output cannot take what it should: the root of the errors of this package."""
+
+
+class UnknownFormat(SinkError, ValueError):  # noqa: N818 - named for what happened
+    """Neither the output's name nor an explicit format says how to write it."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        self.name = name
+        self.known = known
+        super().__init__(
+            f"no output format is known for '{printable(name)}'. "
+            f"Use one of {', '.join(known)}, or leave the output out for JSON Lines on stdout."
+        )
+
+
+class AlgorithmMismatch(SinkError, ValueError):  # noqa: N818 - named for what happened
+    """A checksum list was named for one algorithm, and another is what the task computes."""
+
+    def __init__(self, path: str, expected: str, algorithm: str) -> None:
+        self.path = path
+        self.expected = expected
+        self.algorithm = algorithm
+        super().__init__(
+            f"'{printable(path)}' is the name of a list of {expected} checksums, but the task "
+            f"computes {algorithm}. Rename the output, or choose {expected} as the algorithm."
+        )
+
+
+class OutputUnwritable(SinkError, OSError):  # noqa: N818 - named for what happened
+    """An output cannot be opened. Nothing was written, and what was there is untouched."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"cannot write to '{printable(path)}': {reason}. Choose another output.")
+
+
+class OutputFailed(SinkError, OSError):  # noqa: N818 - named for what happened
+    """Writing to an output failed in mid-run, for example because the disk is full.
+
+    A regular file was cut back to its last whole line where the system allowed it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"writing to '{printable(path)}' failed: {reason}. "
+            "What it holds up to here is whole; make room or choose another output."
+        )
+
+
+class DigestsMissing(SinkError, ValueError):  # noqa: N818 - named for what happened
+    """Files were done, but their values were no checksums; all other lines were written."""
+
+    def __init__(self, path: str, missing_count: int, first: str) -> None:
+        self.path = path
+        self.missing_count = missing_count
+        self.first = first
+        super().__init__(
+            f"'{printable(path)}' lacks {missing_count} files whose value is no hex digest, "
+            f"'{printable(first)}' the first of them. Use a .jsonl output for this task."
+        )
+
+
+def reason_of(error: OSError) -> str:
+    """Say why the system refused, without the path: the message names that already."""
+    return os.strerror(error.errno) if error.errno else str(error)

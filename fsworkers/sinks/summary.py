@@ -1,0 +1,85 @@
+"""The summary of a run as a JSON file, which is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fsworkers.sinks.errors import OutputFailed, OutputUnwritable, reason_of
+
+if TYPE_CHECKING:
+    from fsworkers.model import RunSummary
+
+__all__ = ["check_summary_target", "write_summary"]
+
+
+def check_summary_target(path: Path) -> None:
+    """Refuse a place where no summary could be written, before the run; nothing is left behind.
+
+    Raises:
+        OutputUnwritable: It is a directory, or its directory is missing or read-only.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise OutputUnwritable(os.fspath(path), "it is a directory")
+    if _is_special(target):
+        return
+    if not target.parent.is_dir():
+        raise OutputUnwritable(os.fspath(path), "its directory does not exist")
+    temporary = _temporary_beside(target)
+    try:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        temporary.unlink()
+    except OSError as error:
+        raise OutputUnwritable(os.fspath(path), reason_of(error)) from error
+
+
+def write_summary(path: Path, summary: RunSummary) -> None:
+    """Write the summary by way of a temporary file in the same directory.
+
+    A link is followed; a device or pipe such as ``/dev/stdout`` is written to directly.
+
+    Raises:
+        OutputFailed: The system refused. A file that was there before is as it was.
+    """
+    text = msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+    target = Path(os.path.realpath(path))
+    try:
+        if _is_special(target):
+            path.write_bytes(text)
+        else:
+            _replace(target, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(os.fspath(path), reason_of(error)) from error
+
+
+def _replace(target: Path, text: bytes) -> None:
+    temporary = _temporary_beside(target)
+    try:
+        with temporary.open("xb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _temporary_beside(target: Path) -> Path:
+    return target.with_name(f".fsworkers-{token_hex(8)}.tmp")
+
+
+def _is_special(target: Path) -> bool:
+    try:
+        mode = target.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode)
