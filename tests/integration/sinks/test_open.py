@@ -1,0 +1,279 @@
+"""Sinks on real files and pipes, and as the tools of others read them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fsworkers.model import DescriptorUse, Outcome, RunSummary
+from fsworkers.sinks.csv_rows import CsvSink
+from fsworkers.sinks.errors import (
+    AlgorithmMismatch,
+    DigestsMissing,
+    OutputFailed,
+    OutputUnwritable,
+    UnknownFormat,
+)
+from fsworkers.sinks.jsonl import JsonLinesSink
+from fsworkers.sinks.open import open_sink
+from fsworkers.sinks.summary import check_summary_target, write_summary
+from fsworkers.sinks.sums import SumsSink
+
+DONE = [Outcome("a", "done", "ab" * 16, None, 1, 5, 0.5, 0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("o.jsonl", JsonLinesSink),
+        ("o.NDJSON", JsonLinesSink),
+        ("o.csv", CsvSink),
+        ("o.sha256", SumsSink),
+        ("o.b2", SumsSink),
+        ("o.blake3", SumsSink),
+        ("list.md5sum", SumsSink),
+        ("SHA256SUMS", SumsSink),
+    ],
+)
+def test_the_name_says_the_format(tmp_path: Path, name: str, kind: type) -> None:
+    """By suffix in any case, and by the customary whole names."""
+    sink = open_sink(tmp_path / name)
+    assert isinstance(sink, kind)
+    sink.close()
+
+
+def test_a_named_format_overrules_the_suffix(tmp_path: Path) -> None:
+    """Any name will do then."""
+    sink = open_sink(tmp_path / "list.txt", format="sums", algorithm="md5")
+    sink.write(DONE)
+    sink.close()
+    assert (tmp_path / "list.txt").read_text() == f"{'ab' * 16}  a\n"
+
+
+@pytest.mark.parametrize("name", ["o.txt", "o", ".sha256", "o.parquet"])
+def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> None:
+    """And creates nothing."""
+    with pytest.raises(UnknownFormat, match=r"\.jsonl, .*\.sha256"):
+        open_sink(tmp_path / name)
+    with pytest.raises(UnknownFormat, match="jsonl, csv, sums"):
+        open_sink(tmp_path / name, format="yaml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_named_for_another_algorithm_is_refused(tmp_path: Path) -> None:
+    """Nothing is written to what is there already; without an algorithm any name goes."""
+    target = tmp_path / "o.md5"
+    target.write_text("precious")
+    with pytest.raises(AlgorithmMismatch, match="sha256"):
+        open_sink(target, algorithm="sha256")
+    assert target.read_text() == "precious"
+    open_sink(target, algorithm="md5").close()
+    open_sink(target).close()
+
+
+def test_unwritable_targets_are_refused(tmp_path: Path) -> None:
+    """A missing directory, a directory, a file as directory."""
+    (tmp_path / "d.csv").mkdir()
+    (tmp_path / "f").touch()
+    for target in ("gone/o.csv", "d.csv", "f/o.csv", "a\0.csv", "n" * 300 + ".csv"):
+        with pytest.raises(OutputUnwritable, match="cannot write to"):
+            open_sink(tmp_path / target)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anything")
+def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
+    """As is a read-only directory."""
+    target = tmp_path / "o.csv"
+    target.touch(0o400)
+    with pytest.raises(OutputUnwritable, match="Permission denied"):
+        open_sink(target)
+    with pytest.raises(OutputUnwritable, match="Permission denied"):
+        open_sink(Path("/usr/o.csv"))
+    with pytest.raises(OutputUnwritable, match="Permission denied"):
+        check_summary_target(Path("/usr/s.json"))
+
+
+def test_an_existing_file_is_emptied_with_the_first_batch_or_at_the_end(tmp_path: Path) -> None:
+    """Opening alone destroys nothing, and an output without outcomes is not stale."""
+    for batches, expected in (([], 0), ([DONE], 1), ([DONE, [], DONE], 2)):
+        target = tmp_path / "o.jsonl"
+        target.write_text("stale" * 1000)
+        sink = open_sink(target)
+        assert target.read_text().startswith("stale")
+        for batch in batches:
+            sink.write(batch)
+        if batches:
+            assert len(target.read_text().splitlines()) == expected  # before it is closed
+        sink.close()
+        assert len(target.read_text().splitlines()) == expected
+
+
+def test_csv_has_one_header_always(tmp_path: Path) -> None:
+    """With many batches as with none."""
+    for count in (0, 1, 3):
+        sink = open_sink(tmp_path / "o.csv")
+        for _ in range(count):
+            sink.write(DONE)
+        sink.close()
+        lines = (tmp_path / "o.csv").read_text().splitlines()
+        assert lines[0] == (
+            "path,status,value,error,attempts,size,duration_s,worker,path_b64,traceback"
+        )
+        assert len(lines) == count + 1
+
+
+def test_full_device_is_an_error_that_names_it() -> None:
+    """The kernel's own full disk."""
+    sink = open_sink(Path("/dev/full"), format="jsonl")
+    with pytest.raises(OutputFailed, match="'/dev/full' failed: No space left on device"):
+        sink.write(DONE)
+    sink.close()
+
+
+def test_a_pipe_without_reader_is_the_callers_matter(tmp_path: Path) -> None:
+    """What | head leaves behind comes up as BrokenPipeError."""
+    reader, writer = os.pipe()
+    sink = open_sink(Path(f"/dev/fd/{writer}"), format="jsonl")
+    os.close(writer)
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        sink.write(DONE)
+    sink.close()
+
+
+def test_stdout_is_json_lines_and_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where stdout has been replaced, after what was printed before."""
+    beneath = io.BytesIO()
+    replaced = io.TextIOWrapper(beneath)
+    monkeypatch.setattr(sys, "stdout", replaced)
+    print("before")
+    sink = open_sink(None)
+    sink.write(DONE)
+    sink.close()
+    print("after")
+    replaced.flush()
+    before, line, after = beneath.getvalue().splitlines()
+    assert (before, json.loads(line)["path"], after) == (b"before", "a", b"after")
+
+
+def test_closed_stdout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process started with >&- has none."""
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputUnwritable, match="stdout"):
+        open_sink(None)
+
+
+ODD_NAMES = [
+    b"new\nline",
+    b"carriage\rreturn",
+    b"end\r",
+    b"back\\slash",
+    b"\\",
+    b"-dash",
+    b"-",
+    b" lead",
+    b"trail ",
+    b"\xff\xfe",
+    b"\x1b[31m",
+    "größe".encode(),
+    b"#hash",
+    b"*star",
+    b"n" * 255,
+]
+
+
+@pytest.mark.parametrize(
+    ("tool", "suffix", "algorithm"),
+    [
+        ("sha256sum", ".sha256", "sha256"),
+        ("sha1sum", ".sha1", "sha1"),
+        ("md5sum", ".md5", "md5"),
+        ("b2sum", ".b2", "blake2b"),
+        ("sha512sum", ".sha512", "sha512"),
+    ],
+)
+def test_coreutils_accepts_the_list(tmp_path: Path, tool: str, suffix: str, algorithm: str) -> None:
+    """Every odd name is checked, and the list is what the tool itself would print."""
+    files = tmp_path / "files"
+    files.mkdir()
+    outcomes = []
+    for number, name in enumerate(ODD_NAMES):
+        content = b"%d" % number
+        (files / os.fsdecode(name)).write_bytes(content)
+        digest = hashlib.new(algorithm, content).hexdigest()
+        outcomes.append(Outcome(os.fsdecode(name), "done", digest))
+    target = tmp_path / f"list{suffix}"
+    sink = open_sink(target, algorithm=algorithm)
+    sink.write([Outcome("gone", "failed", error="x"), *outcomes])
+    sink.close()
+    subprocess.run([tool, "-c", "--strict", "--quiet", target], cwd=files, check=True, timeout=20)
+    names = [name if name != b"-" else b"./-" for name in ODD_NAMES]
+    printed = subprocess.run([tool, "--", *names], cwd=files, check=True, capture_output=True)
+    assert target.read_bytes() == printed.stdout
+
+
+def test_mappings_give_their_digest_and_other_values_are_told_at_the_end(tmp_path: Path) -> None:
+    """What has no digest has no line, and does not end the run."""
+    sink = open_sink(tmp_path / "o.md5")
+    digest = "ab" * 16
+    sink.write(
+        [
+            Outcome("a", "done", {"md5": digest}),
+            Outcome(b"b", "done", {"digest": digest}),
+            Outcome("c", "done", None),
+            Outcome(Path("d"), "done", digest),
+            Outcome(5, "done", digest),
+            Outcome("e", "done", {"size": 1}),
+        ]
+    )
+    with pytest.raises(DigestsMissing, match=r"lacks 3 files.*'c' the first"):
+        sink.close()
+    sink.close()
+    assert (tmp_path / "o.md5").read_text() == "".join(f"{digest}  {each}\n" for each in "abd")
+
+
+SUMMARY = RunSummary("r1", 3, 1, 1, 1, 0, 0, 0, 10, 0.5, 6.0, 2, 0, 0, DescriptorUse(limit=64))
+
+
+def test_summary_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """The keys come in order, and no temporary file is left."""
+    target = tmp_path / "s.json"
+    check_summary_target(target)
+    assert list(tmp_path.iterdir()) == []
+    target.write_text("stale")
+    (tmp_path / "link").symlink_to("s.json")
+    write_summary(tmp_path / "link", SUMMARY)
+    read = json.loads(target.read_text())
+    assert list(read)[:3] == ["run", "found", "done"]
+    assert read["descriptors"]["limit"] == 64
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "s.json"]
+    assert target.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_summary_goes_to_a_device_directly() -> None:
+    """Replacing /dev/null with a file would be a disaster."""
+    check_summary_target(Path("/dev/null"))
+    write_summary(Path("/dev/null"), SUMMARY)
+    assert Path("/dev/null").is_char_device()
+
+
+def test_unwritable_summary_is_refused(tmp_path: Path) -> None:
+    """Before the run, and after it too."""
+    for target in (tmp_path, tmp_path / "gone" / "s.json"):
+        with pytest.raises(OutputUnwritable):
+            check_summary_target(target)
+    with pytest.raises(OutputFailed, match=r"s\.json"):
+        write_summary(tmp_path / "gone" / "s.json", SUMMARY)
