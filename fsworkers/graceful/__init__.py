@@ -1,1 +1,65 @@
-"""The descriptor layer: file operations that wait for a free descriptor instead of failing."""
+"""The descriptor layer: file operations that wait for a free descriptor instead of failing.
+
+    from fsworkers import graceful
+
+    with graceful.open("file") as file:
+        ...
+
+Importing it patches nothing and costs little: what is not needed is not loaded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from fsworkers.graceful import errors
+from fsworkers.graceful.budget import BUDGET, Budget, Permit
+from fsworkers.graceful.errors import (
+    BudgetTimeout,
+    BudgetTooSmall,
+    DescriptorDeadlock,
+    GracefulError,
+    TooFewDescriptors,
+)
+from fsworkers.graceful.files import open  # noqa: A004 - the drop-in's name is the builtin's
+from fsworkers.graceful.records import Limits, Statistics
+from fsworkers.graceful.settings import configure, limits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = [
+    "Budget",
+    "BudgetTimeout",
+    "BudgetTooSmall",
+    "DescriptorDeadlock",
+    "GracefulError",
+    "Limits",
+    "Permit",
+    "Statistics",
+    "TooFewDescriptors",
+    "configure",
+    "errors",
+    "limits",
+    "open",
+    "statistics",
+]
+
+_FACES = frozenset({"aio", "os"})
+
+statistics = BUDGET.statistics
+
+
+def __getattr__(name: str) -> object:
+    """Load a face when it is first asked for."""
+    if name in _FACES:
+        face: ModuleType = import_module(f"{__name__}.{name}")
+        return face
+    if name == "scandir":
+        return import_module(f"{__name__}.os").scandir
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FACES, "scandir"})

@@ -1,0 +1,225 @@
+"""Who is lent descriptors next: the budget's decisions, over plain data.
+
+No lock, thread, clock or descriptor in here. Events come in (``arrive``, ``withdraw``, ``refuse``,
+``resize``, ``grow``), and ``next_grant`` says who is to be served. Time is passed in as a number,
+and so is ``lent``: the count lives with whoever moves the permits.
+
+Think of one line of people before a counter with ``capacity`` tickets. Each has a number for the
+place in the line. Whoever was served and then turned away by the kernel gets a number before all
+others and keeps it, however often that happens.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+from fsworkers.graceful.errors import BudgetTooSmall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fsworkers.graceful.budget import Permit
+
+NEW, WAITING, GRANTED, GONE = range(4)
+"""The states of a ticket: made, in the line, served, given up (or failed)."""
+
+_FRONT = -(1 << 62)
+
+
+class Ticket:
+    """One operation that wants ``count`` descriptors at once.
+
+    Attributes:
+        count: Descriptors wanted.
+        owner: Who asks: a thread's ident, or a task's (negative) number.
+        label: What they are for, as messages show it.
+        state: One of ``NEW``, ``WAITING``, ``GRANTED``, ``GONE``.
+        order: The place in the line.
+        since_s: When it began to wait.
+        permits: What it was lent, once ``GRANTED``.
+        error: Why it failed, when ``GONE`` by the ledger's decision.
+        wake: Called once, outside any lock, when ``GRANTED`` or failed.
+        blocks: The thread that can do nothing else while this one waits, or 0.
+    """
+
+    __slots__ = (
+        "blocks",
+        "count",
+        "error",
+        "label",
+        "order",
+        "owner",
+        "permits",
+        "since_s",
+        "state",
+        "wake",
+    )
+
+    def __init__(
+        self, count: int, owner: int, label: object, wake: Callable[[], object], blocks: int = 0
+    ) -> None:
+        self.count = count
+        self.owner = owner
+        self.label = label
+        self.wake = wake
+        self.blocks = blocks
+        self.state = NEW
+        self.order = 0
+        self.since_s = 0.0
+        self.permits: list[Permit] = []
+        self.error: Exception | None = None
+
+    def __lt__(self, other: Ticket) -> bool:
+        return self.order < other.order
+
+
+class Ledger:
+    """The line, and how many descriptors may be lent.
+
+    Attributes:
+        ceiling: The most that may ever be lent.
+        capacity: The most that may be lent now; pressure lowers it, success raises it again.
+        waiting: Tickets in the line.
+        waits: Tickets that ever waited.
+        waited_s: Seconds they did, added up.
+        refused: Refusals by the kernel.
+        refused_machine: Those for want of descriptors in the whole machine.
+    """
+
+    __slots__ = (
+        "_arrivals",
+        "_front",
+        "_line",
+        "_step",
+        "capacity",
+        "ceiling",
+        "refused",
+        "refused_machine",
+        "waited_s",
+        "waiting",
+        "waits",
+    )
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self.capacity = ceiling
+        self.waiting = 0
+        self.waits = 0
+        self.waited_s = 0.0
+        self.refused = 0
+        self.refused_machine = 0
+        self._line: list[Ticket] = []
+        self._arrivals = 0
+        self._front = _FRONT
+        self._step = 1
+
+    def __repr__(self) -> str:
+        return f"<Ledger capacity={self.capacity}/{self.ceiling} waiting={self.waiting}>"
+
+    def arrive(self, ticket: Ticket, now_s: float) -> None:
+        """Put a ticket at the end of the line.
+
+        Raises:
+            BudgetTooSmall: It wants more than will ever be lent.
+        """
+        if ticket.count > self.ceiling:
+            ticket.state = GONE
+            raise BudgetTooSmall(ticket.count, self.ceiling)
+        self._arrivals += 1
+        ticket.order = self._arrivals
+        self._enter(ticket, now_s)
+
+    def withdraw(self, ticket: Ticket, now_s: float) -> None:
+        """Take a ticket that waits out of the line; the next may be its turn now."""
+        if ticket.state == WAITING:
+            self._leave(ticket, GONE, now_s)
+            # Those who gave up stay in the heap until they come up, unless they are its better part.
+            if len(self._line) > 2 * self.waiting + 16:
+                self._line = [other for other in self._line if other.state == WAITING]
+                heapify(self._line)
+
+    def refuse(self, ticket: Ticket, lent: int, now_s: float, *, machine_wide: bool) -> None:
+        """Note that the kernel refused what was granted, and put the ticket before all others.
+
+        Args:
+            ticket: The operation, which has given its permits back.
+            lent: Permits lent now, without those of the ticket.
+            now_s: The time.
+            machine_wide: It was ENFILE, not EMFILE.
+        """
+        self.refused += 1
+        self.refused_machine += machine_wide
+        self.capacity = min(self.capacity, lent)
+        self._step = 1
+        if ticket.order >= 0:
+            self._front += 1
+            ticket.order = self._front
+        self._enter(ticket, now_s)
+
+    def next_grant(self, lent: int) -> Ticket | None:
+        """The head of the line if its whole count is free, else nobody: none overtakes."""
+        head = self.head()
+        return None if head is None or lent + head.count > self.capacity else head
+
+    def grant(self, ticket: Ticket, now_s: float) -> None:
+        """Note that a ticket has its permits."""
+        self._leave(ticket, GRANTED, now_s)
+
+    def head(self) -> Ticket | None:
+        """The ticket that is next, or ``None`` when nobody waits."""
+        line = self._line
+        while line:
+            if line[0].state == WAITING:
+                return line[0]
+            heappop(line)
+        return None
+
+    def in_line(self) -> list[Ticket]:
+        """All who wait, in order."""
+        return sorted(ticket for ticket in self._line if ticket.state == WAITING)
+
+    def resize(self, ceiling: int, now_s: float) -> list[Ticket]:
+        """Set the most that may ever be lent.
+
+        Returns:
+            Tickets that can no longer be met; their ``error`` says so.
+        """
+        if self.capacity == self.ceiling or self.capacity > ceiling:
+            self.capacity = ceiling
+        self.ceiling = ceiling
+        unmet = [ticket for ticket in self.in_line() if ticket.count > ceiling]
+        for ticket in unmet:
+            ticket.error = BudgetTooSmall(ticket.count, ceiling)
+            self._leave(ticket, GONE, now_s)
+        return unmet
+
+    def grow(self, lent: int) -> bool:
+        """Allow more again after pressure: 1, then 2, 4… at a time until the kernel refuses.
+
+        Only as far as someone would use it at once, so one success teaches the next step.
+
+        Returns:
+            Whether the capacity rose.
+        """
+        head = self.head()
+        if head is None or self.capacity >= self.ceiling:
+            return False
+        wanted = max(lent + head.count, self.capacity + self._step)
+        self._step = min(self._step * 2, 1024)
+        self.capacity = min(self.ceiling, wanted)
+        return True
+
+    def _enter(self, ticket: Ticket, now_s: float) -> None:
+        ticket.state = WAITING
+        ticket.since_s = now_s
+        self.waiting += 1
+        heappush(self._line, ticket)
+
+    def _leave(self, ticket: Ticket, state: int, now_s: float) -> None:
+        ticket.state = state
+        self.waiting -= 1
+        # Served in the very event in which it came: it did not wait.
+        if now_s > ticket.since_s:
+            self.waits += 1
+            self.waited_s += now_s - ticket.since_s

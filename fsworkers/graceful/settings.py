@@ -1,0 +1,52 @@
+"""``configure`` and ``limits``: the settings of this process's budget, and what they come to."""
+
+from __future__ import annotations
+
+import resource
+
+from fsworkers.graceful import capacity
+from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.records import Limits
+from fsworkers.graceful.system import count_open_below, machine_files
+
+
+def configure(
+    max_open_files: int | None = None,
+    *,
+    reserve: int | None = None,
+    wait_s: float | None = None,
+    raise_limit: bool = False,
+) -> None:
+    """Set up this process's budget; may be called again at any time, also while it is in use.
+
+    Args:
+        max_open_files: The most to lend. ``None``: what the limit leaves, and then a limit that
+            changes is followed.
+        reserve: Descriptors to keep free when measuring. ``None``: an eighth of the limit, 4 to 32.
+        wait_s: Longest wait of one operation in seconds; ``None`` waits for ever.
+        raise_limit: Raise the soft limit towards the hard one first (at most to 65,536).
+
+    Raises:
+        TooFewDescriptors: The limit leaves less than the minimum to lend.
+        ValueError: ``max_open_files`` is below 1.
+    """
+    if max_open_files is not None and max_open_files < 1:
+        raise ValueError(f"max_open_files is at least 1, not {max_open_files}")
+    if raise_limit:
+        capacity.raise_soft_limit()
+    BUDGET.configure(max_open_files, reserve, wait_s)
+
+
+def limits() -> Limits:
+    """What the system allows this process and what the budget makes of it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    machine_in_use, machine_limit = machine_files()
+    return Limits(
+        soft_limit=None if soft == resource.RLIM_INFINITY else soft,
+        hard_limit=None if hard == resource.RLIM_INFINITY else hard,
+        in_use=count_open_below(capacity.soft_limit()),
+        reserve=BUDGET.reserve,
+        budget=BUDGET.ledger.ceiling,
+        machine_in_use=machine_in_use,
+        machine_limit=machine_limit,
+    )
