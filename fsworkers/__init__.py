@@ -1,1 +1,61 @@
-"""fsworkers: run a function over every file of a tree, without running out of descriptors."""
+"""fsworkers: run a function over every file of a tree, without running out of descriptors.
+
+The public names, nothing else. They are loaded when they are first used, so that a worker, or
+someone who only wants ``fsworkers.graceful``, need not wait for the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fsworkers import graceful
+    from fsworkers.engines.trees import process_tree
+    from fsworkers.errors import FsworkersError, Skip
+    from fsworkers.model import DescriptorUse, Outcome, RunSummary
+    from fsworkers.pool.executor import Pool
+    from fsworkers.scan.options import ScanOptions
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DescriptorUse",
+    "FsworkersError",
+    "Outcome",
+    "Pool",
+    "RunSummary",
+    "ScanOptions",
+    "Skip",
+    "graceful",
+    "process_tree",
+]
+
+_HOMES = {
+    "DescriptorUse": "fsworkers.model",
+    "FsworkersError": "fsworkers.errors",
+    "Outcome": "fsworkers.model",
+    "Pool": "fsworkers.pool.executor",
+    "RunSummary": "fsworkers.model",
+    "ScanOptions": "fsworkers.scan.options",
+    "Skip": "fsworkers.errors",
+    "process_tree": "fsworkers.engines.trees",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name (PEP 562)."""
+    from importlib import import_module  # noqa: PLC0415
+
+    if name == "graceful":
+        return import_module("fsworkers.graceful")
+    home = _HOMES.get(name)
+    if home is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

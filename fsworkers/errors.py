@@ -7,4 +7,131 @@ from __future__ import annotations
 
 from fsworkers.graceful.errors import FsworkersError
 
-__all__ = ["FsworkersError"]
+__all__ = [
+    "BadOption",
+    "BadSetting",
+    "FsworkersError",
+    "MissingExtra",
+    "PoolClosed",
+    "RemoteError",
+    "Skip",
+    "TaskLoadError",
+    "TaskNotFound",
+    "TooFewDescriptors",
+    "UnpicklableTask",
+    "UnpicklableValue",
+    "WorkerStartError",
+]
+
+
+class BadSetting(FsworkersError, ValueError):
+    """A setting has a value that it can't have."""
+
+    def __init__(self, setting: str, value: object, accepted: str) -> None:
+        self.setting = setting
+        self.value = value
+        self.accepted = accepted
+        super().__init__(f"{setting} is {value!r}; give {accepted}")
+
+
+class BadOption(FsworkersError, ValueError):
+    """An option of the command line can't be understood."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class MissingExtra(FsworkersError, ImportError):
+    """Something was asked for that needs a package which is not installed."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        self.purpose = purpose
+        self.extra = extra
+        super().__init__(f"{purpose} is not installed; run: pip install 'fsworkers[{extra}]'")
+
+
+class TaskNotFound(FsworkersError, LookupError):
+    """No built-in task of that name, or no such module or function."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"task {name!r}: {reason}")
+
+
+class UnpicklableTask(FsworkersError, TypeError):
+    """A task function can't be sent to the workers."""
+
+    def __init__(self, function: str, reason: str) -> None:
+        self.function = function
+        self.reason = reason
+        super().__init__(
+            f"{function} can't be sent to the workers ({reason}); let it open files, sockets "
+            "and locks itself instead of holding on to open ones"
+        )
+
+
+class UnpicklableValue(FsworkersError, TypeError):
+    """An item or a result can't travel between the processes."""
+
+    def __init__(self, type_name: str, reason: str) -> None:
+        self.type_name = type_name
+        self.reason = reason
+        super().__init__(f"a value of type {type_name} can't be pickled ({reason})")
+
+
+class TaskLoadError(FsworkersError, ImportError):
+    """The task function can't be imported in the workers, so no job of the run can be executed."""
+
+    def __init__(self, reason: str, remote_traceback: str) -> None:
+        self.reason = reason
+        self.remote_traceback = remote_traceback
+        super().__init__(f"the task can't be loaded in the workers: {reason}\n{remote_traceback}")
+
+
+class WorkerStartError(FsworkersError, RuntimeError):
+    """No worker can be had."""
+
+    def __init__(self, reason: str, output: str) -> None:
+        self.reason = reason
+        self.output = output
+        said = f"; the workers said:\n{output}" if output else ""
+        super().__init__(f"{reason}{said}")
+
+
+class TooFewDescriptors(FsworkersError, OSError):
+    """The descriptor limit leaves no room for what was asked."""
+
+    def __init__(self, purpose: str, needed: int, free: int) -> None:
+        self.purpose = purpose
+        self.needed = needed
+        self.free = free
+        super().__init__(
+            f"{purpose} needs {needed} descriptors and {free} are free; raise the limit (ulimit -n)"
+        )
+
+
+class PoolClosed(FsworkersError, RuntimeError):
+    """The pool has been shut down, or belongs to the process that this one was forked from."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class RemoteError(FsworkersError):
+    """A task's exception that could not travel; its text did."""
+
+    def __init__(self, error: str, remote_traceback: str) -> None:
+        self.error = error
+        self.remote_traceback = remote_traceback
+        super().__init__(f"{error}\n{remote_traceback}".rstrip())
+
+
+class Skip(FsworkersError):
+    """Raised by a task function to decline its file: the outcome is ``skipped``, with the reason."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)

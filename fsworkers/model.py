@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 Status: TypeAlias = Literal["done", "failed", "skipped", "timed_out", "crashed", "cancelled"]
 
 STATUSES: tuple[Status, ...] = ("done", "failed", "skipped", "timed_out", "crashed", "cancelled")
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    """One item and the task to run on it; ``replace`` makes the job of a further attempt.
+
+    Attributes:
+        id: Unique within its pool, in the order in which items were drawn.
+        run: Number under which its pool knows the call that asked for it, and so its task.
+        item: The item, packed for the wire (``pool.payload``).
+        path: The item as its outcome shows it.
+        attempt: Which execution this is, counted from 1.
+        deaths: How many workers died while they held it.
+        starvations: How often a descriptor ran out below the descriptor layer.
+    """
+
+    id: int
+    run: int
+    item: Any
+    path: Any
+    attempt: int = 1
+    deaths: int = 0
+    starvations: int = 0
+
+
+class Measured(NamedTuple):
+    """What a task function returns that has counted the bytes of its file itself.
+
+    A task function that always does so says it by an attribute ``is_measuring``; the file is not
+    asked for its size then, which would cost a seventh of what hashing a small file does.
+    """
+
+    value: Any
+    size: int
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

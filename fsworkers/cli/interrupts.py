@@ -1,0 +1,54 @@
+"""Ctrl-C and SIGTERM during a run: the first lets running jobs finish, the second kills."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from fsworkers.cli.exits import INTERRUPTED, TERMINATED, complain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+
+    from fsworkers.engines.trees import TreeRun
+
+_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+
+
+class Interrupts:
+    """Handles both signals while it is entered.
+
+    Args:
+        run: What to cancel, and on the second signal to kill.
+    """
+
+    def __init__(self, run: TreeRun) -> None:
+        self.code: int | None = None
+        self._run = run
+        self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def __enter__(self) -> Interrupts:
+        """Take the signals over."""
+        for number in _CODES:
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.code is None:
+            self.code = _CODES[signal.Signals(number)]
+            complain("interrupted: finishing what runs; once more to kill it")
+            self._run.cancel()
+        else:
+            self._run.engine.kill()
+            raise KeyboardInterrupt

@@ -1,0 +1,202 @@
+"""A task over what a scan finds: one outcome for everything found, counted and passed on.
+
+``process_tree`` does the whole in one call; the command line drives a ``TreeRun`` itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal
+
+from fsworkers.engines.local import LocalEngine
+from fsworkers.engines.tally import Tally
+from fsworkers.model import Entry, Outcome
+from fsworkers.pool.settings import PoolSettings
+from fsworkers.scan.options import ScanOptions
+from fsworkers.scan.roots import AnyPath, check_paths
+from fsworkers.scan.tree import scan
+from fsworkers.tasks.checksum import Checksum
+from fsworkers.tasks.registry import DEFAULT_TASK, make_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+
+    from fsworkers.engines.engine import Engine
+    from fsworkers.model import RunSummary
+
+class TreeRun:
+    """One run of a task over everything that a scan finds.
+
+    Args:
+        engine: How jobs are executed.
+        function: The task function.
+        found: Paths to process, and entries whose outcome is settled by the scan.
+        ordered: Yield outcomes in the order in which things were found.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        function: Callable[[str], Any],
+        found: Iterable[str | Entry],
+        *,
+        ordered: bool = False,
+    ) -> None:
+        self.id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(3)}"
+        self.engine = engine
+        self.tally = Tally()
+        self.has_scan_ended = False
+        self.found_count = 0
+        self._function = function
+        self._found = found
+        self._is_ordered = ordered
+        self._entries: deque[tuple[int, Outcome]] = deque()
+        self._passed = 0
+        self._started = monotonic()
+
+    def batches(self) -> Generator[list[Outcome]]:
+        """Yield the outcome of everything found, in lists; empty ones now and then meanwhile."""
+        running = self.engine.batches(self._function, self._paths(), ordered=self._is_ordered)
+        emitted = 0
+        for batch in running:
+            whole = self._with_entries(batch, emitted)
+            emitted += len(batch)
+            self.tally.add(whole)
+            yield whole
+        rest = [outcome for _, outcome in self._entries]
+        self._entries.clear()
+        self.tally.add(rest)
+        yield rest
+
+    def cancel(self) -> None:
+        """Start nothing more; what runs is finished, and its outcomes still come."""
+        self.engine.cancel()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the run was made."""
+        return monotonic() - self._started
+
+    def summary(self) -> RunSummary:
+        """What the run has come to so far."""
+        return self.tally.summary(
+            self.id, self.seconds, self.engine.worker_count, self.engine.statistics()
+        )
+
+    def _paths(self) -> Iterator[str]:
+        """Pass paths on to the engine, and set entries aside with their place among them."""
+        for one in self._found:
+            self.found_count += 1
+            if isinstance(one, Entry):
+                outcome = Outcome(one.path, one.status, error=one.reason)
+                self._entries.append((self._passed, outcome))
+            else:
+                self._passed += 1
+                yield one
+        self.has_scan_ended = True
+
+    def _with_entries(self, batch: list[Outcome], emitted: int) -> list[Outcome]:
+        """Put entries among outcomes: each in its place when ordered, else behind them."""
+        entries = self._entries
+        if not entries:
+            return batch
+        if not self._is_ordered:
+            return batch + [entries.popleft()[1] for _ in range(len(entries))]
+        whole: list[Outcome] = []
+        for position, outcome in enumerate(batch, emitted):
+            while entries and entries[0][0] <= position:
+                whole.append(entries.popleft()[1])
+            whole.append(outcome)
+        return whole
+
+
+def process_tree(
+    path: AnyPath | Iterable[AnyPath],
+    task: str | Callable[[str], Any] = DEFAULT_TASK,
+    *,
+    options: Mapping[str, str] | None = None,
+    filters: ScanOptions | None = None,
+    output: AnyPath | None = None,
+    on_outcome: Callable[[Outcome], object] | None = None,
+    ordered: bool = False,
+    workers: int | None = None,
+    slots: int | None = None,
+    max_open_files: int | None = None,
+    timeout: float | None = None,
+    retries: int = 0,
+    engine: Literal["local", "inline"] = "local",
+) -> RunSummary:
+    """Run a task on every file under ``path``, and return what it came to.
+
+    Args:
+        path: A directory or file, or several.
+        task: The name of a built-in task, or a function or coroutine function that takes a path
+            (``str``; ``os.fsencode`` gives its exact bytes) and returns the outcome's value.
+        options: Options of a built-in task.
+        filters: Which files: globs, sizes, links…; everything by default.
+        output: Write outcomes to this file; the suffix says how (``.jsonl``, ``.csv``, ``.sha256``…).
+        on_outcome: Called in this thread with each ``Outcome`` as it arrives.
+        ordered: Outcomes in the order in which the files are found.
+        workers: As in ``Pool``, like the arguments that follow.
+        slots: Jobs in progress at one time in each worker.
+        max_open_files: Descriptors that each worker may lend.
+        timeout: Longest time of one attempt in seconds.
+        retries: Further attempts after a failure that may pass.
+        engine: ``local`` runs worker processes, ``inline`` everything in this thread.
+
+    Raises:
+        PathNotFound: There is no such path.
+        TaskNotFound: There is no such task.
+        BadSetting: A value that can't be.
+        SinkError: ``output`` can't be written, or not in that format.
+        Exception: Whatever ``on_outcome`` raises; running jobs are finished first.
+    """
+    paths = [path] if isinstance(path, (str, bytes, os.PathLike)) else list(path)
+    function = make_task(task, options or {}) if isinstance(task, str) else task
+    check_paths(paths)
+    settings = PoolSettings(
+        workers=workers,
+        slots=slots,
+        max_open_files=max_open_files,
+        timeout=timeout,
+        retries=retries,
+    )
+    with ExitStack() as stack:
+        sink = None
+        if output is not None:
+            from fsworkers.sinks.open import open_sink  # noqa: PLC0415  (only with an output)
+
+            sink = open_sink(Path(os.fsdecode(output)), algorithm=algorithm_of(function))
+            stack.callback(sink.close)
+        runner = open_engine(engine, settings)
+        stack.callback(runner.close)
+        own = [] if output is None else [output]
+        found = scan(paths, filters or ScanOptions(), own=own)
+        run = TreeRun(runner, function, found, ordered=ordered)
+        for batch in run.batches():
+            if sink is not None:
+                sink.write(batch)
+            if on_outcome is not None:
+                for outcome in batch:
+                    on_outcome(outcome)
+        return run.summary()
+
+
+def open_engine(name: Literal["local", "inline"], settings: PoolSettings) -> Engine:
+    """Make the engine of that name."""
+    if name == "local":
+        return LocalEngine(settings)
+    from fsworkers.engines.inline import InlineEngine  # noqa: PLC0415  (takes asyncio along)
+
+    return InlineEngine(settings)
+
+
+def algorithm_of(function: Callable[[str], Any]) -> str | None:
+    """The digest that a task's values are, ``None`` if they are none."""
+    return function.algorithm if isinstance(function, Checksum) else None

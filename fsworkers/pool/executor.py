@@ -1,0 +1,320 @@
+"""``Pool``: what callers hold. Everything happens in the master's thread and the workers.
+
+    with Pool() as pool:
+        for outcome in pool.map(function, paths):
+            ...
+
+A pool starts its workers when it is entered or first used, and is a
+``concurrent.futures.Executor``, so that whatever takes an executor takes a pool.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from concurrent.futures import Executor, Future
+from dataclasses import asdict
+from itertools import count
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from fsworkers.errors import PoolClosed, UnpicklableValue
+from fsworkers.pool import wire
+from fsworkers.pool.capping import fitting_workers
+from fsworkers.pool.figures import PoolStatistics
+from fsworkers.pool.functions import (
+    call,
+    call_coroutine,
+    is_coroutine_function,
+    pickle_function,
+    slots_of,
+)
+from fsworkers.pool.master import Master
+from fsworkers.pool.payload import pack
+from fsworkers.pool.runs import CallRun, MapRun
+from fsworkers.pool.settings import PoolSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from fsworkers.model import Outcome
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOGGER = logging.getLogger("fsworkers")
+
+
+class Pool(Executor):
+    """Worker processes that run functions over files.
+
+    Args:
+        workers: Worker processes; by default one per usable processor. Capped, with a warning,
+            where the descriptor limit of this process can't carry so many.
+        slots: Jobs in progress at one time in each worker; by default 1, and 64 when the function
+            is a coroutine function. Plain functions run in threads when it is above 1.
+        max_open_files: Descriptors that each worker may lend to file operations; by default what
+            its limit leaves.
+        timeout: Longest time of one attempt in seconds. An attempt that takes longer is ended
+            together with its worker, and its outcome is ``timed_out``; no other job is touched.
+        retries: Further attempts of a job after a time-out or a failure that may pass.
+        ready_timeout: Seconds in which a worker must get ready.
+        grace: Seconds without a sign of life after which a worker counts as hung.
+
+    Raises:
+        BadSetting: A value that can't be.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        slots: int | None = None,
+        max_open_files: int | None = None,
+        timeout: float | None = None,
+        retries: int = 0,
+        ready_timeout: float | None = None,
+        grace: float = 30.0,
+    ) -> None:
+        self._settings = PoolSettings(
+            workers=workers,
+            slots=slots,
+            max_open_files=max_open_files,
+            timeout=timeout,
+            retries=retries,
+            ready_timeout=ready_timeout,
+            grace=grace,
+        )
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._job_ids = count()
+        self._run_ids = count()
+        self._master: Master | None = None
+        self._calls: dict[bool, CallRun] = {}
+        self._map_runs: weakref.WeakSet[MapRun] = weakref.WeakSet()
+        self._is_closed = False
+
+    @classmethod
+    def of(cls, settings: PoolSettings) -> Pool:
+        """A pool with settings that have been checked already."""
+        return cls(**asdict(settings))
+
+    def start(self) -> None:
+        """Start the workers, if they are not running yet. Nobody need call it: first use does.
+
+        Raises:
+            TooFewDescriptors: The limit of this process leaves no room for a pool.
+            PoolClosed: It has been shut down.
+        """
+        self._running_master()
+
+    def map(  # type: ignore[override]  # yields outcomes, where Executor.map yields bare results
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        ordered: bool = False,
+        timeout: float | None = None,
+        chunksize: int = 1,  # noqa: ARG002  (there is no chunk size to choose)
+    ) -> Iterator[Outcome]:
+        """Run ``fn`` on each item, and yield an ``Outcome`` for each as soon as it is there.
+
+        Items are drawn lazily, in a thread of their own, and only a few blocks ahead of the
+        consumer: endless input is fine, and a slow consumer slows the pool down. Closing the
+        iterator drops what has not been started.
+
+        Args:
+            fn: A function or coroutine function of one argument (or of as many as there are
+                iterables). It may be a lambda, a closure, a partial, a method, a function of
+                ``__main__``; it travels to each worker once.
+            *iterables: The items; usually one iterable of paths.
+            ordered: Yield outcomes in the order of the items.
+            timeout: Seconds from now after which waiting for the next outcome is given up.
+            chunksize: Accepted for the sake of ``Executor.map``; blocks size themselves.
+
+        Raises:
+            UnpicklableTask: ``fn`` can't be sent to the workers.
+            TaskLoadError: ``fn`` can't be imported in the workers.
+            WorkerStartError: No worker can be had.
+            TimeoutError: ``timeout`` has passed.
+            PoolClosed: The pool has been shut down.
+        """
+        if len(iterables) == 1:
+            run = self.begin(fn, iterables[0], ordered=ordered)
+        else:
+            run = self.begin(_Spread(fn), zip(*iterables, strict=False), ordered=ordered)
+        deadline = None if timeout is None else monotonic() + timeout
+        return _outcomes(run, deadline)
+
+    def begin(
+        self, fn: Callable[[Any], Any], items: Iterable[Any], *, ordered: bool = False
+    ) -> MapRun:
+        """As ``map``, but give the run itself: it yields outcomes in batches, and can be cancelled.
+
+        Raises:
+            UnpicklableTask: ``fn`` can't be sent to the workers.
+            PoolClosed: The pool has been shut down.
+        """
+        if not callable(fn):
+            message = f"{fn!r} is not callable"
+            raise TypeError(message)
+        function = fn.function if isinstance(fn, _Spread) else fn
+        task = self._task_of(fn, is_coroutine=is_coroutine_function(function))
+        master = self._running_master()
+        run = MapRun(
+            task,
+            items,
+            self._job_ids,
+            is_ordered=ordered,
+            wake_master=master.wake,
+            cancel_jobs=master.cancel,
+            owner=self,
+        )
+        self._map_runs.add(run)
+        master.begin(run)
+        return run
+
+    def submit(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """Run ``fn(*args, **kwargs)`` in a worker; a coroutine function's future gets its result.
+
+        Raises:
+            PoolClosed: The pool has been shut down.
+        """
+        future: Future[T] = Future()
+        run = self._call_run(is_coroutine=is_coroutine_function(fn))
+        try:
+            packed = pack((fn, args, kwargs))
+        except UnpicklableValue as error:
+            future.set_exception(error)
+        else:
+            run.put(packed, args[0] if args else None, future)
+        return future
+
+    def statistics(self) -> PoolStatistics:
+        """A frozen snapshot: workers, jobs queued and in flight, restarts, descriptors."""
+        return self._master.statistics() if self._master is not None else PoolStatistics()
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers it has, or will have: what was asked for, as far as the limit carries."""
+        if self._master is not None:
+            return self._master.worker_count
+        return self._settings.worker_count
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the pool once the submitted calls are done; map calls that are not are cancelled.
+
+        Args:
+            wait: Return only when the workers have ended.
+            cancel_futures: Cancel the calls that no worker has been given yet.
+        """
+        with self._lock:
+            self._is_closed = True
+            master = self._master
+        if master is None or os.getpid() != self._pid:
+            return
+        if cancel_futures:
+            for calls in self._calls.values():
+                calls.cancel_waiting()
+        for run in list(self._map_runs):
+            run.close()
+        master.stop()
+        if wait and threading.current_thread() is not master:
+            master.join()
+            atexit.unregister(master.stop_and_join)
+
+    def kill(self) -> None:
+        """End the pool at once: workers are killed, waiting futures and runs fail."""
+        with self._lock:
+            self._is_closed = True
+        if self._master is not None and os.getpid() == self._pid:
+            self._master.kill()
+            self._master.join()
+
+    def __enter__(self) -> Pool:
+        """Start the workers."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Shut down, and wait; a second interrupt during the wait kills the workers."""
+        try:
+            self.shutdown(wait=True, cancel_futures=kind is not None)
+        except KeyboardInterrupt:
+            self.kill()
+            raise
+
+    def _task_of(self, fn: Callable[..., Any], *, is_coroutine: bool) -> wire.Task:
+        slots = slots_of(self._settings.slots, is_coroutine=is_coroutine)
+        return wire.Task(next(self._run_ids), pickle_function(fn), is_coroutine, slots)
+
+    def _running_master(self) -> Master:
+        if os.getpid() != self._pid:
+            raise PoolClosed("this pool belongs to the process that this one was forked from")
+        with self._lock:
+            if self._is_closed:
+                raise PoolClosed("the pool has been shut down; make a new one")
+            if self._master is None:
+                self._master = self._make_master()
+            return self._master
+
+    def _make_master(self) -> Master:
+        asked_for = self._settings.worker_count
+        workers = fitting_workers(asked_for)
+        if workers < asked_for:
+            LOGGER.warning(
+                "%d workers instead of %d: the descriptor limit of this process carries no more; "
+                "raise it with ulimit -n",
+                workers,
+                asked_for,
+            )
+        master = Master(self._settings, workers)
+        master.start()
+        # Left open, it ends once the submitted calls are done; at exit, that is waited for.
+        weakref.finalize(self, master.stop).atexit = False
+        atexit.register(master.stop_and_join)
+        return master
+
+    def _call_run(self, *, is_coroutine: bool) -> CallRun:
+        master = self._running_master()
+        with self._lock:
+            run = self._calls.get(is_coroutine)
+            if run is None:
+                function = call_coroutine if is_coroutine else call
+                task = self._task_of(function, is_coroutine=is_coroutine)
+                run = self._calls[is_coroutine] = CallRun(task, self._job_ids, master.wake)
+                master.begin(run)
+        return run
+
+
+class _Spread:
+    """Calls a function with the members of a tuple, for ``map`` over several iterables."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, items: tuple[Any, ...]) -> Any:
+        return self.function(*items)
+
+
+def _outcomes(run: MapRun, deadline: float | None) -> Iterator[Outcome]:
+    if deadline is None:
+        for batch in run.batches():
+            yield from batch
+        return
+    batches = run.batches(wait_until=deadline)
+    for batch in batches:
+        if not batch:
+            batches.close()
+            raise TimeoutError
+        yield from batch

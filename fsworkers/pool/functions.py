@@ -1,0 +1,208 @@
+"""Task functions on their way to the workers, and how one attempt is made there.
+
+What a function may be is decided in the master (is it a coroutine function? can it travel?); the
+worker only loads and calls it, so that it need not import what the decision takes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.errors import Skip, UnpicklableTask
+from fsworkers.pool.actions import Failure, Row
+from fsworkers.pool.payload import Packed, pack, pickle_value, unpack
+from fsworkers.pool.retry import is_starved, is_transient
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fsworkers.pool.wire import Task
+
+COROUTINE_SLOTS = 64
+"""Jobs in flight in a worker when the task is a coroutine function and no number was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFunction:
+    """A loaded task function and how a worker runs it.
+
+    Attributes:
+        function: Takes the item, returns the value, or a coroutine that returns it.
+        is_coroutine: Whether it runs in the event loop.
+        slots: Jobs in progress at one time.
+        is_measuring: Whether it returns ``Measured`` (of a plain string) for a path.
+    """
+
+    function: Callable[[Any], Any]
+    is_coroutine: bool
+    slots: int
+    is_measuring: bool = False
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether its jobs run one after another on the worker's main thread."""
+        return self.slots == 1 and not self.is_coroutine
+
+
+def is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Whether calling it makes a coroutine: also through a partial, a method, ``__call__``."""
+    from inspect import iscoroutinefunction  # noqa: PLC0415  (18 ms that no worker needs)
+
+    while isinstance(function, partial):
+        function = function.func
+    return iscoroutinefunction(function) or iscoroutinefunction(
+        getattr(type(function), "__call__", None)  # noqa: B004  (the method itself is looked at)
+    )
+
+
+def slots_of(asked_for: int | None, *, is_coroutine: bool) -> int:
+    """How many jobs of a task a worker runs at one time."""
+    if asked_for is not None:
+        return asked_for
+    return COROUTINE_SLOTS if is_coroutine else 1
+
+
+def pickle_function(function: Callable[..., Any]) -> bytes:
+    """Make a function ready to travel: by import name, else by value.
+
+    Raises:
+        UnpicklableTask: It holds on to something that can't leave this process.
+    """
+    try:
+        return pickle_value(function)
+    except Exception as error:
+        raise UnpicklableTask(repr(function), f"{type(error).__name__}: {error}") from error
+
+
+def load_task(task: Task) -> TaskFunction:
+    """Make a task function callable in this worker.
+
+    Raises:
+        Exception: Whatever importing the function's module raises.
+    """
+    import pickle  # noqa: PLC0415  (loaded long since, through the wire)
+
+    return as_task(pickle.loads(task.function), is_coroutine=task.is_coroutine, slots=task.slots)
+
+
+def as_task(function: Callable[[Any], Any], *, is_coroutine: bool, slots: int) -> TaskFunction:
+    """How a function is run."""
+    return TaskFunction(function, is_coroutine, slots, getattr(function, "is_measuring", False))
+
+
+def call(packed: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:
+    """The task function of submitted calls: each item brings its own function."""
+    function, args, kwargs = packed
+    return function(*args, **kwargs)
+
+
+async def call_coroutine(
+    packed: tuple[Callable[..., Awaitable[Any]], tuple[Any, ...], dict[str, Any]],
+) -> Any:
+    """As ``call``, for coroutine functions."""
+    function, args, kwargs = packed
+    return await function(*args, **kwargs)
+
+
+def size_of(item: Any) -> int | None:
+    """Bytes of the file that ``item`` names, ``None`` if it names none."""
+    if type(item) is str or isinstance(item, (str, bytes, os.PathLike)):
+        try:
+            return os.stat(item).st_size
+        except (OSError, ValueError):
+            return None  # the task will meet the reason and say it
+    return None
+
+
+def attempt(job_id: int, packed: Any, task: TaskFunction) -> Row:
+    """Run one attempt of a plain function, and report it."""
+    started = perf_counter()
+    size = None
+    try:
+        item = packed if type(packed) is str else unpack(packed)
+        if task.is_measuring:
+            value, size = task.function(item)
+            return job_id, value, None, size, perf_counter() - started
+        size = size_of(item)
+        value = pack(task.function(item))
+    except KeyboardInterrupt:
+        raise  # of the inline engine's user; workers do not let it come this far
+    except BaseException as error:  # noqa: BLE001  (SystemExit of one job must not end the worker)
+        return _failed(job_id, packed, error, task, size, started)
+    return job_id, value, None, size, perf_counter() - started
+
+
+async def attempt_coroutine(job_id: int, packed: Any, task: TaskFunction) -> Row:
+    """Run one attempt of a coroutine function, and report it."""
+    started = perf_counter()
+    size = None
+    try:
+        item = unpack(packed)
+        size = size_of(item)
+        value = pack(await task.function(item))
+    except BaseException as error:  # noqa: BLE001  (likewise; nobody cancels these from outside)
+        return _failed(job_id, packed, error, task, size, started)
+    return job_id, value, None, size, perf_counter() - started
+
+
+def _failed(
+    job_id: int,
+    packed: Any,
+    error: BaseException,
+    task: TaskFunction,
+    size: int | None,
+    started: float,
+) -> Row:
+    duration_s = perf_counter() - started
+    if task.is_measuring:
+        size = size_of(packed)
+    return job_id, None, describe(error, task.function), size, duration_s
+
+
+def describe(error: BaseException, function: Callable[[Any], Any]) -> Failure:
+    """Put an exception into plain data; the exception itself goes along only to futures."""
+    import traceback  # noqa: PLC0415  (most runs have no failure)
+
+    inner = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001  (a user's __str__ raises anything)
+        message = f"<its message can't be shown: {type(broken).__name__}>"
+    name = type(error).__name__
+    is_submitted = function is call or function is call_coroutine
+    return Failure(
+        error=f"{name}: {message}" if message else name,
+        traceback="".join(traceback.format_exception(type(error), error, inner)),
+        is_transient=is_transient(error),
+        is_starved=is_starved(error),
+        is_skip=isinstance(error, Skip),
+        exception=_pickle_exception(error) if is_submitted else None,
+    )
+
+
+def _pickle_exception(error: BaseException) -> bytes | None:
+    try:
+        return pickle_value(error.with_traceback(None))
+    except Exception as unpicklable:  # noqa: BLE001  (the text travels instead, and says so)
+        print(f"fsworkers: {type(error).__name__} can't be pickled: {unpicklable}", file=sys.stderr)  # noqa: T201
+        return None
+
+
+__all__ = [
+    "COROUTINE_SLOTS",
+    "Packed",
+    "TaskFunction",
+    "attempt",
+    "attempt_coroutine",
+    "call",
+    "call_coroutine",
+    "is_coroutine_function",
+    "load_task",
+    "pickle_function",
+    "slots_of",
+]

@@ -1,0 +1,53 @@
+"""Which failures are worth another attempt, and how long to wait for it. Pure."""
+
+from __future__ import annotations
+
+import errno
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LASTING_ERRNOS = frozenset({
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.EROFS, errno.EEXIST, errno.ENOTEMPTY, errno.EINVAL, errno.ENOSYS,
+    errno.EFBIG, errno.ENOSPC, errno.EDQUOT,
+})  # fmt: skip
+"""Errors of the operating system that the same call meets again; see errno(3)."""
+
+LASTING_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError,
+    NotImplementedError, RecursionError, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+"""Errors of a program or of a file's content: trying again changes nothing."""
+
+STARVED_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+def is_starved(error: BaseException) -> bool:
+    """Whether a descriptor ran out, which is no fault of the job."""
+    return isinstance(error, OSError) and error.errno in STARVED_ERRNOS
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether another attempt may succeed: not when the file or the program is at fault."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno not in LASTING_ERRNOS
+    return not isinstance(error, LASTING_ERRORS)
+
+
+@cache
+def _backoff() -> Callable[[int], float]:
+    from types import SimpleNamespace  # noqa: PLC0415  (tenacity takes 30 ms; few runs retry)
+    from typing import cast  # noqa: PLC0415
+
+    from tenacity import RetryCallState, wait_random_exponential  # noqa: PLC0415
+
+    policy = wait_random_exponential(multiplier=0.1, max=10.0)
+    return lambda attempt: policy(cast("RetryCallState", SimpleNamespace(attempt_number=attempt)))
+
+
+def delay_s(attempt: int) -> float:
+    """Seconds to wait after the failed ``attempt``: full jitter up to 0.1 s, 0.2 s, 0.4 s … 10 s."""
+    return _backoff()(attempt)

@@ -1,0 +1,430 @@
+"""Runs as their callers see them: items go in on one side, outcomes come out on the other.
+
+A ``MapRun`` draws its items in a thread of its own, so that a slow source holds up no outcome, and
+only so far ahead of the consumer as its window allows: that is what keeps memory flat and endless
+input possible. A ``CallRun`` carries submitted calls, each with its future.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
+
+from fsworkers.errors import FsworkersError, PoolClosed, RemoteError, UnpicklableValue
+from fsworkers.model import Job, Outcome
+from fsworkers.pool.payload import Packed, pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from fsworkers.pool.actions import Failure, Settled
+    from fsworkers.pool.wire import Task
+
+ORDERED_WINDOW_JOBS = 16_384
+"""How far an ordered run may draw ahead while its next outcome is awaited (some 5 MB)."""
+
+
+class Run(Protocol):
+    """What the master needs of a run."""
+
+    task: Task
+    is_lasting: bool
+    """Whether it goes on when it has nothing to do."""
+    is_hungry: bool
+    """Whether the master waits for jobs, so that new ones should wake it."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether further jobs may come."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every job that came has been delivered, and no more will come."""
+
+    def take_jobs(self, demand: int) -> list[Job]:
+        """The jobs that should go to the dispatcher now, which can use ``demand`` at once."""
+
+    def resize(self, block_jobs: int) -> None:
+        """Learn how many jobs one further block for every lane has."""
+
+    def deliver(self, settled: Sequence[Settled]) -> None:
+        """Pass on what became of jobs."""
+
+    def fail(self, error: FsworkersError) -> None:
+        """End the run: none of its remaining jobs can be executed."""
+
+
+class MapRun:
+    """One task over many items.
+
+    Args:
+        task: The task function, ready to travel.
+        items: Drawn lazily, from a thread of this run.
+        ids: Gives each job its id.
+        is_ordered: Whether outcomes come in the order of the items.
+        wake_master: Called when the master should look for new jobs.
+        cancel_jobs: Called to have this run's waiting jobs dropped.
+        owner: Kept alive as long as this run: the pool.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        items: Iterable[Any],
+        ids: Iterator[int],
+        *,
+        is_ordered: bool,
+        wake_master: Callable[[], None],
+        cancel_jobs: Callable[[Run], None],
+        owner: object,
+    ) -> None:
+        self.task = task
+        self._owner = owner
+        self.is_lasting = False
+        self.is_hungry = True
+        self._items = iter(items)
+        self._ids = ids
+        self._wake_master = wake_master
+        self._cancel_jobs = cancel_jobs
+        self._lock = threading.RLock()  # bare: entering a Condition costs three times as much
+        self._changed = threading.Condition(self._lock)
+        self._inbox: deque[Job] = deque()
+        self._outbox: list[Outcome] = []
+        self._order: deque[int] | None = deque() if is_ordered else None
+        self._early: dict[int, Outcome] = {}
+        self._window = 1
+        self._drawn = 0
+        self._settled = 0
+        self._consumed = 0
+        self._allowed = 1
+        self._is_drawing = True
+        self._is_feeder_waiting = False
+        self._is_cancelled = False
+        self._error: BaseException | None = None
+
+    # The caller's side
+
+    def batches(
+        self, wait_s: float | None = None, wait_until: float | None = None
+    ) -> Generator[list[Outcome]]:
+        """Yield outcomes as they arrive, in lists.
+
+        Args:
+            wait_s: Yield an empty list whenever none has arrived for so many seconds.
+            wait_until: Yield an empty list if none has arrived by then (monotonic clock).
+
+        Raises:
+            FsworkersError: The run can't be finished.
+            Exception: Whatever drawing the items raised, after the outcomes of those drawn.
+        """
+        feeder = threading.Thread(target=self._draw, name="fsworkers-feeder", daemon=True)
+        feeder.start()
+        self._wake_master()
+        try:
+            while True:
+                bound_s = wait_s if wait_until is None else max(0.0, wait_until - monotonic())
+                batch = self._take_batch(bound_s)
+                if batch is None:
+                    break
+                yield batch
+        finally:
+            if not self.is_over:
+                self.cancel()
+        if self._error is not None:
+            raise self._error
+
+    def cancel(self) -> None:
+        """Draw no more; drop what waits. Jobs that run are finished, and their outcomes delivered."""
+        with self._changed:
+            self._is_cancelled = True
+            self._is_drawing = False
+            self._changed.notify_all()
+        self._cancel_jobs(self)
+
+    def close(self) -> None:
+        """Cancel it because its pool ends. Its iterator yields what is left, then raises."""
+        if not self.is_over:
+            self._error = self._error or PoolClosed("the pool was shut down before its input ended")
+            self.cancel()
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether there may be items that have not been drawn."""
+        return self._is_drawing
+
+    @property
+    def drawn_count(self) -> int:
+        """How many items have been drawn."""
+        return self._drawn
+
+    def _take_batch(self, wait_s: float | None) -> list[Outcome] | None:
+        with self._changed:
+            while not self._outbox and not self.is_over:
+                if not self._changed.wait(wait_s):
+                    break
+            batch, self._outbox = self._outbox, []
+            if not batch and self.is_over:
+                return None
+            self._consumed += len(batch)
+            self._allow()
+        return batch
+
+    # The feeder's side
+
+    def _draw(self) -> None:
+        run_number = self.task.run
+        lock, items, ids, inbox, order = (
+            self._lock, self._items, self._ids, self._inbox, self._order,
+        )  # fmt: skip
+        try:
+            while self._drawn < self._allowed or self._wait_for_room():
+                try:
+                    item = next(items)
+                except StopIteration:
+                    break
+                with lock:
+                    if self._is_cancelled:
+                        break
+                    job_id = next(ids)
+                    if order is not None:
+                        order.append(job_id)
+                    self._drawn += 1
+                    if type(item) is str:
+                        inbox.append(Job(job_id, run_number, item, item))
+                    else:
+                        self._put_packed(job_id, item)
+                if self.is_hungry:
+                    self._wake_master()
+        except BaseException as error:  # noqa: BLE001  (raised again in the consumer's thread)
+            self._error = error
+        with self._changed:
+            self._is_drawing = False
+            self._changed.notify_all()
+        self._wake_master()
+
+    def _wait_for_room(self) -> bool:
+        """Wait until the window has room; ``False`` if the run is cancelled before."""
+        with self._changed:
+            self._is_feeder_waiting = True
+            while self._drawn >= self._allowed and not self._is_cancelled:
+                self._changed.wait()
+            self._is_feeder_waiting = False
+            return not self._is_cancelled
+
+    def _put_packed(self, job_id: int, item: Any) -> None:
+        path = show(item)
+        try:
+            self._inbox.append(Job(job_id, self.task.run, pack(item), path))
+        except UnpicklableValue as error:
+            outcome = Outcome(path, "failed", error=f"UnpicklableValue: {error}")
+            self._settled += 1
+            self._put_out(job_id, outcome)
+            self._changed.notify_all()
+
+    def _allow(self) -> None:
+        """Let the feeder draw on, once there is room for a good part of the window."""
+        self._allowed = self._consumed + self._window
+        if self._is_feeder_waiting and self._allowed - self._drawn >= self._window // 4:
+            self._changed.notify_all()
+
+    # The master's side
+
+    @property
+    def has_more(self) -> bool:
+        """Whether further jobs may come."""
+        return self._is_drawing or bool(self._inbox)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every job that came has been delivered, and no more will come."""
+        return self._settled == self._drawn and not self._is_drawing
+
+    def take_jobs(self, demand: int) -> list[Job]:  # noqa: ARG002  (the window bounds them already)
+        """All jobs that have been drawn since."""
+        count = len(self._inbox)
+        return [self._inbox.popleft() for _ in range(count)]
+
+    def resize(self, block_jobs: int) -> None:
+        """Set the window: two blocks in each lane, one queued, one with the consumer."""
+        window = max(4 * block_jobs, 0 if self._order is None else ORDERED_WINDOW_JOBS)
+        if window != self._window:
+            with self._changed:
+                self._window = window
+                self._allow()
+
+    def deliver(self, settled: Sequence[Settled]) -> None:
+        """Pass on what became of jobs."""
+        outcomes = [
+            outcome if type(outcome.value) is not Packed else unpacked(outcome)
+            for _, outcome, _ in settled
+        ]
+        with self._changed:
+            self._settled += len(outcomes)
+            if self._order is None:
+                self._outbox += outcomes
+            else:
+                for (job, _, _), outcome in zip(settled, outcomes, strict=True):
+                    self._put_out(job.id, outcome)
+            self._changed.notify_all()
+
+    def fail(self, error: FsworkersError) -> None:
+        """End the run: none of its remaining jobs can be executed."""
+        with self._changed:
+            self._error = self._error or error
+            self._is_cancelled = True
+            self._is_drawing = False
+            self._settled = self._drawn
+            self._changed.notify_all()
+
+    def _put_out(self, job_id: int, outcome: Outcome) -> None:
+        if self._order is None:
+            self._outbox.append(outcome)
+            return
+        self._early[job_id] = outcome
+        while self._order and self._order[0] in self._early:
+            self._outbox.append(self._early.pop(self._order.popleft()))
+
+
+class CallRun:
+    """Submitted calls: each job has a future, and leaves only when a worker can use it.
+
+    Until then its future can be cancelled.
+    """
+
+    def __init__(self, task: Task, ids: Iterator[int], wake_master: Callable[[], None]) -> None:
+        self.task = task
+        self.is_lasting = True
+        self.is_hungry = True
+        self._ids = ids
+        self._wake_master = wake_master
+        self._lock = threading.Lock()
+        self._inbox: deque[Job] = deque()
+        self._futures: dict[int, Future[Any]] = {}
+
+    # The caller's side
+
+    def put(self, packed_call: Any, path: Any, future: Future[Any]) -> None:
+        """Queue a call."""
+        job = Job(next(self._ids), self.task.run, packed_call, path)
+        with self._lock:
+            self._futures[job.id] = future
+            self._inbox.append(job)
+        if self.is_hungry:
+            self._wake_master()
+
+    def cancel_waiting(self) -> None:
+        """Cancel the futures of all calls that have not left."""
+        with self._lock:
+            waiting, self._inbox = self._inbox, deque()
+            futures = [self._futures.pop(job.id) for job in waiting]
+        for future in futures:
+            if future.cancel():
+                future.set_running_or_notify_cancel()
+
+    # The master's side
+
+    @property
+    def has_more(self) -> bool:
+        """Whether further jobs wait."""
+        return bool(self._inbox)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no call is waiting or running."""
+        return not self._futures
+
+    def take_jobs(self, demand: int) -> list[Job]:
+        """Up to ``demand`` calls; their futures can't be cancelled any more."""
+        jobs: list[Job] = []
+        while self._inbox and len(jobs) < demand:
+            with self._lock:
+                job = self._inbox.popleft()
+                future = self._futures[job.id]
+            if future.set_running_or_notify_cancel():
+                jobs.append(job)
+            else:
+                del self._futures[job.id]
+        return jobs
+
+    def resize(self, block_jobs: int) -> None:
+        """Submitted calls have no window: the caller decides how many there are."""
+
+    def deliver(self, settled: Sequence[Settled]) -> None:
+        """Fulfil the futures."""
+        for job, outcome, failure in settled:
+            with self._lock:
+                future = self._futures.pop(job.id, None)
+            if future is not None:
+                _fulfil(future, outcome, failure)
+
+    def fail(self, error: FsworkersError) -> None:
+        """Fail every future."""
+        with self._lock:
+            futures, self._futures = self._futures, {}
+            self._inbox.clear()
+        for future in futures.values():
+            if not future.done():
+                future.set_exception(error)
+
+
+def _fulfil(future: Future[Any], outcome: Outcome, failure: Failure | None) -> None:
+    if failure is not None:
+        future.set_exception(exception_of(failure))
+        return
+    try:
+        value = unpack(outcome.value)
+    except Exception as error:  # noqa: BLE001  (a user's type raises anything; it is the result then)
+        future.set_exception(error)
+    else:
+        future.set_result(value)
+
+
+def exception_of(failure: Failure) -> BaseException:
+    """The task's own exception with the remote traceback as its cause, else a ``RemoteError``."""
+    remote = RemoteError(failure.error, failure.traceback or "")
+    if failure.exception is None:
+        return remote
+    try:
+        error: BaseException = unpack_exception(failure.exception)
+    except Exception as unreadable:  # noqa: BLE001  (its text tells what happened all the same)
+        remote.add_note(f"the exception itself can't be unpickled: {unreadable}")
+        return remote
+    error.__cause__ = remote
+    return error
+
+
+def unpack_exception(data: bytes) -> BaseException:
+    """Unpickle an exception.
+
+    Raises:
+        TypeError: It is none.
+        Exception: Whatever its own unpickling raises.
+    """
+    import pickle  # noqa: PLC0415  (loaded long since, through the wire)
+
+    error = pickle.loads(data)
+    if not isinstance(error, BaseException):
+        raise TypeError(f"{error!r} is no exception")
+    return error
+
+
+def unpacked(outcome: Outcome) -> Outcome:
+    """The outcome with its value unpickled; ``failed`` if that can't be done here."""
+    try:
+        return replace(outcome, value=unpack(outcome.value))
+    except Exception as error:  # noqa: BLE001  (a user's type raises anything)
+        text = f"its result can't be unpickled here: {type(error).__name__}: {error}"
+        return replace(outcome, status="failed", value=None, error=text)
+
+
+def show(item: Any) -> Any:
+    """An item as its outcome shows it: paths as ``str``, anything else as it is."""
+    if isinstance(item, bytes):
+        return os.fsdecode(item)
+    return os.fspath(item) if isinstance(item, os.PathLike) else item

@@ -1,0 +1,42 @@
+"""A flag that ``poll`` can wait for: an eventfd on Linux, a pipe elsewhere."""
+
+from __future__ import annotations
+
+import os
+
+
+class Wakeup:
+    """Set from any thread, seen by the one that polls. Takes one descriptor, or two."""
+
+    def __init__(self) -> None:
+        if hasattr(os, "eventfd"):
+            self._read = self._write = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        else:
+            self._read, self._write = os.pipe()
+            os.set_blocking(self._read, False)
+            os.set_blocking(self._write, False)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable."""
+        return self._read
+
+    def set(self) -> None:
+        """Make the descriptor readable."""
+        try:
+            os.write(self._write, b"\0\0\0\0\0\0\0\1")
+        except BlockingIOError:
+            pass  # it is as full as can be, so it is readable
+
+    def clear(self) -> None:
+        """Make the descriptor unreadable until it is set again."""
+        try:
+            while len(os.read(self._read, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass  # it was not set
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self._read)
+        if self._write != self._read:
+            os.close(self._write)

@@ -1,0 +1,141 @@
+"""The messages between master and worker: one ZeroMQ frame each, a pickled named tuple.
+
+Down a lane go ``Task``, ``Forget``, ``Block``, ``GiveBack`` and ``Stop``, up the back channel
+``Ready``, ``Results``, ``GivenBack``, ``Heartbeat`` and ``TaskBroken``. All of them stay between
+the processes of one run: the sockets lie in a directory that no other user can enter.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, NamedTuple, TypeAlias
+
+from fsworkers.pool.actions import Row
+
+
+class Descriptors(NamedTuple):
+    """A worker's descriptor figures (see ``graceful.statistics``)."""
+
+    limit: int
+    budget: int
+    lent: int
+    waiting: int
+    peak: int
+    waits: int
+    waited_s: float
+    refused: int
+
+
+class Task(NamedTuple):
+    """A run's task function: pickled, and how to run it."""
+
+    run: int
+    function: bytes
+    is_coroutine: bool
+    slots: int
+
+
+class Forget(NamedTuple):
+    """The run is over; its task function will not be needed again."""
+
+    run: int
+
+
+class Block(NamedTuple):
+    """Consecutive jobs of one run: their ids, and beside them their packed items."""
+
+    run: int
+    job_ids: list[int]
+    items: list[Any]
+
+
+class GiveBack(NamedTuple):
+    """Give back up to ``count`` jobs that have not been started, the last ones first."""
+
+    count: int
+
+
+class Stop(NamedTuple):
+    """Finish what runs, report it, and end."""
+
+
+class Ready(NamedTuple):
+    """The worker can run jobs."""
+
+    worker: int
+
+
+class Results(NamedTuple):
+    """Reports of attempts, in the order in which they ended."""
+
+    worker: int
+    rows: list[Row]
+    descriptors: Descriptors
+
+
+class GivenBack(NamedTuple):
+    """The jobs given back, perhaps none."""
+
+    worker: int
+    job_ids: list[int]
+
+
+class Heartbeat(NamedTuple):
+    """What each busy slot runs, and for how many seconds."""
+
+    worker: int
+    running: list[tuple[int, float]]
+    descriptors: Descriptors
+
+
+class TaskBroken(NamedTuple):
+    """The task function can't be had in the worker: none of the run's jobs can be executed."""
+
+    worker: int
+    run: int
+    error: str
+    traceback: str
+
+
+Order: TypeAlias = Task | Forget | Block | GiveBack | Stop
+Report: TypeAlias = Ready | Results | GivenBack | Heartbeat | TaskBroken
+
+
+class Config(NamedTuple):
+    """What a worker is told at its start, before any message.
+
+    Attributes:
+        worker: Its number.
+        directory: Where it binds its two sockets.
+        sys_path: The master's import path, so that the same modules are found.
+        max_open_files: Descriptors it may lend to file operations; ``None`` for what is free.
+        flush_s: Longest time a finished result waits before it is sent.
+        heartbeat_s: Time between heartbeats.
+    """
+
+    worker: int
+    directory: str
+    sys_path: list[str]
+    max_open_files: int | None
+    flush_s: float
+    heartbeat_s: float
+
+
+def lane_address(directory: str, worker: int) -> str:
+    """Where a worker pulls its orders."""
+    return f"ipc://{directory}/{worker}.lane"
+
+
+def back_address(directory: str, worker: int) -> str:
+    """Where a worker pushes its reports."""
+    return f"ipc://{directory}/{worker}.back"
+
+
+def encode(message: Order | Report | Config) -> bytes:
+    """Turn a message into a frame."""
+    return pickle.dumps(message, protocol=5)
+
+
+def decode(frame: bytes | memoryview) -> Any:
+    """Turn a frame back into its message."""
+    return pickle.loads(frame)

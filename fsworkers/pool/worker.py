@@ -1,0 +1,65 @@
+"""A worker process: ``python -m fsworkers.pool.worker LIFELINE``.
+
+Started by ``pool.supervision`` as a clean process. It reads its configuration from the lifeline,
+binds its sockets before any task code is imported, and then runs jobs on its main thread until it
+is told to stop, or its master is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import signal
+import sys
+
+from fsworkers import graceful
+from fsworkers.pool.courier import Courier
+from fsworkers.pool.slots import Slots
+from fsworkers.pool.wire import Config, Descriptors
+
+
+def main() -> None:
+    """Run one worker."""
+    # The master decides when to stop; a handler, unlike SIG_IGN, is not inherited by children.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    lifeline = int(sys.argv[1])
+    os.set_inheritable(lifeline, False)
+    config = read_config(lifeline)
+    sys.path[:] = config.sys_path
+    sys.argv[1:] = []
+    graceful.configure(max_open_files=config.max_open_files)
+    courier = Courier(config, lifeline, descriptors)
+    courier.start()
+    Slots(courier.backlog).run()
+    courier.finish()
+
+
+def read_config(lifeline: int) -> Config:
+    """Read what the master wrote into the lifeline before it started this process."""
+    with open(lifeline, "rb", buffering=0, closefd=False) as stream:
+        length = int.from_bytes(stream.read(4))
+        data = b""
+        while len(data) < length:
+            data += stream.read(length - len(data))
+    config: Config = pickle.loads(data)
+    return config
+
+
+def descriptors() -> Descriptors:
+    """This worker's descriptor figures."""
+    now = graceful.statistics()
+    return Descriptors(
+        limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        budget=now.capacity,
+        lent=now.lent,
+        waiting=now.waiting,
+        peak=now.peak,
+        waits=now.waits,
+        waited_s=now.waited_s,
+        refused=now.refused,
+    )
+
+
+if __name__ == "__main__":
+    main()
