@@ -43,7 +43,6 @@ def opened_directory(path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
     descriptor = _open_in_steps(path)
     try:
         with scandir(descriptor) as entries:
-            # Typed as for bytes or str in the stub, but names are str for a descriptor.
             yield entries
     finally:
         os.close(descriptor)

@@ -149,11 +149,12 @@ def test_special_files_are_skipped_and_never_opened(here: Path) -> None:
         }
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
 def test_unreadable_directory_fails_and_the_scan_goes_on(tree: Path) -> None:
     """The rest is found all the same."""
     Path("a/b").chmod(0)
     try:
+        if os.access("a/b", os.R_OK):
+            pytest.skip("this user may read anything")
         found = list(scan(["a"]))
     finally:
         Path("a/b").chmod(0o700)
