@@ -130,7 +130,7 @@ class RemoteError(FsworkersError):
 
 
 class Skip(FsworkersError):
-    """Raised by a task function to decline its file: the outcome is ``skipped``, with the reason."""
+    """Raised by a task function to decline its file: the outcome is ``skipped``."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

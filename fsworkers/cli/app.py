@@ -32,7 +32,7 @@ app.command()(limits)
 app.command()(tasks)
 
 
-def _show_version(value: bool) -> None:  # noqa: FBT001  (typer's callbacks are called so)
+def _show_version(value: bool) -> None:
     if value:
         typer.echo(f"fsworkers {fsworkers.__version__}")
         raise typer.Exit
@@ -40,9 +40,11 @@ def _show_version(value: bool) -> None:  # noqa: FBT001  (typer's callbacks are 
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001  (its callback does it all)
+    version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Run a task over every file of a tree, on all cores, without running out of descriptors."""

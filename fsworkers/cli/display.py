@@ -49,7 +49,10 @@ class Display:
             self._bar,
             completed=run.tally.found,
             total=run.found_count if run.has_scan_ended else None,
-            rates=f"{run.tally.found / seconds:,.0f} files/s {human_bytes(run.tally.size_bytes / seconds)}/s",
+            rates=(
+                f"{run.tally.found / seconds:,.0f} files/s "
+                f"{human_bytes(run.tally.size_bytes / seconds)}/s"
+            ),
             workers=f"{statistics.workers} workers",
             descriptors=(
                 f"{statistics.lent}/{statistics.descriptors.budget * statistics.workers} open, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from fsworkers.cli.exits import INTERRUPTED, TERMINATED, complain
 
@@ -28,7 +28,7 @@ class Interrupts:
         self._run = run
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> Self:
         """Take the signals over."""
         for number in _CODES:
             self._before[number] = signal.signal(number, self._handle)

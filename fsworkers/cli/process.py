@@ -7,13 +7,11 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from fsworkers.cli.exits import DONE, FAILED
+from fsworkers.cli import options
 from fsworkers.cli.display import open_display
+from fsworkers.cli.exits import DONE, FAILED
 from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report
 from fsworkers.engines.local import LocalEngine
@@ -32,42 +30,43 @@ from fsworkers.tasks.registry import DEFAULT_TASK, make_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from fsworkers.model import Entry
 
 
-def process(
-    paths: Annotated[list[str] | None, typer.Argument(metavar="PATH...", show_default=False)] = None,
-    task: Annotated[str | None, typer.Option("-t", "--task", help="Built-in task.", show_default=DEFAULT_TASK)] = None,
-    call: Annotated[str | None, typer.Option("--call", metavar="MODULE:FUNCTION", help="Your own function, plain or coroutine; it gets the path.")] = None,
-    option: Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="An option of the task. Repeatable.")] = None,
-    workers: Annotated[int | None, typer.Option("-j", "--workers", help="Worker processes.", show_default="one per processor")] = None,
-    slots: Annotated[int | None, typer.Option("--slots", help="Jobs at one time in each worker.", show_default="1; 64 for coroutines")] = None,
-    max_open_files: Annotated[int | None, typer.Option("--max-open-files", help="Descriptors each worker may lend.", show_default="what its limit leaves")] = None,
-    glob: Annotated[list[str] | None, typer.Option("-g", "--glob", help="Only files that match. Repeatable.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option("-E", "--exclude", help="Leave out files and directories that match. Repeatable.")] = None,
-    skip_hidden: Annotated[bool, typer.Option("--skip-hidden", help="Leave out names that begin with a dot.")] = False,
-    follow: Annotated[bool, typer.Option("-L", "--follow", help="Follow symbolic links.")] = False,
-    max_depth: Annotated[int | None, typer.Option("-d", "--max-depth", help="How deep to descend.")] = None,
-    size: Annotated[list[str] | None, typer.Option("-S", "--size", help="+10k at least, -1M at most, 512b exactly. Repeatable.")] = None,
-    changed_within: Annotated[str | None, typer.Option("--changed-within", help="Only files modified in the last 10min, 2h, 3d, 1w…")] = None,
-    files_from: Annotated[str | None, typer.Option("--files-from", metavar="FILE|-", help="Read the paths from a file or from stdin, one a line.")] = None,
-    nul: Annotated[bool, typer.Option("-0", help="The paths of --files-from end with NUL instead of a newline.")] = False,
-    retries: Annotated[int, typer.Option("--retries", help="Further attempts after a failure that may pass.")] = 0,
-    timeout: Annotated[float | None, typer.Option("--timeout", help="Longest time of one attempt in seconds.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write results here: .jsonl, .csv, .sha256…", show_default="JSON Lines on stdout")] = None,
-    summary: Annotated[Path | None, typer.Option("--summary", metavar="FILE.json", help="Write the totals here, as JSON.")] = None,
-    keep_order: Annotated[bool, typer.Option("-k", "--keep-order", help="Results in the order in which files are found.")] = False,
-    dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only list what would be processed.")] = False,
-    progress: Annotated[bool | None, typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default="on a terminal")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary on stderr.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Name every file that was not done, with its traceback.")] = False,
-) -> int:  # fmt: skip
+def process(  # noqa: PLR0917  (the command line passes them by name)
+    paths: options.Paths = None,
+    task: options.TaskName = None,
+    call: options.Call = None,
+    option: options.TaskOptions = None,
+    workers: options.Workers = None,
+    slots: options.Slots = None,
+    max_open_files: options.MaxOpenFiles = None,
+    glob: options.Globs = None,
+    exclude: options.Excludes = None,
+    skip_hidden: options.SkipHidden = False,
+    follow: options.Follow = False,
+    max_depth: options.MaxDepth = None,
+    size: options.Sizes = None,
+    changed_within: options.ChangedWithin = None,
+    files_from: options.FilesFrom = None,
+    nul: options.Nul = False,
+    retries: options.Retries = 0,
+    timeout: options.Timeout = None,
+    output: options.Output = None,
+    summary: options.Summary = None,
+    keep_order: options.KeepOrder = False,
+    dry_run: options.DryRun = False,
+    progress: options.Progress = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
     """Run a task on every file under each PATH; without --task, compute its sha256."""
     roots = list(paths or [])
     if not roots and files_from is None:
         raise BadSetting("PATH", None, "at least one directory or file, or --files-from")
-    function = _task_function(task, call, _options(option or []))
+    function = _task_function(task, call, _parsed(option or []))
     settings = PoolSettings(
         workers=workers,
         slots=slots,
@@ -76,7 +75,7 @@ def process(
         retries=retries,
     )
     try:
-        scan_options = ScanOptions(
+        filters = ScanOptions(
             globs=tuple(glob or ()),
             excludes=tuple(exclude or ()),
             skip_hidden=skip_hidden,
@@ -89,7 +88,7 @@ def process(
         raise BadOption(str(error)) from error
     check_paths(roots)
     own = [path for path in (output, summary) if path is not None]
-    found = _found(roots, files_from, scan_options, own, is_nul=nul)
+    found = _found(roots, files_from, filters, own, is_nul=nul)
     if dry_run:
         return _list_only(found)
     job = _Job(function, settings, found, output, summary, is_ordered=keep_order)
@@ -100,36 +99,36 @@ def process(
 
 
 def _task_function(
-    task: str | None, call: str | None, options: dict[str, str]
+    task: str | None, call: str | None, task_options: dict[str, str]
 ) -> Callable[[str], Any]:
     if call is None:
-        return make_task(task or DEFAULT_TASK, options)
+        return make_task(task or DEFAULT_TASK, task_options)
     if task is not None:
         raise BadSetting("--task", task, "either --task or --call, not both")
-    return load_callable(call, options)
+    return load_callable(call, task_options)
 
 
-def _options(pairs: list[str]) -> dict[str, str]:
-    options: dict[str, str] = {}
+def _parsed(pairs: list[str]) -> dict[str, str]:
+    parsed: dict[str, str] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not (key and separator):
             raise BadSetting("--option", pair, "KEY=VALUE")
-        options[key] = value
-    return options
+        parsed[key] = value
+    return parsed
 
 
 def _found(
-    roots: list[str], files_from: str | None, options: ScanOptions, own: list[Path], *, is_nul: bool
+    roots: list[str], files_from: str | None, filters: ScanOptions, own: list[Path], *, is_nul: bool
 ) -> Iterable[str | Entry]:
     """What the scan will find; our own outputs are no input."""
     if files_from is None:
-        return scan(roots, options, own=own)
+        return scan(roots, filters, own=own)
     try:
         stream = sys.stdin.buffer if files_from == "-" else open(files_from, "rb")  # noqa: SIM115
     except OSError as error:
         raise BadOption(f"--files-from {printable(files_from)}: {error.strerror}") from error
-    return scan_list(chain(roots, read_file_list(stream, is_nul)), options, own=own)
+    return scan_list(chain(roots, read_file_list(stream, is_nul)), filters, own=own)
 
 
 def _list_only(found: Iterable[str | Entry]) -> int:

@@ -21,7 +21,7 @@ class Report:
 
     Args:
         run: The run.
-        is_verbose: Name every file at once, with its traceback, instead of the first few at the end.
+        is_verbose: Name every file at once, with its traceback; else the first few at the end.
     """
 
     def __init__(self, run: TreeRun, *, is_verbose: bool) -> None:

@@ -70,16 +70,17 @@ class InlineEngine:
         yield batch
 
     def _outcome(self, number: int, path: str, task: TaskFunction) -> Outcome:
-        for attempt_number in range(1, self._retries + 2):
+        attempts = 1
+        _, value, failure, size, duration_s = attempt(number, path, task)
+        while failure is not None and failure.is_transient and attempts <= self._retries:
+            attempts += 1
             _, value, failure, size, duration_s = attempt(number, path, task)
-            if failure is None or not failure.is_transient:
-                break
-        self._retried += attempt_number - 1
+        self._retried += attempts - 1
         status: Status = "done"
         if failure is not None:
             status = "skipped" if failure.is_skip else "failed"
         error, text = (None, None) if failure is None else (failure.error, failure.traceback)
-        outcome = Outcome(path, status, value, error, attempt_number, size, duration_s, 0, text)
+        outcome = Outcome(path, status, value, error, attempts, size, duration_s, 0, text)
         return unpacked(outcome)
 
     def cancel(self) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fsworkers.engines.engine import Engine
     from fsworkers.model import RunSummary
 
+
 class TreeRun:
     """One run of a task over everything that a scan finds.
 
@@ -140,7 +141,7 @@ def process_tree(
             (``str``; ``os.fsencode`` gives its exact bytes) and returns the outcome's value.
         options: Options of a built-in task.
         filters: Which files: globs, sizes, links…; everything by default.
-        output: Write outcomes to this file; the suffix says how (``.jsonl``, ``.csv``, ``.sha256``…).
+        output: Write outcomes to this file; its suffix says how (``.jsonl``, ``.sha256``…).
         on_outcome: Called in this thread with each ``Outcome`` as it arrives.
         ordered: Outcomes in the order in which the files are found.
         workers: As in ``Pool``, like the arguments that follow.

@@ -16,7 +16,6 @@ included:
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from functools import partial
 from threading import Lock, get_ident
@@ -165,7 +164,9 @@ class Budget:
                 return permit
         return self.take_many(1, label)[0]
 
-    def take_many(self, count: int, label: object = None, *, wait_s: float | None = None) -> list[Permit]:
+    def take_many(
+        self, count: int, label: object = None, *, wait_s: float | None = None
+    ) -> list[Permit]:
         """Lend several descriptors at once, all or none, waiting on this thread.
 
         Raises:

@@ -31,7 +31,7 @@ class Measure(Snapshot):
         reserve: Numbers to keep free for everything that is not a file of ours.
     """
 
-    __slots__ = ("limit", "in_use", "reserve")
+    __slots__ = ("in_use", "limit", "reserve")
 
     limit: int
     in_use: int

@@ -66,15 +66,15 @@ class Statistics(Snapshot):
 
     __slots__ = (
         "capacity",
+        "deadlocks",
         "lent",
-        "waiting",
         "peak",
-        "waits",
-        "waited_s",
         "refused",
         "refused_machine",
-        "deadlocks",
         "rescued",
+        "waited_s",
+        "waiting",
+        "waits",
     )
 
     capacity: int
@@ -103,13 +103,13 @@ class Limits(Snapshot):
     """
 
     __slots__ = (
-        "soft_limit",
+        "budget",
         "hard_limit",
         "in_use",
-        "reserve",
-        "budget",
         "machine_in_use",
         "machine_limit",
+        "reserve",
+        "soft_limit",
     )
 
     soft_limit: int | None

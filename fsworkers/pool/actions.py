@@ -50,10 +50,10 @@ class Send(NamedTuple):
 
 
 class Recall(NamedTuple):
-    """Ask a worker to give back up to ``count`` jobs that it has not started."""
+    """Ask a worker to give back up to ``most`` jobs that it has not started."""
 
     lane: int
-    count: int
+    most: int
 
 
 class Kill(NamedTuple):

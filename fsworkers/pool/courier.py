@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from itertools import repeat
+from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -96,12 +97,12 @@ class Courier(threading.Thread):
         poller.register(self._lifeline, zmq.POLLIN)
         return self._lifeline not in dict(poller.poll())
 
-    def _poll_ms(self, next_heartbeat: float) -> float:
+    def _poll_ms(self, next_heartbeat: float) -> int:
         """Until the next heartbeat; no longer than the flush time while slots are at work."""
         until_heartbeat_s = next_heartbeat - perf_counter()
         is_idle = self.backlog.is_empty and not self.backlog.running
         wait_s = until_heartbeat_s if is_idle else min(until_heartbeat_s, self._config.flush_s)
-        return max(0.0, 1000 * wait_s)
+        return max(0, ceil(1000 * wait_s))
 
     def _pull(self) -> None:
         while True:
@@ -126,7 +127,7 @@ class Courier(threading.Thread):
         elif isinstance(order, wire.Forget):
             self._tasks.pop(order.run, None)
         elif isinstance(order, wire.GiveBack):
-            given_back = self.backlog.give_back(order.count)
+            given_back = self.backlog.give_back(order.most)
             self._back.send(wire.encode(wire.GivenBack(self._config.worker, given_back)))
         else:
             self.backlog.close()

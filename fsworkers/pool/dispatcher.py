@@ -190,7 +190,7 @@ class Dispatcher:
         return self._decide(now)
 
     def results(self, number: int, rows: Sequence[Row], now: float) -> list[Action]:
-        """A worker reports attempts. Those of jobs that are settled or moved on already are void."""
+        """A worker reports attempts; those of jobs that are settled or moved on are void."""
         lane = self.lanes.get(number)
         if lane is None:
             self._take_late_results(number, rows)
@@ -392,7 +392,13 @@ class Dispatcher:
     # What becomes of a job
 
     def _take_failure(
-        self, job: Job, failure: Failure, size: int | None, duration_s: float, worker: int, now: float
+        self,
+        job: Job,
+        failure: Failure,
+        size: int | None,
+        duration_s: float,
+        worker: int,
+        now: float,
     ) -> None:
         if failure.is_starved and job.starvations < MAX_STARVATIONS:
             starved = replace(job, starvations=job.starvations + 1)
@@ -414,7 +420,7 @@ class Dispatcher:
             heapq.heappush(self._delayed, (now + self._delay_s(times), job.id, job))
 
     def _requeue(self, jobs: Sequence[Job]) -> None:
-        """Put jobs that never ran, or that no one is to blame for, back to the head of the queue."""
+        """Put jobs that are not to blame for anything back to the head of the queue."""
         self._queue.extendleft(job for job in reversed(jobs) if job.run not in self._cancelled_runs)
         for job in jobs:
             if job.run in self._cancelled_runs:

@@ -19,7 +19,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import asdict
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from fsworkers.errors import PoolClosed, UnpicklableValue
 from fsworkers.pool import wire
@@ -158,9 +158,6 @@ class Pool(Executor):
             UnpicklableTask: ``fn`` can't be sent to the workers.
             PoolClosed: The pool has been shut down.
         """
-        if not callable(fn):
-            message = f"{fn!r} is not callable"
-            raise TypeError(message)
         function = fn.function if isinstance(fn, _Spread) else fn
         task = self._task_of(fn, is_coroutine=is_coroutine_function(function))
         master = self._running_master()
@@ -177,9 +174,7 @@ class Pool(Executor):
         master.begin(run)
         return run
 
-    def submit(
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Future[T]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn(*args, **kwargs)`` in a worker; a coroutine function's future gets its result.
 
         Raises:
@@ -201,7 +196,7 @@ class Pool(Executor):
 
     @property
     def worker_count(self) -> int:
-        """How many workers it has, or will have: what was asked for, as far as the limit carries."""
+        """How many workers it has or will have: as many as asked for, if the limit carries them."""
         if self._master is not None:
             return self._master.worker_count
         return self._settings.worker_count
@@ -236,7 +231,7 @@ class Pool(Executor):
             self._master.kill()
             self._master.join()
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Self:
         """Start the workers."""
         self.start()
         return self

@@ -107,5 +107,5 @@ class Lane:
 
 
 def tail_block_jobs(queued: int, lanes: int) -> int:
-    """Size of a block when no more jobs will come than the ``queued`` ones, so that all end together."""
+    """Size of a block when no more than the ``queued`` jobs will come, so that all end together."""
     return max(1, ceil(queued / (2 * lanes)))

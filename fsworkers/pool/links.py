@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from typing import Any
 
 import zmq
@@ -43,7 +44,8 @@ class Links:
         # mkdtemp makes it 0700. An ipc address holds 107 bytes, whatever TMPDIR is set to.
         parent = tempfile.gettempdir()
         self.directory = tempfile.mkdtemp(
-            prefix="fsw-", dir=parent if len(os.fsencode(parent)) < 70 else "/tmp"  # noqa: S108
+            prefix="fsw-",
+            dir=parent if len(os.fsencode(parent)) < 70 else "/tmp",  # noqa: S108
         )
         self._context = zmq.Context()
         self._lanes: dict[int, zmq.Socket[bytes]] = {}
@@ -108,10 +110,8 @@ class Links:
         for address in (
             wire.lane_address(self.directory, worker), wire.back_address(self.directory, worker),
         ):  # fmt: skip
-            try:
+            with suppress(FileNotFoundError):  # it ended before it had bound
                 os.unlink(address.removeprefix("ipc://"))
-            except FileNotFoundError:
-                pass  # it ended before it had bound
 
     def close(self) -> None:
         """Close everything and remove the directory."""
@@ -131,7 +131,7 @@ def count_free(most: int) -> int:
     """How many descriptors can be had right now, counted up to ``most``."""
     taken: list[int] = []
     try:
-        for _ in range(most):
+        while len(taken) < most:
             taken.append(os.open(os.devnull, os.O_RDONLY))
     except OSError:
         return len(taken)

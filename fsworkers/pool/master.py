@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from collections import deque
+from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -123,7 +124,7 @@ class Master(threading.Thread):
             self.wake()
 
     def statistics(self) -> PoolStatistics:
-        """The figures of this moment. Read without a lock: each is right, not all are of one moment."""
+        """The figures of this moment; read without a lock, so each is right for itself."""
         dispatcher = self._dispatcher
         return self._figures.snapshot(
             workers=len(self._workers),
@@ -141,7 +142,7 @@ class Master(threading.Thread):
             self._perform(self._dispatcher.open(monotonic()))
             while not self._has_ended():
                 self._turn()
-        except BaseException as error:  # noqa: BLE001  (callers wait: they must hear of it)
+        except BaseException as error:
             self._break(WorkerStartError(f"the pool's master failed: {error!r}", ""))
             raise
         finally:
@@ -182,13 +183,13 @@ class Master(threading.Thread):
                 self._perform(dispatcher.add(jobs, monotonic()))
         dispatcher.more_may_come = is_more
 
-    def _poll_ms(self) -> float:
+    def _poll_ms(self) -> int:
         now = monotonic()
         times = [at for at, _ in self._unstarted] + [at for at, _ in self._ended]
         tick = self._dispatcher.next_tick(now)
         if tick is not None:
             times.append(tick)
-        return max(0.0, 1000 * (min(times, default=now + 1.0) - now)) + 0.5
+        return max(0, ceil(1000 * (min(times, default=now + 1.0) - now)))
 
     def _take_requests(self) -> None:
         while self._requests:
@@ -257,7 +258,7 @@ class Master(threading.Thread):
             elif isinstance(action, actions.Record):
                 self._record(action)
             elif isinstance(action, actions.Recall):
-                self._links.send(action.lane, wire.GiveBack(action.count))
+                self._links.send(action.lane, wire.GiveBack(action.most))
             elif isinstance(action, actions.Start):
                 self._start(action.lane)
             elif isinstance(action, actions.Kill):

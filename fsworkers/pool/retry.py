@@ -49,5 +49,5 @@ def _backoff() -> Callable[[int], float]:
 
 
 def delay_s(attempt: int) -> float:
-    """Seconds to wait after the failed ``attempt``: full jitter up to 0.1 s, 0.2 s, 0.4 s … 10 s."""
+    """Seconds to wait after the failed ``attempt``: at random up to 0.1 s, 0.2 s, 0.4 s … 10 s."""
     return _backoff()(attempt)

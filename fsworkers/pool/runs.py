@@ -140,7 +140,7 @@ class MapRun:
             raise self._error
 
     def cancel(self) -> None:
-        """Draw no more; drop what waits. Jobs that run are finished, and their outcomes delivered."""
+        """Draw no more; drop what waits. What runs is finished, and its outcomes delivered."""
         with self._changed:
             self._is_cancelled = True
             self._is_drawing = False

@@ -122,7 +122,11 @@ class _LoopSlots:
 
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
-        self._backlog.wake_slots = lambda: loop.call_soon_threadsafe(arrived.set)
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(arrived.set)
+
+        self._backlog.wake_slots = wake
         try:
             while not self._is_done and not self._backlog.is_closed:
                 arrived.clear()

@@ -14,10 +14,10 @@ import socket
 import subprocess
 import sys
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-import fsworkers
 from fsworkers.pool.wire import Config, encode
 
 
@@ -64,10 +64,8 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """Send SIGKILL to it and to all that its tasks have started."""
-        try:
+        with suppress(ProcessLookupError):  # it has ended already
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it has ended already
 
     def has_ended(self) -> bool:
         """Whether the process has ended; collects its exit status then."""
@@ -112,7 +110,7 @@ def _command(lifeline: int) -> list[str]:
 def _environment() -> dict[str, str]:
     """The caller's environment; with this package's folder on the path unless it is installed."""
     environment = dict(os.environ)
-    package_root = str(Path(fsworkers.__file__).parents[1])
+    package_root = str(Path(__file__).parents[2])
     if package_root not in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
         inherited = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 
 class Wakeup:
@@ -22,18 +23,14 @@ class Wakeup:
 
     def set(self) -> None:
         """Make the descriptor readable."""
-        try:
+        with suppress(BlockingIOError):  # as full as can be, so it is readable
             os.write(self._write, b"\0\0\0\0\0\0\0\1")
-        except BlockingIOError:
-            pass  # it is as full as can be, so it is readable
 
     def clear(self) -> None:
         """Make the descriptor unreadable until it is set again."""
-        try:
+        with suppress(BlockingIOError):  # it was not set
             while len(os.read(self._read, 4096)) == 4096:
                 pass
-        except BlockingIOError:
-            pass  # it was not set
 
     def close(self) -> None:
         """Close the descriptor."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from typing import Any, NamedTuple, TypeAlias
 
-from fsworkers.pool.actions import Row
+from fsworkers.pool.actions import Row  # noqa: TC001  (named tuples keep their annotations)
 
 
 class Descriptors(NamedTuple):
@@ -50,9 +50,9 @@ class Block(NamedTuple):
 
 
 class GiveBack(NamedTuple):
-    """Give back up to ``count`` jobs that have not been started, the last ones first."""
+    """Give back up to ``most`` jobs that have not been started, the last ones first."""
 
-    count: int
+    most: int
 
 
 class Stop(NamedTuple):

@@ -10,7 +10,7 @@ from fsworkers.names import printable
 __all__ = ["PathNotFound"]
 
 
-class PathNotFound(FsworkersError, FileNotFoundError):  # noqa: N818 - named for what happened
+class PathNotFound(FsworkersError, FileNotFoundError):
     """A PATH that was asked for does not exist."""
 
     def __init__(self, path: str) -> None:

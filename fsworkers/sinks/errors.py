@@ -21,7 +21,7 @@ class SinkError(FsworkersError):
     """An output cannot take what it should: the root of the errors of this package."""
 
 
-class UnknownFormat(SinkError, ValueError):  # noqa: N818 - named for what happened
+class UnknownFormat(SinkError, ValueError):
     """Neither the output's name nor an explicit format says how to write it."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
@@ -33,7 +33,7 @@ class UnknownFormat(SinkError, ValueError):  # noqa: N818 - named for what happe
         )
 
 
-class AlgorithmMismatch(SinkError, ValueError):  # noqa: N818 - named for what happened
+class AlgorithmMismatch(SinkError, ValueError):
     """A checksum list was named for one algorithm, and another is what the task computes."""
 
     def __init__(self, path: str, expected: str, algorithm: str) -> None:
@@ -46,7 +46,7 @@ class AlgorithmMismatch(SinkError, ValueError):  # noqa: N818 - named for what h
         )
 
 
-class OutputUnwritable(SinkError, OSError):  # noqa: N818 - named for what happened
+class OutputUnwritable(SinkError, OSError):
     """An output cannot be opened. Nothing was written, and what was there is untouched."""
 
     def __init__(self, path: str, reason: str) -> None:
@@ -55,7 +55,7 @@ class OutputUnwritable(SinkError, OSError):  # noqa: N818 - named for what happe
         super().__init__(f"cannot write to '{printable(path)}': {reason}. Choose another output.")
 
 
-class OutputFailed(SinkError, OSError):  # noqa: N818 - named for what happened
+class OutputFailed(SinkError, OSError):
     """Writing to an output failed in mid-run, for example because the disk is full.
 
     A regular file was cut back to its last whole line where the system allowed it.
@@ -70,7 +70,7 @@ class OutputFailed(SinkError, OSError):  # noqa: N818 - named for what happened
         )
 
 
-class DigestsMissing(SinkError, ValueError):  # noqa: N818 - named for what happened
+class DigestsMissing(SinkError, ValueError):
     """Files were done, but their values were no checksums; all other lines were written."""
 
     def __init__(self, path: str, missing_count: int, first: str) -> None:

@@ -43,7 +43,9 @@ BUILT_IN: tuple[BuiltInTask, ...] = (
         name="checksum",
         meaning="Read each file and give its digest, as sha256sum does.",
         options=(
-            TaskOption("algorithm", "sha256", "|".join(ALGORITHMS), "blake3 needs fsworkers[blake3]"),
+            TaskOption(
+                "algorithm", "sha256", "|".join(ALGORITHMS), "blake3 needs fsworkers[blake3]"
+            ),
         ),
         make=Checksum,
     ),
@@ -66,4 +68,6 @@ def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
                     accepted = f"one of the options {', '.join(sorted(known))}"
                     raise BadSetting(f"an option of task {name}", key, accepted)
             return task.make(**options)
-    raise TaskNotFound(name, f"there is none; there are {', '.join(task.name for task in BUILT_IN)}")
+    raise TaskNotFound(
+        name, f"there is none; there are {', '.join(task.name for task in BUILT_IN)}"
+    )

@@ -72,7 +72,7 @@ class DispatcherMachine(RuleBasedStateMachine):
                 assert len({job.run for job in action.jobs}) == 1
                 worker.jobs.extend(action.jobs)
             elif isinstance(action, Recall):
-                self.workers[action.lane].recalls.append(action.count)
+                self.workers[action.lane].recalls.append(action.most)
             elif isinstance(action, Record):
                 for job, outcome, _ in action.settled:
                     self.outcomes[job.id] += 1
@@ -116,7 +116,12 @@ class DispatcherMachine(RuleBasedStateMachine):
         is_held_up=st.booleans(),
     )
     def answer(
-        self, choice: int, count: int, failure: Failure | None, is_out_of_order: bool, is_held_up: bool
+        self,
+        choice: int,
+        count: int,
+        failure: Failure | None,
+        is_out_of_order: bool,
+        is_held_up: bool,
     ) -> None:
         """A worker finishes jobs; the report may arrive much later."""
         worker = self.pick(choice)
