@@ -135,7 +135,7 @@ class Dispatcher:
             times.append(self._delayed[0][0])
         if not self._queue and any(lane.is_idle for lane in self.lanes.values()):
             times += [
-                max(now, lane.last_progress) + STUCK_S
+                max(lane.last_progress + STUCK_S, lane.recall_from, now + STUCK_S / 4)
                 for lane in self.lanes.values()
                 if lane.waiting_jobs and not lane.is_recalling
             ]
@@ -224,6 +224,8 @@ class Dispatcher:
             return []
         lane.is_recalling = False
         lane.last_heard = lane.last_progress = now
+        if not job_ids:
+            lane.recall_from = now + STUCK_S
         back = [lane.held.pop(job_id) for job_id in job_ids if job_id in lane.held]
         self._requeue(back)
         return self._decide(now)

@@ -30,6 +30,7 @@ class Lane:
         held: The jobs it has been sent and has not answered for, oldest first.
         last_block_jobs: Size of the block that was sent last.
         learned_jobs: How many jobs ``job_s`` rests on.
+        recall_from: When it may be asked again, after it had nothing to give back.
         job_s: Moving average of the seconds a job takes; ``None`` before the first result.
         is_solo: It runs one job that must be alone (on probation, or starved of descriptors).
         culprits: Jobs for whose sake it is being killed; the others it holds are innocent.
@@ -47,6 +48,7 @@ class Lane:
     last_block_jobs: int = 0
     learned_jobs: int = 0
     job_s: float | None = None
+    recall_from: float = 0.0
     last_heard: float = 0.0
     last_progress: float = 0.0
 
@@ -101,6 +103,8 @@ class Lane:
     def is_worth_relieving(self, now: float) -> bool:
         """Whether its waiting jobs would wait so long that moving them pays."""
         if not self.waiting_jobs or self.is_recalling or self.is_solo or self.is_condemned:
+            return False
+        if now < self.recall_from:
             return False
         expected_s = len(self.held) * (self.job_s or 0.0) / self.slots
         return expected_s > STUCK_S or now - self.last_progress >= STUCK_S
