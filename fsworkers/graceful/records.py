@@ -89,6 +89,26 @@ class Statistics(Snapshot):
     rescued: int
 
 
+class Holder(Snapshot):
+    """One who holds descriptors.
+
+    Attributes:
+        name: ``thread NAME`` or ``task NAME``.
+        count: Descriptors held.
+        traces: Where they were taken, innermost call first, as ``file:line function``; empty
+            unless tracing was on when they were.
+    """
+
+    __slots__ = ("count", "name", "traces")
+
+    name: str
+    count: int
+    traces: tuple[tuple[str, ...], ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} holds {self.count}"
+
+
 class Limits(Snapshot):
     """What the system allows and what the budget makes of it; ``None`` where it cannot be told.
 
