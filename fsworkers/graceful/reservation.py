@@ -60,6 +60,7 @@ class Reservation:
         self.rest: list[Permit] = []
         self._permits: list[Permit] = []
         self._is_given = False
+        self._source: Reservation | None = None
         self._outer: Token[Reservation | None] | None = None
         self._is_open = False
 
@@ -76,7 +77,7 @@ class Reservation:
         return f"<Reservation {state}>"
 
     def __enter__(self) -> Reservation:
-        if self._is_given:
+        if self._is_given or self._draw_on_outer():
             return self._begin(self._permits)
         return self._begin(self.budget.take_many(self.count, f"a reservation of {self.count}"))
 
@@ -91,6 +92,8 @@ class Reservation:
     async def __aenter__(self) -> Reservation:
         from fsworkers.graceful.aio.lending import take_many  # noqa: PLC0415 - draws in asyncio
 
+        if self._draw_on_outer():
+            return self._begin(self._permits)
         label = f"a reservation of {self.count}"
         return self._begin(await take_many(self.count, label, budget=self.budget))
 
@@ -114,6 +117,22 @@ class Reservation:
         self._permits.append(permit)
         if not self._is_open:
             self._drain()
+
+    def _draw_on_outer(self) -> bool:
+        """Inside another block that has enough left, this one is a part of it."""
+        outer = _CURRENT.get()
+        if outer is None or outer.budget is not self.budget:
+            return False
+        drawn: list[Permit] = []
+        while len(drawn) < self.count and (one := outer.draw()) is not None:
+            drawn.append(one.real())
+        if len(drawn) < self.count:
+            for permit in drawn:
+                outer.put_back(permit)
+            return False
+        self._permits = drawn
+        self._source = outer
+        return True
 
     def _begin(self, permits: list[Permit]) -> Reservation:
         self._permits = permits
@@ -140,7 +159,10 @@ class Reservation:
                 permit = self._permits.pop()
             except IndexError:
                 return
-            permit.give_back()
+            if self._source is None:
+                permit.give_back()
+            else:
+                self._source.put_back(permit)
 
 
 def draw(budget: Budget) -> Drawn | None:
