@@ -25,10 +25,6 @@ from fsworkers.graceful.files import open  # noqa: A004 - the drop-in's name is 
 from fsworkers.graceful.records import Limits, Statistics
 from fsworkers.graceful.settings import configure, limits
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-
 __all__ = [
     "Budget",
     "BudgetTimeout",
@@ -46,20 +42,27 @@ __all__ = [
     "statistics",
 ]
 
-_FACES = frozenset({"aio", "os"})
+_FACES = frozenset({"aio", "glob", "mmap", "os", "shutil", "socket", "subprocess", "tempfile"})
+_LAZY = {
+    "install": "patches",
+    "is_installed": "patches",
+    "reserve": "reservation",
+    "scandir": "os",
+    "uninstall": "patches",
+}
 
+holders = BUDGET.holders
 statistics = BUDGET.statistics
 
 
 def __getattr__(name: str) -> object:
     """Load a face when it is first asked for."""
     if name in _FACES:
-        face: ModuleType = import_module(f"{__name__}.{name}")
-        return face
-    if name == "scandir":
-        return import_module(f"{__name__}.os").scandir
+        return import_module(f"{__name__}.{name}")
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_FACES, "scandir"})
+    return sorted({*globals(), *_FACES, *_LAZY})

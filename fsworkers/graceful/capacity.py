@@ -31,7 +31,7 @@ class Measure(Snapshot):
         reserve: Numbers to keep free for everything that is not a file of ours.
     """
 
-    __slots__ = ("in_use", "limit", "reserve")
+    __slots__ = ("limit", "in_use", "reserve")
 
     limit: int
     in_use: int
@@ -104,4 +104,24 @@ def raise_soft_limit(at_most: int = RAISE_AT_MOST) -> tuple[int, int]:
     except (OSError, ValueError):
         # macOS reports an unlimited hard limit and refuses more than kern.maxfilesperproc.
         return soft, soft
+    _raised_from.append(soft)
     return soft, target
+
+
+_raised_from: list[int] = []
+
+
+def restore_soft_limit_of(pid: int) -> None:
+    """Give a child the soft limit that this process had before it raised its own.
+
+    Programs that use ``select`` break with descriptors above 1,023, which is why the soft limit is
+    low. Linux only (prlimit(2)), just after the child's exec; elsewhere the child keeps ours.
+    """
+    prlimit = getattr(resource, "prlimit", None)
+    if not _raised_from or prlimit is None:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        prlimit(pid, resource.RLIMIT_NOFILE, (_raised_from[0], hard))
+    except (OSError, ValueError):
+        pass  # it has ended already, or is not ours to limit

@@ -123,3 +123,5 @@ class TooFewDescriptors(GracefulError, OSError):
             f"({in_use} in use, {reserve} in reserve), {minimum} is the minimum: "
             "raise the limit (ulimit -n) or close some",
         )
+
+

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import io
 import sys
-from errno import EMFILE, ENFILE
 from io import BufferedRandom, BufferedReader, BufferedWriter, FileIO, TextIOWrapper
 
+from fsworkers.graceful import table
 from fsworkers.graceful.budget import BUDGET, Permit
+from fsworkers.graceful.pressure import EXHAUSTED, persist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-EXHAUSTED = frozenset({EMFILE, ENFILE})
+    from fsworkers.graceful.budget import Lent
 
 _builtin_open = io.open
 _close = FileIO.close
-_take = BUDGET.take
+_take_now = BUDGET.take_now
 _WARN_DEFAULT_ENCODING = sys.flags.warn_default_encoding
 _NEWLINES = frozenset({None, "", "\n", "\r", "\r\n"})
 
@@ -32,7 +33,7 @@ class CountedFileIO(FileIO):
 
     __slots__ = ("permit",)
 
-    permit: Permit
+    permit: Lent
 
     def close(self) -> None:
         """Close the descriptor and give the permit back, once."""
@@ -102,23 +103,29 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
         or not (encoding is errors is newline is None or _is_text_layer(plan, newline))
     ):
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-    if file.__class__ is not str or opener is not None or not closefd:
-        raw = _open_unusual(file, plan[0], closefd, opener)
+    permit = _take_now()
+    if permit is None or file.__class__ is not str or opener is not None or not closefd:
+        raw = _open_slowly(permit, None, file, plan[0], closefd, opener)
     else:
-        permit = _take(file)
         try:
             raw = CountedFileIO(file, plan[0])
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                permit.give_back()
+                raise
+            raw = _open_slowly(permit, error, file, plan[0], closefd, opener)
         except BaseException:
             permit.give_back()
             raise
-        raw.permit = permit
+        else:
+            raw.permit = permit
     if buffering == 0:
         return raw
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
 
 
 def open_with(
-    permit: Permit,
+    permit: Lent,
     file: Any,
     mode: str = "r",
     buffering: int = -1,
@@ -128,7 +135,11 @@ def open_with(
     closefd: bool = True,
     opener: Any = None,
 ) -> Any:
-    """``open`` with a permit that was taken before; it goes back at once if it is not needed."""
+    """``open`` with a permit that was taken before.
+
+    The file has it from then on; it goes back at once if there is nothing to hold it for. When the
+    open itself fails the permit is still the caller's.
+    """
     plan = _PLANS.get(mode) if mode.__class__ is str else None
     if (
         plan is None
@@ -138,11 +149,7 @@ def open_with(
     ):
         permit.give_back()
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-    try:
-        raw = CountedFileIO(file, plan[0], closefd, opener)
-    except BaseException:
-        permit.give_back()
-        raise
+    raw = CountedFileIO(file, plan[0], closefd, opener)
     raw.permit = permit
     if buffering == 0:
         return raw
@@ -183,14 +190,43 @@ def _layers(
     return result
 
 
-def _open_unusual(file: Any, raw_mode: str, closefd: bool, opener: Any) -> FileIO:
-    if isinstance(file, int):
-        return FileIO(file, raw_mode, closefd, opener)
-    permit = _take(file)
-    try:
-        raw = CountedFileIO(file, raw_mode, closefd, opener)
-    except BaseException:
+def _open_slowly(
+    permit: Permit | None,
+    refusal: OSError | None,
+    file: Any,
+    raw_mode: str,
+    closefd: bool,
+    opener: Any,
+) -> FileIO:
+    """Open what has to wait, was refused, or is no plain path."""
+    if permit is not None and refusal is None:
         permit.give_back()
-        raise
-    raw.permit = permit
+    if isinstance(file, int):
+        return _adopt(file, raw_mode, closefd)
+
+    def operation() -> CountedFileIO:
+        return CountedFileIO(file, raw_mode, closefd, opener)
+
+    refused = None if permit is None or refusal is None else (permit, refusal)
+    raw, lent = persist(operation, file, refused=refused, is_drawn_on=opener is not None)
+    # An opener that is graceful itself (tempfile's, when installed) has drawn the permit and noted
+    # it beside the number.
+    noted = table.pop(raw.fileno())
+    if noted is not None:
+        lent.append(noted)
+    if lent:
+        raw.permit = lent.pop()
+    for surplus in lent:
+        surplus.give_back()
+    return raw
+
+
+def _adopt(number: int, raw_mode: str, closefd: bool) -> FileIO:
+    """A file on an open number: it needs no permit, and closes with the one the number has."""
+    if not closefd:
+        return FileIO(number, raw_mode, closefd)
+    raw = CountedFileIO(number, raw_mode)
+    lent = table.pop(number)
+    if lent is not None:
+        raw.permit = lent
     return raw

@@ -85,17 +85,28 @@ class Ledger:
         waited_s: Seconds they did, added up.
         refused: Refusals by the kernel.
         refused_machine: Those for want of descriptors in the whole machine.
+        streak: Refusals since the last retry that went through.
+        served: Tickets served so far.
+        loan: Descriptors lent beyond the capacity, out of the reserve, to end a deadlock.
+        rescued: Tickets served that way.
+        deadlocks: Tickets ended because even that was not enough.
     """
 
     __slots__ = (
         "_arrivals",
         "_front",
         "_line",
+        "_rescuing",
         "_step",
         "capacity",
         "ceiling",
+        "deadlocks",
+        "loan",
         "refused",
         "refused_machine",
+        "rescued",
+        "served",
+        "streak",
         "waited_s",
         "waiting",
         "waits",
@@ -109,6 +120,12 @@ class Ledger:
         self.waited_s = 0.0
         self.refused = 0
         self.refused_machine = 0
+        self.streak = 0
+        self.served = 0
+        self.loan = 0
+        self._rescuing: Ticket | None = None
+        self.rescued = 0
+        self.deadlocks = 0
         self._line: list[Ticket] = []
         self._arrivals = 0
         self._front = _FRONT
@@ -150,6 +167,7 @@ class Ledger:
         """
         self.refused += 1
         self.refused_machine += machine_wide
+        self.streak += 1
         self.capacity = min(self.capacity, lent)
         self._step = 1
         if ticket.order >= 0:
@@ -160,11 +178,31 @@ class Ledger:
     def next_grant(self, lent: int) -> Ticket | None:
         """The head of the line if its whole count is free, else nobody: none overtakes."""
         head = self.head()
-        return None if head is None or lent + head.count > self.capacity else head
+        if self._rescuing is None or self._rescuing is not head:
+            self._rescuing = None
+            self.loan = max(0, min(self.loan, lent - self.capacity))
+        if head is None or lent + head.count > self.capacity + self.loan:
+            return None
+        return head
 
     def grant(self, ticket: Ticket, now_s: float) -> None:
         """Note that a ticket has its permits."""
+        self.served += 1
+        self._rescuing = None
         self._leave(ticket, GRANTED, now_s)
+
+    def fail(self, ticket: Ticket, error: Exception, now_s: float) -> None:
+        """End a waiting ticket with an error."""
+        ticket.error = error
+        self._leave(ticket, GONE, now_s)
+
+    def rescue(self, lent: int) -> None:
+        """Let the next grant lend the head of the line what it wants beyond the capacity."""
+        head = self.head()
+        if head is not None:
+            self.rescued += 1
+            self._rescuing = head
+            self.loan = lent + head.count - self.capacity
 
     def head(self) -> Ticket | None:
         """The ticket that is next, or ``None`` when nobody waits."""
@@ -190,8 +228,7 @@ class Ledger:
         self.ceiling = ceiling
         unmet = [ticket for ticket in self.in_line() if ticket.count > ceiling]
         for ticket in unmet:
-            ticket.error = BudgetTooSmall(ticket.count, ceiling)
-            self._leave(ticket, GONE, now_s)
+            self.fail(ticket, BudgetTooSmall(ticket.count, ceiling), now_s)
         return unmet
 
     def grow(self, lent: int) -> bool:

@@ -66,15 +66,15 @@ class Statistics(Snapshot):
 
     __slots__ = (
         "capacity",
-        "deadlocks",
         "lent",
+        "waiting",
         "peak",
+        "waits",
+        "waited_s",
         "refused",
         "refused_machine",
+        "deadlocks",
         "rescued",
-        "waited_s",
-        "waiting",
-        "waits",
     )
 
     capacity: int
@@ -87,6 +87,26 @@ class Statistics(Snapshot):
     refused_machine: int
     deadlocks: int
     rescued: int
+
+
+class Holder(Snapshot):
+    """One who holds descriptors.
+
+    Attributes:
+        name: ``thread NAME`` or ``task NAME``.
+        count: Descriptors held.
+        traces: Where they were taken, innermost call first, as ``file:line function``; empty
+            unless tracing was on when they were.
+    """
+
+    __slots__ = ("count", "name", "traces")
+
+    name: str
+    count: int
+    traces: tuple[tuple[str, ...], ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} holds {self.count}"
 
 
 class Limits(Snapshot):
@@ -103,13 +123,13 @@ class Limits(Snapshot):
     """
 
     __slots__ = (
-        "budget",
+        "soft_limit",
         "hard_limit",
         "in_use",
+        "reserve",
+        "budget",
         "machine_in_use",
         "machine_limit",
-        "reserve",
-        "soft_limit",
     )
 
     soft_limit: int | None

@@ -28,7 +28,9 @@ def open(  # noqa: A001 - the drop-in's name is aiofiles'
 ) -> Any:
     """Open a file as ``aiofiles.open`` does, awaiting a free descriptor in the event loop."""
     return AiofilesContextManager(
-        _open(loop, executor, file, (mode, buffering, encoding, errors, newline, closefd, opener))
+        _open(
+            loop, executor, file, (mode, buffering, encoding, errors, newline, closefd, opener)
+        )
     )
 
 

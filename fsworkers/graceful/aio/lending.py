@@ -3,36 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import _get_running_loop  # type: ignore[attr-defined]  # the one that does not raise
 from threading import get_ident
 
+from fsworkers.graceful import owners
 from fsworkers.graceful.budget import BUDGET, Budget, Permit
 from fsworkers.graceful.ledger import GRANTED, Ticket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fsworkers.graceful.budget import Lent
 
 
 def current_owner() -> int:
     """The running task's number, negative, or this thread's ident outside of a loop."""
-    if asyncio._get_running_loop() is not None:
+    if _get_running_loop() is not None:
         task = asyncio.current_task()
         if task is not None:
-            return -id(task)
+            return owners.of_task(task)
     return get_ident()
 
 
-async def take(label: object = None, *, budget: Budget = BUDGET) -> Permit:
-    """Lend one descriptor, awaiting it in arrival order; a cancelled caller takes nothing."""
-    if budget.quick:
-        try:
-            permit = budget.free.pop()
-        except IndexError:
-            pass
-        else:
-            permit.owner = current_owner()
-            return permit
-    return (await take_many(1, label, budget=budget))[0]
+owners.identify = current_owner
 
 
-async def take_many(count: int, label: object = None, *, budget: Budget = BUDGET) -> list[Permit]:
-    """Lend several at once, all or none."""
+async def take(
+    label: object = None, *, wait_s: float | None = None, budget: Budget = BUDGET
+) -> Lent:
+    """Lend one descriptor, awaiting it in arrival order; a cancelled caller takes nothing.
+
+    Raises:
+        BudgetTimeout: It was not free within ``wait_s``, or the budget's own longest wait.
+        DescriptorDeadlock: Everyone who holds descriptors waits for more.
+    """
+    drawn = budget.draw(budget) if budget.pots and budget.draw is not None else None
+    return (
+        drawn
+        or budget.take_now()
+        or (await take_many(1, label, wait_s=wait_s, budget=budget))[0]
+    )
+
+
+async def take_many(
+    count: int, label: object = None, *, wait_s: float | None = None, budget: Budget = BUDGET
+) -> list[Permit]:
+    """Lend several at once, all or none; errors as ``take``, and ``BudgetTooSmall``."""
+    return await _line_up(count, label, wait_s, budget, budget.post)
+
+
+async def take_again(
+    permit: Permit, label: object, wait_s: float | None, *, machine_wide: bool
+) -> Permit:
+    """Return a permit that the kernel did not honour, and await a new one before all others."""
+    budget = permit.budget
+
+    def post(ticket: Ticket) -> None:
+        budget.post_refused(ticket, [permit], machine_wide=machine_wide)
+
+    return (await _line_up(1, label, wait_s, budget, post))[0]
+
+
+async def _line_up(
+    count: int,
+    label: object,
+    wait_s: float | None,
+    budget: Budget,
+    post: Callable[[Ticket], None],
+) -> list[Permit]:
     loop = asyncio.get_running_loop()
     served: asyncio.Future[None] = loop.create_future()
 
@@ -45,18 +84,23 @@ async def take_many(count: int, label: object = None, *, budget: Budget = BUDGET
 
     ticket = Ticket(count, current_owner(), label, wake)
     begun_s = loop.time()
-    budget.post(ticket)
-    if ticket.state == GRANTED:
-        return ticket.permits
+    post(ticket)
+    longest_s = budget.wait_s if wait_s is None else wait_s
+    alarm = None
+    if ticket.state != GRANTED and longest_s is not None:
+        alarm = loop.call_later(longest_s, notice)
     try:
-        async with asyncio.timeout(budget.wait_s):
+        if ticket.state != GRANTED:
             await served
-    except TimeoutError:
-        budget.abandon(ticket)
-        raise budget.timeout_of(ticket, loop.time() - begun_s) from None
     except BaseException:
         budget.abandon(ticket)
         raise
+    finally:
+        if alarm is not None:
+            alarm.cancel()
     if ticket.error is not None:
         raise ticket.error
-    return ticket.permits
+    if ticket.state != GRANTED:
+        budget.abandon(ticket)
+        raise budget.timeout_of(ticket, loop.time() - begun_s)
+    return budget.stamp(ticket.permits)

@@ -1,0 +1,59 @@
+"""``mmap`` whose descriptor counts: mapping a file duplicates it until the map is closed."""
+
+from __future__ import annotations
+
+import mmap as _mmap
+from typing import Any
+
+from fsworkers.graceful.pressure import persist
+
+
+class _Leash:
+    """Gives a permit back when what it hangs on is closed or collected."""
+
+    __slots__ = ("_lent",)
+
+    def __init__(self, lent: Any) -> None:
+        self._lent = lent
+
+    def let_go(self) -> None:
+        try:
+            lent = self._lent
+            del self._lent
+        except AttributeError:
+            return
+        lent.give_back()
+
+    __del__ = let_go
+
+
+class mmap(_mmap.mmap):  # noqa: N801 - the drop-in's name is mmap.mmap
+    """``mmap.mmap``, holding a permit until it is closed; an anonymous map needs none."""
+
+    __slots__ = ("_leash",)
+
+    def __new__(cls, fileno: int, length: int, *args: Any, **kwargs: Any) -> mmap:
+        """Map a file once a descriptor is free."""
+        make = super().__new__
+        if fileno == -1:
+            return make(cls, fileno, length, *args, **kwargs)
+        mapped, lent = persist(lambda: make(cls, fileno, length, *args, **kwargs), fileno)
+        mapped._leash = _Leash(lent[0])
+        return mapped
+
+    def close(self) -> None:
+        """Unmap, and give the permit back."""
+        super().close()
+        try:
+            leash = self._leash
+        except AttributeError:
+            return
+        leash.let_go()
+
+    def __exit__(self, *details: object) -> None:
+        """Unmap, and give the permit back."""
+        self.close()
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_mmap, name)

@@ -1,0 +1,133 @@
+"""``install`` and ``uninstall``: make code that never heard of this layer graceful too.
+
+Workers install it; importing the library never does. What is replaced are *names*: in the standard
+modules, and in every loaded module that bound one of the originals (``from os import scandir``,
+``tarfile.bltn_open``). Only ``socket.socket`` and ``subprocess.Popen`` are changed in place, method
+by method, so that ``isinstance`` and subclasses made before hold.
+
+``uninstall`` restores a name only while it still leads to us: what another patcher has put there
+since stays, and what it kept of ours goes on to work.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io as _io
+import os as _os
+import shutil as _shutil
+import socket as _socket
+import subprocess as _subprocess
+import sys
+from threading import Lock
+
+from fsworkers.graceful import files, shutil, socket, subprocess
+from fsworkers.graceful import os as graceful_os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+    from typing import Any
+
+_lock = Lock()
+_missing = object()
+_undo: list[tuple[Any, str, Any, Any]] = []
+_OURS = __package__ or "fsworkers.graceful"
+
+# The import system must never wait for a permit (it may hold an import lock that the holder of the
+# permit needs), and these hold the originals for us.
+_LEFT_ALONE = frozenset({"posix", "_io", "_pyio", "_frozen_importlib", "_frozen_importlib_external"})
+
+
+def is_installed() -> bool:
+    """Whether ``install`` is in force."""
+    return bool(_undo)
+
+
+def install() -> None:
+    """Replace the standard names in this process; a second call changes nothing."""
+    with _lock:
+        if _undo:
+            return
+        replaced: dict[int, tuple[Any, Any]] = {}
+        for module, name, ours in _names():
+            original = getattr(module, name, _missing)
+            if original is _missing or original is ours:
+                continue
+            replaced[id(original)] = original, ours
+            _set(module, name, ours)
+        for kind, name, ours in _methods():
+            _set(kind, name, ours)
+        for module in list(sys.modules.values()):
+            _sweep(module, replaced)
+
+
+def uninstall() -> None:
+    """Put the originals back wherever a name still leads to us; without ``install`` a no-op."""
+    with _lock:
+        while _undo:
+            target, name, original, ours = _undo.pop()
+            if vars(target).get(name, _missing) is not ours:
+                continue
+            if original is _missing:
+                delattr(target, name)
+            else:
+                setattr(target, name, original)
+
+
+def _set(target: Any, name: str, ours: Any) -> None:
+    original = vars(target).get(name, _missing)
+    setattr(target, name, ours)
+    _undo.append((target, name, original, ours))
+
+
+def _sweep(module: ModuleType, replaced: dict[int, tuple[Any, Any]]) -> None:
+    """Replace the originals where a loaded module has bound them to a name of its own."""
+    name = getattr(module, "__name__", None)
+    if not isinstance(name, str) or name in _LEFT_ALONE or name.startswith(_OURS):
+        return
+    try:
+        bindings = list(vars(module).items())
+    except TypeError:
+        return
+    for bound, value in bindings:
+        found = replaced.get(id(value))
+        if found is not None and found[0] is value:
+            _set(module, bound, found[1])
+
+
+def _names() -> Iterator[tuple[Any, str, Any]]:
+    """Module, name and what replaces it."""
+    yield builtins, "open", files.open
+    yield _io, "open", files.open
+    for name, ours in graceful_os.NEW_NUMBERS.items():
+        yield _os, name, ours
+    for name in ("close", "closerange", "dup2", "listdir", "rename", "replace", "scandir", "fdopen"):
+        yield _os, name, getattr(graceful_os, name)
+    yield _os, "walk", graceful_os.walk
+    yield _os, "fwalk", graceful_os.fwalk
+    yield _shutil, "copyfile", shutil.copyfile_with(_shutil.copyfile)
+    yield _shutil, "rmtree", shutil.rmtree
+    yield _socket, "socketpair", socket.socketpair
+    yield from _mmap_name()
+
+
+def _mmap_name() -> Iterator[tuple[Any, str, Any]]:
+    import mmap as _mmap  # noqa: PLC0415 - one shared library less where nothing is installed
+
+    from fsworkers.graceful import mmap  # noqa: PLC0415 - as above
+
+    yield _mmap, "mmap", mmap.mmap
+
+
+def _methods() -> Iterator[tuple[type[Any], str, Any]]:
+    """Class, method and what replaces it."""
+    yield _socket.socket, "__init__", socket.init
+    yield _socket.socket, "accept", socket.accept
+    yield _socket.socket, "dup", socket.dup
+    yield _socket.socket, "_real_close", socket.real_close
+    yield _subprocess.Popen, "__init__", subprocess.init_with(_subprocess.Popen.__init__)
+    if "asyncio" in sys.modules:
+        from fsworkers.graceful.aio.loops import methods  # noqa: PLC0415 - loads asyncio
+
+        yield from methods()

@@ -1,0 +1,124 @@
+"""Operations that go on when the kernel says EMFILE or ENFILE although a permit was lent.
+
+Other code takes descriptors too. The operation gives its permits back, keeps its place before all
+others, and is tried again when one of ours comes back or, as foreign closes cannot be seen, after a
+jittered pause. Every other error passes at once.
+"""
+
+from __future__ import annotations
+
+from errno import EMFILE, ENFILE
+from time import monotonic
+
+from fsworkers.graceful.budget import BUDGET
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from fsworkers.graceful.budget import Budget, Lent, Permit
+
+    Result = TypeVar("Result")
+
+EXHAUSTED = frozenset({EMFILE, ENFILE})
+
+
+def persist(
+    operation: Callable[[], Result],
+    label: object = None,
+    count: int = 1,
+    *,
+    budget: Budget = BUDGET,
+    refused: tuple[Lent, OSError] | None = None,
+    is_drawn_on: bool = False,
+) -> tuple[Result, list[Lent]]:
+    """Run an operation under permits, as often as the kernel refuses it.
+
+    Args:
+        operation: What takes ``count`` descriptors; must leave none behind when it fails.
+        label: What it works on, as errors show it.
+        count: Descriptors it takes.
+        budget: Where they come from.
+        refused: A permit with which it was tried already, and how the kernel refused.
+        is_drawn_on: Graceful operations inside it draw on its permits.
+
+    Returns:
+        Its result, and what was lent for it and not drawn: for the caller to give back.
+
+    Raises:
+        BudgetTimeout: The budget's longest wait passed; it counts over all tries of this call.
+        DescriptorDeadlock: Everyone who holds descriptors waits for more.
+    """
+    until_s = None if budget.wait_s is None else monotonic() + budget.wait_s
+    if refused is None:
+        lent = lend(count, label, budget)
+    else:
+        lent = again([refused[0]], label, refused[1], until_s, budget)
+    was_refused = refused is not None
+    while True:
+        try:
+            result = draw_on(lent, operation) if is_drawn_on else operation()
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                give_back(lent)
+                raise
+            lent = again(lent, label, error, until_s, budget)
+            was_refused = True
+        except BaseException:
+            give_back(lent)
+            raise
+        else:
+            if was_refused:
+                budget.settled()
+            return result, lent
+
+
+def draw_on(lent: list[Lent], operation: Callable[[], Result]) -> Result:
+    """Run an operation whose own graceful operations draw on ``lent``, which keeps the rest."""
+    from fsworkers.graceful.reservation import Reservation  # noqa: PLC0415 - rare, and loads more
+
+    pot = Reservation.of([one.real() for one in lent])
+    lent.clear()
+    try:
+        with pot:
+            return operation()
+    finally:
+        lent.extend(pot.rest)
+
+
+def lend(count: int, label: object = None, budget: Budget = BUDGET) -> list[Lent]:
+    """Lend permits on this thread, from a reservation if one is at hand and holds enough."""
+    if count == 1:
+        return [budget.take(label)]
+    drawn: list[Lent] = []
+    if budget.pots and budget.draw is not None:
+        while len(drawn) < count and (one := budget.draw(budget)) is not None:
+            drawn.append(one)
+        if len(drawn) == count:
+            return drawn
+        give_back(drawn)
+    return [*budget.take_many(count, label)]
+
+
+def again(
+    lent: list[Lent], label: object, error: OSError, until_s: float | None, budget: Budget
+) -> list[Lent]:
+    """Return what the kernel did not honour and wait before all others."""
+    permits: list[Permit] = []
+    for one in lent:
+        permits.append(one.real())
+    return [
+        *budget.take_again(
+            permits,
+            label,
+            wait_s=None if until_s is None else max(0.0, until_s - monotonic()),
+            machine_wide=error.errno == ENFILE,
+        )
+    ]
+
+
+def give_back(lent: list[Lent]) -> None:
+    """Return all of them."""
+    for one in lent:
+        one.give_back()

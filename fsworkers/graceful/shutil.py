@@ -1,0 +1,94 @@
+"""``shutil`` with descriptors that wait their turn; names not here are the standard ones.
+
+A copy asks for its two descriptors at once. ``rmtree`` takes two at any depth and leaves nothing
+behind for want of one, also with ``ignore_errors``.
+"""
+
+from __future__ import annotations
+
+import os as _os
+import shutil as _shutil
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from fsworkers.graceful.descent import Removal
+from fsworkers.graceful.reservation import reserve
+from fsworkers.graceful.twins import twin
+
+_twin = twin(
+    _shutil,
+    keep=(
+        "Error",
+        "SameFileError",
+        "SpecialFileError",
+        "ExecError",
+        "ReadError",
+        "RegistryError",
+        "_ARCHIVE_FORMATS",
+        "_UNPACK_FORMATS",
+    ),
+)
+
+
+def copyfile_with(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A ``copyfile`` that asks for both its descriptors at once."""
+
+    @wraps(original)
+    def copyfile(*args: Any, **kwargs: Any) -> Any:
+        with reserve(2):
+            return original(*args, **kwargs)
+
+    return copyfile
+
+
+copyfile = copyfile_with(_twin.copyfile)
+
+
+def rmtree(
+    path: Any,
+    ignore_errors: bool = False,
+    onerror: Any = None,
+    *,
+    onexc: Any = None,
+    dir_fd: int | None = None,
+) -> None:
+    """``shutil.rmtree``, with two descriptors at any depth.
+
+    Raises:
+        GracefulError: A descriptor could not be had; never ignored.
+    """
+
+    def report(function: Any, name: Any, error: OSError) -> None:
+        if ignore_errors:
+            return
+        if onexc is not None:
+            onexc(function, name, error)
+        elif onerror is not None:
+            onerror(function, name, (type(error), error, error.__traceback__))
+        else:
+            raise error
+
+    sys.audit("shutil.rmtree", path, dir_fd)
+    Removal(report).remove(_os.fspath(path), dir_fd)
+
+
+rmtree.avoids_symlink_attacks = True  # type: ignore[attr-defined]  # as shutil's has it
+
+_twin.copyfile = copyfile  # type: ignore[attr-defined]  # what its other functions call
+_twin.rmtree = rmtree  # type: ignore[attr-defined]  # likewise
+
+# copytree's default, and move's, were bound when the twin was loaded, before this.
+copy = _twin.copy
+copy2 = _twin.copy2
+copytree = _twin.copytree
+move = _twin.move
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_twin, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*dir(_shutil), *globals()})

@@ -1,0 +1,87 @@
+"""``subprocess`` that asks for all its descriptors at once.
+
+What starting takes, measured: 2 for the pipe that reports a failed exec, 1 for DEVNULL however
+often it is named, 2 for each pipe. So 2 when all is inherited, 3 with DEVNULL, 6 when output and
+errors are captured, 8 with three pipes. Of a pipe one end stays open, as a file that holds its
+permit; the rest is given back when the child has started.
+"""
+
+from __future__ import annotations
+
+import subprocess as _subprocess
+from collections.abc import Callable
+from functools import wraps
+from types import FunctionType
+from typing import Any
+
+from fsworkers.graceful import capacity
+from fsworkers.graceful.reservation import reserve
+from fsworkers.graceful.twins import twin
+
+PIPE = _subprocess.PIPE
+STDOUT = _subprocess.STDOUT
+DEVNULL = _subprocess.DEVNULL
+
+_twin: Any = twin(
+    _subprocess,
+    keep=("CalledProcessError", "CompletedProcess", "SubprocessError", "TimeoutExpired", "_active"),
+)
+
+
+def descriptors_needed(stdin: Any, stdout: Any, stderr: Any) -> int:
+    """How many descriptors a start takes at its height."""
+    streams = (stdin, stdout, stderr)
+    return 2 + (DEVNULL in streams) + 2 * sum(stream == PIPE for stream in streams)
+
+
+def init_with(original: Callable[..., None]) -> Callable[..., None]:
+    """A ``Popen.__init__`` that asks for all its descriptors at once."""
+
+    @wraps(original)
+    def init(
+        self: Any,
+        args: Any,
+        bufsize: int = -1,
+        executable: Any = None,
+        stdin: Any = None,
+        stdout: Any = None,
+        stderr: Any = None,
+        *more: Any,
+        **options: Any,
+    ) -> None:
+        with reserve(descriptors_needed(stdin, stdout, stderr)):
+            original(self, args, bufsize, executable, stdin, stdout, stderr, *more, **options)
+        capacity.restore_soft_limit_of(self.pid)
+
+    return init
+
+
+class Popen(_subprocess.Popen):  # type: ignore[type-arg]  # str or bytes
+    """``subprocess.Popen`` under permits."""
+
+    __init__ = init_with(_twin.Popen.__init__)
+
+
+for _name, _value in vars(_twin.Popen).items():
+    if isinstance(_value, FunctionType) and _name != "__init__":
+        setattr(Popen, _name, _value)
+_twin.Popen = Popen
+
+run = _twin.run
+call = _twin.call
+check_call = _twin.check_call
+check_output = _twin.check_output
+getoutput = _twin.getoutput
+getstatusoutput = _twin.getstatusoutput
+CalledProcessError = _subprocess.CalledProcessError
+CompletedProcess = _subprocess.CompletedProcess
+SubprocessError = _subprocess.SubprocessError
+TimeoutExpired = _subprocess.TimeoutExpired
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_twin, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*dir(_subprocess), *globals()})
