@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -31,17 +31,6 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     attempt: int = 1
     deaths: int = 0
     starvations: int = 0
-
-
-class Measured(NamedTuple):
-    """What a task function returns that has counted the bytes of its file itself.
-
-    A task function that always does so says it by an attribute ``is_measuring``; the file is not
-    asked for its size then, which would cost a seventh of what hashing a small file does.
-    """
-
-    value: Any
-    size: int
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

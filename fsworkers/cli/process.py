@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsworkers.cli import options
 from fsworkers.cli.display import open_display
@@ -145,8 +144,7 @@ def _is_stdout_shown(output: Path | None) -> bool:
     return output is None and sys.stdout.isatty()
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(NamedTuple):
     """Everything that was asked for, ready to run."""
 
     function: Callable[[str], Any]

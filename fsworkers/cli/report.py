@@ -31,13 +31,10 @@ class Report:
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Look for outcomes that a person wants to hear of."""
-        for outcome in outcomes:
-            status = outcome.status
-            if status == "done" or (status == "skipped" and not self._is_verbose):
-                continue
+        for outcome in [one for one in outcomes if one.status != "done"]:
             if self._is_verbose:
                 self._say(outcome)
-            elif status != "cancelled" and len(self._named) < MOST_NAMED:
+            elif outcome.status not in {"skipped", "cancelled"} and len(self._named) < MOST_NAMED:
                 self._named.append(outcome)
 
     def write(self, summary: RunSummary, *, is_interrupted: bool) -> None:

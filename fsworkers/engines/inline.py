@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadSetting
@@ -71,10 +71,10 @@ class InlineEngine:
 
     def _outcome(self, number: int, path: str, task: TaskFunction) -> Outcome:
         attempts = 1
-        _, value, failure, size, duration_s = attempt(number, path, task)
+        _, value, failure, size, duration_s = attempt(number, path, task, perf_counter())
         while failure is not None and failure.is_transient and attempts <= self._retries:
             attempts += 1
-            _, value, failure, size, duration_s = attempt(number, path, task)
+            _, value, failure, size, duration_s = attempt(number, path, task, perf_counter())
         self._retried += attempts - 1
         status: Status = "done"
         if failure is not None:

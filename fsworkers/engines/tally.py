@@ -23,13 +23,11 @@ class Tally:
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes; the bytes are those of the files that were done."""
-        counts = self.outcomes
-        size_bytes = 0
-        for outcome in outcomes:
-            counts[outcome.status] += 1
-            if outcome.size is not None and outcome.status == "done":
-                size_bytes += outcome.size
-        self.size_bytes += size_bytes
+        sizes = [outcome.size for outcome in outcomes if outcome.status == "done"]
+        self.size_bytes += sum(filter(None, sizes))
+        self.outcomes["done"] += len(sizes)
+        if len(sizes) != len(outcomes):
+            self.outcomes.update(one.status for one in outcomes if one.status != "done")
 
     @property
     def found(self) -> int:

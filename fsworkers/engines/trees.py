@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
-from time import monotonic
+from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING, Any, Literal
 
 from fsworkers.engines.local import LocalEngine
@@ -49,7 +47,7 @@ class TreeRun:
         *,
         ordered: bool = False,
     ) -> None:
-        self.id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(3)}"
+        self.id = f"{strftime('%Y%m%dT%H%M%SZ', gmtime())}-{os.urandom(3).hex()}"
         self.engine = engine
         self.tally = Tally()
         self.has_scan_ended = False
@@ -58,7 +56,6 @@ class TreeRun:
         self._found = found
         self._is_ordered = ordered
         self._entries: deque[tuple[int, Outcome]] = deque()
-        self._passed = 0
         self._started = monotonic()
 
     def batches(self) -> Generator[list[Outcome]]:
@@ -92,14 +89,14 @@ class TreeRun:
 
     def _paths(self) -> Iterator[str]:
         """Pass paths on to the engine, and set entries aside with their place among them."""
-        for one in self._found:
-            self.found_count += 1
-            if isinstance(one, Entry):
-                outcome = Outcome(one.path, one.status, error=one.reason)
-                self._entries.append((self._passed, outcome))
-            else:
-                self._passed += 1
+        entry_count = 0
+        for self.found_count, one in enumerate(self._found, 1):
+            if isinstance(one, str):
                 yield one
+            else:
+                entry_count += 1
+                outcome = Outcome(one.path, one.status, error=one.reason)
+                self._entries.append((self.found_count - entry_count, outcome))
         self.has_scan_ended = True
 
     def _with_entries(self, batch: list[Outcome], emitted: int) -> list[Outcome]:

@@ -64,8 +64,9 @@ class Kill(NamedTuple):
 
 
 class Record(NamedTuple):
-    """Jobs that came to their outcome."""
+    """Jobs of one run that came to their outcome."""
 
+    run: int
     settled: list[Settled]
 
 

@@ -24,6 +24,8 @@ Assignment: TypeAlias = "tuple[int, Any, TaskFunction]"
 class Backlog:
     """The jobs that a worker has pulled and not started, and the reports not yet sent.
 
+    ``jobs`` holds them in order; a ``None`` stands behind the last job of each block.
+
     Args:
         wake_courier: Called when reports should be flushed now: at the end of each block, and
             when there is nothing left to do.
@@ -34,15 +36,15 @@ class Backlog:
         self.running: dict[int, tuple[int, float]] = {}
         self.wake_courier = wake_courier
         self.wake_slots: Callable[[], None] | None = None
-        self._jobs: deque[Assignment | None] = deque()
+        self.jobs: deque[Assignment | None] = deque()
         self._has_work = threading.Condition()
         self._is_closed = False
 
     def put_block(self, assignments: Iterable[Assignment]) -> None:
         """Add a block's jobs; a mark behind them makes the courier flush."""
         with self._has_work:
-            self._jobs.extend(assignments)
-            self._jobs.append(None)
+            self.jobs.extend(assignments)
+            self.jobs.append(None)
             self._has_work.notify_all()
         if self.wake_slots is not None:
             self.wake_slots()
@@ -51,7 +53,7 @@ class Backlog:
         """Take the next job, or ``None`` if there is none now."""
         while True:
             try:
-                assignment = self._jobs.popleft()
+                assignment = self.jobs.popleft()
             except IndexError:
                 return None
             if assignment is not None:
@@ -60,12 +62,12 @@ class Backlog:
 
     def put_back(self, assignment: Assignment) -> None:
         """Return a job that was taken and not started; it is the next one again."""
-        self._jobs.appendleft(assignment)
+        self.jobs.appendleft(assignment)
 
     def wait_for_job(self) -> bool:
         """Wait until there is a job; ``False`` once the backlog is closed and will stay empty."""
         with self._has_work:
-            while not self._jobs:
+            while not self.jobs:
                 if self._is_closed:
                     return False
                 self._has_work.wait()
@@ -76,14 +78,14 @@ class Backlog:
         ids: list[int] = []
         while len(ids) < count:
             try:
-                assignment = self._jobs.pop()
+                assignment = self.jobs.pop()
             except IndexError:
                 break
             if assignment is not None:
                 ids.append(assignment[0])
         ids.reverse()
-        if self._jobs:
-            self._jobs.append(None)
+        if self.jobs:
+            self.jobs.append(None)
         return ids
 
     def take_finished(self) -> list[Row]:
@@ -97,7 +99,7 @@ class Backlog:
         """Drop what has not been started; slots end when they have finished what they run."""
         with self._has_work:
             self._is_closed = True
-            self._jobs.clear()
+            self.jobs.clear()
             self._has_work.notify_all()
         if self.wake_slots is not None:
             self.wake_slots()
@@ -105,7 +107,7 @@ class Backlog:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._jobs
+        return not self.jobs
 
     @property
     def is_closed(self) -> bool:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from fsworkers.model import Outcome
@@ -46,8 +46,7 @@ MAX_STARVATIONS = 6
 """A job that lacked descriptors so often, alone in its worker, needs more than there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """The settings that decide, in seconds and counts.
 
     Attributes:
@@ -93,7 +92,7 @@ class Dispatcher:
         self._failed_starts = 0
         self._has_given_up = False
         self._actions: list[Action] = []
-        self._settled: list[Settled] = []
+        self._settled: dict[int, list[Settled]] = {}
 
     # What the shell may ask
 
@@ -199,6 +198,7 @@ class Dispatcher:
         held = lane.held
         busy_s = 0.0
         answered = 0
+        run = -1
         for job_id, value, failure, size, duration_s in rows:
             job = held.pop(job_id, None)
             if job is None:
@@ -206,10 +206,13 @@ class Dispatcher:
             answered += 1
             busy_s += duration_s
             if failure is None:
+                if job.run != run:
+                    run = job.run
+                    settled = self._settled.setdefault(run, [])
                 outcome = Outcome(
                     job.path, "done", value, None, job.attempt, size, duration_s, number
                 )
-                self._settled.append((job, outcome, None))
+                settled.append((job, outcome, None))
             else:
                 self._take_failure(job, failure, size, duration_s, number, now)
         if answered:
@@ -469,7 +472,7 @@ class Dispatcher:
             _, value, _, size, duration_s = arrived[job.id]
             attempts = max(1, job.attempt - 1)
             outcome = Outcome(job.path, "done", value, None, attempts, size, duration_s, number)
-            self._settled.append((job, outcome, None))
+            self._settled.setdefault(job.run, []).append((job, outcome, None))
         if waiting:
             taken = {job.id for job in waiting}
             self._solo = deque(job for job in self._solo if job.id not in taken)
@@ -493,11 +496,11 @@ class Dispatcher:
             job.path, status, None, failure.error, job.attempt, size, duration_s, worker,
             failure.traceback,
         )  # fmt: skip
-        self._settled.append((job, outcome, failure))
+        self._settled.setdefault(job.run, []).append((job, outcome, failure))
 
     def _take_actions(self) -> list[Action]:
         if self._settled:
-            self._actions.append(Record(self._settled))
-            self._settled = []
+            self._actions += [Record(run, settled) for run, settled in self._settled.items()]
+            self._settled = {}
         actions, self._actions = self._actions, []
         return actions

@@ -16,10 +16,11 @@ import os
 import threading
 import weakref
 from concurrent.futures import Executor, Future
-from dataclasses import asdict
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+
+from msgspec.structs import asdict
 
 from fsworkers.errors import PoolClosed, UnpicklableValue
 from fsworkers.pool import wire

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fsworkers.model import Job
+import msgspec
+
+from fsworkers.model import Job  # noqa: TC001  (a Struct keeps its annotations)
 
 BLOCK_S = 0.05
 """A block is about this much work: long against a message (some 100 µs), short against a run."""
@@ -19,8 +18,7 @@ STUCK_S = 0.02
 """A lane that has answered nothing for this long may be stuck behind a slow job."""
 
 
-@dataclass(slots=True, eq=False)
-class Lane:
+class Lane(msgspec.Struct, eq=False):
     """One worker as the dispatcher sees it.
 
     Attributes:
@@ -44,7 +42,7 @@ class Lane:
     is_hung: bool = False
     is_solo: bool = False
     is_recalling: bool = False
-    held: dict[int, Job] = field(default_factory=dict)
+    held: dict[int, Job] = {}
     last_block_jobs: int = 0
     learned_jobs: int = 0
     job_s: float | None = None

@@ -275,17 +275,9 @@ class Master(threading.Thread):
         self._links.send_block(action.lane, self._runs[number].task, block)
 
     def _record(self, action: actions.Record) -> None:
-        by_run: dict[int, list[actions.Settled]] = {}
-        for one in action.settled:
-            number = one[0].run
-            if number in by_run:
-                by_run[number].append(one)
-            else:
-                by_run[number] = [one]
-        for number, mine in by_run.items():
-            run = self._runs.get(number)
-            if run is not None:
-                run.deliver(mine)
+        run = self._runs.get(action.run)
+        if run is not None:
+            run.deliver(action.settled)
 
     def _start(self, number: int) -> None:
         config = wire.Config(

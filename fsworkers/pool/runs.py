@@ -17,13 +17,14 @@ from msgspec.structs import replace
 
 from fsworkers.errors import FsworkersError, PoolClosed, RemoteError, UnpicklableValue
 from fsworkers.model import Job, Outcome
+from fsworkers.pool.actions import Failure
 from fsworkers.pool.payload import Packed, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from fsworkers.pool.actions import Failure, Settled
+    from fsworkers.pool.actions import Settled
     from fsworkers.pool.wire import Task
 
 ORDERED_WINDOW_JOBS = 16_384
@@ -94,15 +95,15 @@ class MapRun:
         self._cancel_jobs = cancel_jobs
         self._lock = threading.RLock()  # bare: entering a Condition costs three times as much
         self._changed = threading.Condition(self._lock)
-        self._inbox: deque[Job] = deque()
+        self._inbox: deque[str | _Prepared] = deque()
         self._outbox: list[Outcome] = []
         self._order: deque[int] | None = deque() if is_ordered else None
         self._early: dict[int, Outcome] = {}
         self._window = 1
-        self._drawn = 0
+        self._room = 1
+        self._taken = 0
         self._settled = 0
         self._consumed = 0
-        self._allowed = 1
         self._is_drawing = True
         self._is_feeder_waiting = False
         self._is_cancelled = False
@@ -158,11 +159,6 @@ class MapRun:
         """Whether there may be items that have not been drawn."""
         return self._is_drawing
 
-    @property
-    def drawn_count(self) -> int:
-        """How many items have been drawn."""
-        return self._drawn
-
     def _take_batch(self, wait_s: float | None) -> list[Outcome] | None:
         with self._changed:
             while not self._outbox and not self.is_over:
@@ -172,37 +168,22 @@ class MapRun:
             if not batch and self.is_over:
                 return None
             self._consumed += len(batch)
-            self._allow()
+            self._make_room()
         return batch
 
     # The feeder's side
 
     def _draw(self) -> None:
-        run_number = self.task.run
-        lock, items, ids, inbox, order = (
-            self._lock, self._items, self._ids, self._inbox, self._order,
-        )  # fmt: skip
+        inbox = self._inbox
         try:
-            while self._drawn < self._allowed or self._wait_for_room():
-                try:
-                    item = next(items)
-                except StopIteration:
-                    break
-                with lock:
-                    if self._is_cancelled:
-                        break
-                    job_id = next(ids)
-                    if order is not None:
-                        order.append(job_id)
-                    self._drawn += 1
-                    if type(item) is str:
-                        inbox.append(Job(job_id, run_number, item, item))
-                    else:
-                        self._put_packed(job_id, item)
+            for item in self._items:
+                inbox.append(item if type(item) is str else _Prepared(item))
                 if self.is_hungry:
                     self._wake_master()
+                if len(inbox) >= self._room and not self._wait_for_room():
+                    break
         except BaseException as error:  # noqa: BLE001  (raised again in the consumer's thread)
-            self._error = error
+            self._error = self._error or error
         with self._changed:
             self._is_drawing = False
             self._changed.notify_all()
@@ -212,25 +193,15 @@ class MapRun:
         """Wait until the window has room; ``False`` if the run is cancelled before."""
         with self._changed:
             self._is_feeder_waiting = True
-            while self._drawn >= self._allowed and not self._is_cancelled:
+            while len(self._inbox) >= self._room and not self._is_cancelled:
                 self._changed.wait()
             self._is_feeder_waiting = False
             return not self._is_cancelled
 
-    def _put_packed(self, job_id: int, item: Any) -> None:
-        path = show(item)
-        try:
-            self._inbox.append(Job(job_id, self.task.run, pack(item), path))
-        except UnpicklableValue as error:
-            outcome = Outcome(path, "failed", error=f"UnpicklableValue: {error}")
-            self._settled += 1
-            self._put_out(job_id, outcome)
-            self._changed.notify_all()
-
-    def _allow(self) -> None:
+    def _make_room(self) -> None:
         """Let the feeder draw on, once there is room for a good part of the window."""
-        self._allowed = self._consumed + self._window
-        if self._is_feeder_waiting and self._allowed - self._drawn >= self._window // 4:
+        self._room = max(0, self._window - (self._taken - self._consumed))
+        if self._is_feeder_waiting and self._room - len(self._inbox) >= self._window // 4:
             self._changed.notify_all()
 
     # The master's side
@@ -243,12 +214,30 @@ class MapRun:
     @property
     def is_over(self) -> bool:
         """Whether every job that came has been delivered, and no more will come."""
-        return self._settled == self._drawn and not self._is_drawing
+        return self._settled == self._taken and not self._is_drawing and not self._inbox
 
     def take_jobs(self, demand: int) -> list[Job]:  # noqa: ARG002  (the window bounds them already)
         """All jobs that have been drawn since."""
-        count = len(self._inbox)
-        return [self._inbox.popleft() for _ in range(count)]
+        inbox, ids, run = self._inbox, self._ids, self.task.run
+        items = [inbox.popleft() for _ in range(len(inbox))]
+        if not items:
+            return []
+        jobs = [
+            Job(next(ids), run, item, item) if type(item) is str else item.job(next(ids), run)
+            for item in items
+        ]
+        with self._changed:
+            self._taken += len(jobs)
+            self._make_room()
+            if self._order is not None:
+                self._order.extend(job.id for job in jobs)
+        return [job for job in jobs if type(job.item) is not UnpicklableValue or self._refuse(job)]
+
+    def _refuse(self, job: Job) -> bool:
+        """Settle a job whose item can't travel; ``False``, because it is not to be run."""
+        failure = Failure(f"UnpicklableValue: {job.item}")
+        self.deliver([(job, Outcome(job.path, "failed", error=failure.error), failure)])
+        return False
 
     def resize(self, block_jobs: int) -> None:
         """Set the window: two blocks in each lane, one queued, one with the consumer."""
@@ -256,7 +245,7 @@ class MapRun:
         if window != self._window:
             with self._changed:
                 self._window = window
-                self._allow()
+                self._make_room()
 
     def deliver(self, settled: Sequence[Settled]) -> None:
         """Pass on what became of jobs."""
@@ -279,7 +268,8 @@ class MapRun:
             self._error = self._error or error
             self._is_cancelled = True
             self._is_drawing = False
-            self._settled = self._drawn
+            self._inbox.clear()
+            self._settled = self._taken
             self._changed.notify_all()
 
     def _put_out(self, job_id: int, outcome: Outcome) -> None:
@@ -289,6 +279,23 @@ class MapRun:
         self._early[job_id] = outcome
         while self._order and self._order[0] in self._early:
             self._outbox.append(self._early.pop(self._order.popleft()))
+
+
+class _Prepared:
+    """An item that is no plain string: packed in the feeder's thread, and how it is shown."""
+
+    __slots__ = ("packed", "path")
+
+    def __init__(self, item: Any) -> None:
+        self.path = show(item)
+        try:
+            self.packed = pack(item)
+        except UnpicklableValue as error:
+            self.packed = error
+
+    def job(self, job_id: int, run: int) -> Job:
+        """The job for it; its item is the error if it can't travel."""
+        return Job(job_id, run, self.packed, self.path)
 
 
 class CallRun:

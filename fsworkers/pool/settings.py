@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from fsworkers.errors import BadSetting
 
@@ -12,8 +13,7 @@ READY_S_PER_WORKER = 0.2
 """Workers start side by side on few cores: the more there are, the longer the last one takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
+class PoolSettings(msgspec.Struct, frozen=True):
     """What a caller can decide about a pool.
 
     Attributes:

@@ -48,15 +48,22 @@ class Slots:
     def _run_serially(self, task: TaskFunction) -> None:
         """The fast way: no hop, no lock, no queue between the job and this thread."""
         backlog = self._backlog
-        running, finished = backlog.running, backlog.finished
-        while (assignment := backlog.take_nowait()) is not None:
+        running, finish, take = backlog.running, backlog.finished.append, backlog.jobs.popleft
+        while True:
+            try:
+                assignment = take()
+            except IndexError:
+                break
+            if assignment is None:
+                backlog.wake_courier()
+                continue
             job_id, item, mine = assignment
             if mine is not task:
                 backlog.put_back(assignment)
                 break
-            running[0] = job_id, perf_counter()
-            row = attempt(job_id, item, task)
-            finished.append(row)
+            started = perf_counter()
+            running[0] = job_id, started
+            finish(attempt(job_id, item, task, started))
         running.pop(0, None)
 
     def _run_in_loop(self, task: TaskFunction) -> None:
@@ -99,8 +106,9 @@ class _ThreadSlots:
     def _run_one(self, assignment: Assignment) -> None:
         job_id, item, task = assignment
         backlog = self._backlog
-        backlog.running[job_id] = job_id, perf_counter()
-        backlog.finished.append(attempt(job_id, item, task))
+        started = perf_counter()
+        backlog.running[job_id] = job_id, started
+        backlog.finished.append(attempt(job_id, item, task, started))
         del backlog.running[job_id]
         self._free.release()
         if backlog.is_empty:
@@ -157,7 +165,8 @@ class _LoopSlots:
                 if backlog.wake_slots is not None:
                     backlog.wake_slots()
                 return
-            backlog.running[job_id] = job_id, perf_counter()
-            backlog.finished.append(await attempt_coroutine(job_id, item, task))
+            started = perf_counter()
+            backlog.running[job_id] = job_id, started
+            backlog.finished.append(await attempt_coroutine(job_id, item, task, started))
             del backlog.running[job_id]
         backlog.wake_courier()

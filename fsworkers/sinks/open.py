@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fsworkers.sinks.csv_rows import CsvSink
 from fsworkers.sinks.errors import AlgorithmMismatch, UnknownFormat
-from fsworkers.sinks.jsonl import JsonLinesSink
 from fsworkers.sinks.output import open_output, standard_output
-from fsworkers.sinks.sums import SumsSink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,9 +93,15 @@ def _chosen(target: Path | None, named: str | None) -> tuple[str, str | None]:
 
 
 def _sink(chosen: str, output: Output, algorithm: str | None) -> Sink:
-    match chosen:
-        case "csv":
-            return CsvSink(output)
-        case "sums":
-            return SumsSink(output, algorithm)
+    # A run loads the one format that it writes.
+    if chosen == "csv":
+        from fsworkers.sinks.csv_rows import CsvSink  # noqa: PLC0415
+
+        return CsvSink(output)
+    if chosen == "sums":
+        from fsworkers.sinks.sums import SumsSink  # noqa: PLC0415
+
+        return SumsSink(output, algorithm)
+    from fsworkers.sinks.jsonl import JsonLinesSink  # noqa: PLC0415
+
     return JsonLinesSink(output)

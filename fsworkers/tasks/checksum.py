@@ -1,17 +1,19 @@
 """The task ``checksum``: a file's digest, read in large chunks with constant memory.
 
 Reads through the descriptor layer on the worker's own thread: no hop into another thread and no
-event loop, which would cost thirty times what hashing a small file does.
+event loop, which would cost thirty times what hashing a small file does. It works on bare
+descriptors, because making a file object takes a sixth of the time that a small file does.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fsworkers import graceful
 from fsworkers.errors import BadSetting, MissingExtra
-from fsworkers.model import Measured
+from fsworkers.graceful.os import close as close_descriptor
+from fsworkers.graceful.os import open as open_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,8 @@ CHUNK_BYTES = 1 << 18
 """Reading more at once gains nothing measurable; it also stays in the second-level cache."""
 
 ALGORITHMS = ("sha256", "sha1", "md5", "blake2b", "blake3")
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
 
 class Digest(Protocol):
@@ -50,7 +54,7 @@ class Checksum:
         self._new = _constructor(algorithm)
         self._buffers: list[memoryview] = []
 
-    def __call__(self, path: str) -> Measured:
+    def __call__(self, path: str) -> tuple[str, int]:
         """Read the file at ``path``.
 
         Raises:
@@ -59,14 +63,16 @@ class Checksum:
         digest = self._new()
         size = 0
         buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(CHUNK_BYTES))
+        into = (buffer,)
+        descriptor = open_descriptor(path, _FLAGS)
         try:
-            with graceful.open(path, "rb", buffering=0) as file:
-                while count := file.readinto(buffer):
-                    digest.update(buffer[:count])
-                    size += count
+            while count := os.readv(descriptor, into):
+                digest.update(buffer[:count])
+                size += count
         finally:
+            close_descriptor(descriptor)
             self._buffers.append(buffer)
-        return Measured(digest.hexdigest(), size)
+        return digest.hexdigest(), size
 
     def __reduce__(self) -> tuple[type[Checksum], tuple[str]]:
         """Travel by the algorithm's name."""
