@@ -5,7 +5,6 @@ Exit codes: 0 all done, 1 some files failed, 2 usage, 3 internal, 130 and 143 in
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from fsworkers.cli.limits import limits
 from fsworkers.cli.process import process
 from fsworkers.cli.tasks import tasks
 from fsworkers.errors import FsworkersError, TooFewDescriptors, WorkerStartError
+from fsworkers.sinks.errors import OutputFailed
 
 app = typer.Typer(
     name="fsworkers",
@@ -68,10 +68,7 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        _forget_stdout()
-        return 0
-    except (WorkerStartError, TooFewDescriptors) as error:
+    except (OutputFailed, TooFewDescriptors, WorkerStartError) as error:
         complain(str(error))
         return INTERNAL
     except FsworkersError as error:
@@ -83,10 +80,3 @@ def run(arguments: list[str]) -> int:
         complain(f"{error.format_message()} (see fsworkers --help)")
         return USAGE
     return code if isinstance(code, int) else 0
-
-
-def _forget_stdout() -> None:
-    """Who read our output has gone: let the interpreter's last flush go nowhere."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.close(sink)

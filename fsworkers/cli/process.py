@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsworkers.cli import options
 from fsworkers.cli.display import open_display
-from fsworkers.cli.exits import DONE, FAILED
+from fsworkers.cli.exits import DONE, FAILED, leave_quietly
 from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report
 from fsworkers.engines.local import LocalEngine
@@ -88,13 +88,21 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     check_paths(roots)
     own = [path for path in (output, summary) if path is not None]
     found = _found(roots, files_from, filters, own, is_nul=nul)
-    if dry_run:
-        return _list_only(found)
-    job = _Job(function, settings, found, output, summary, is_ordered=keep_order)
-    is_shown = not quiet and (
-        progress if progress is not None else sys.stderr.isatty() and not _is_stdout_shown(output)
-    )
-    return job.run(is_shown=is_shown, is_quiet=quiet, is_verbose=verbose)
+    try:
+        if dry_run:
+            return _list_only(found)
+        return _Job(function, settings, found, output, summary, is_ordered=keep_order).run(
+            is_shown=not quiet and (_is_display_wanted(output) if progress is None else progress),
+            is_quiet=quiet,
+            is_verbose=verbose,
+        )
+    except BrokenPipeError:
+        return leave_quietly()
+
+
+def _is_display_wanted(output: Path | None) -> bool:
+    """On a terminal, unless results go to one as well, where a live display would garble them."""
+    return sys.stderr.isatty() and not (output is None and sys.stdout.isatty())
 
 
 def _task_function(
@@ -137,11 +145,6 @@ def _list_only(found: Iterable[str | Entry]) -> int:
             sys.stdout.buffer.write(os.fsencode(one) + b"\n")
     sys.stdout.buffer.flush()
     return DONE
-
-
-def _is_stdout_shown(output: Path | None) -> bool:
-    """Whether results go to a terminal, where a live display would garble them."""
-    return output is None and sys.stdout.isatty()
 
 
 class _Job(NamedTuple):

@@ -90,7 +90,8 @@ class TreeRun:
     def _paths(self) -> Iterator[str]:
         """Pass paths on to the engine, and set entries aside with their place among them."""
         entry_count = 0
-        for self.found_count, one in enumerate(self._found, 1):
+        found = self._found
+        for self.found_count, one in enumerate(found, 1):
             if isinstance(one, str):
                 yield one
             else:

@@ -172,13 +172,14 @@ def describe(error: BaseException, function: Callable[[Any], Any]) -> Failure:
     except Exception as broken:  # noqa: BLE001  (a user's __str__ raises anything)
         message = f"<its message can't be shown: {type(broken).__name__}>"
     name = type(error).__name__
+    if isinstance(error, Skip):
+        return Failure(message, is_skip=True)
     is_submitted = function is call or function is call_coroutine
     return Failure(
         error=f"{name}: {message}" if message else name,
         traceback="".join(traceback.format_exception(type(error), error, inner)),
         is_transient=is_transient(error),
         is_starved=is_starved(error),
-        is_skip=isinstance(error, Skip),
         exception=_pickle_exception(error) if is_submitted else None,
     )
 

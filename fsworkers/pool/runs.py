@@ -107,6 +107,7 @@ class MapRun:
         self._is_drawing = True
         self._is_feeder_waiting = False
         self._is_cancelled = False
+        self._has_failed = False
         self._error: BaseException | None = None
 
     # The caller's side
@@ -143,9 +144,7 @@ class MapRun:
     def cancel(self) -> None:
         """Draw no more; drop what waits. What runs is finished, and its outcomes delivered."""
         with self._changed:
-            self._is_cancelled = True
-            self._is_drawing = False
-            self._changed.notify_all()
+            self._stop_drawing()
         self._cancel_jobs(self)
 
     def close(self) -> None:
@@ -200,7 +199,8 @@ class MapRun:
 
     def _make_room(self) -> None:
         """Let the feeder draw on, once there is room for a good part of the window."""
-        self._room = max(0, self._window - (self._taken - self._consumed))
+        if not self._is_cancelled:
+            self._room = max(0, self._window - (self._taken - self._consumed))
         if self._is_feeder_waiting and self._room - len(self._inbox) >= self._window // 4:
             self._changed.notify_all()
 
@@ -209,21 +209,25 @@ class MapRun:
     @property
     def has_more(self) -> bool:
         """Whether further jobs may come."""
-        return self._is_drawing or bool(self._inbox)
+        return not self._has_failed and (self._is_drawing or bool(self._inbox))
 
     @property
     def is_over(self) -> bool:
         """Whether every job that came has been delivered, and no more will come."""
+        if self._has_failed:
+            return True
         return self._settled == self._taken and not self._is_drawing and not self._inbox
 
     def take_jobs(self, demand: int) -> list[Job]:  # noqa: ARG002  (the window bounds them already)
         """All jobs that have been drawn since."""
         inbox, ids, run = self._inbox, self._ids, self.task.run
         items = [inbox.popleft() for _ in range(len(inbox))]
-        if not items:
+        if not items or self._has_failed:
             return []
         jobs = [
-            Job(next(ids), run, item, item) if type(item) is str else item.job(next(ids), run)
+            item.job(next(ids), run)
+            if isinstance(item, _Prepared)
+            else Job(next(ids), run, item, item)
             for item in items
         ]
         with self._changed:
@@ -266,11 +270,15 @@ class MapRun:
         """End the run: none of its remaining jobs can be executed."""
         with self._changed:
             self._error = self._error or error
-            self._is_cancelled = True
-            self._is_drawing = False
-            self._inbox.clear()
-            self._settled = self._taken
-            self._changed.notify_all()
+            self._has_failed = True
+            self._stop_drawing()
+
+    def _stop_drawing(self) -> None:
+        """Let the feeder end at its next item; it may be waiting for one, so it is not awaited."""
+        self._is_cancelled = True
+        self._is_drawing = False
+        self._room = 0
+        self._changed.notify_all()
 
     def _put_out(self, job_id: int, outcome: Outcome) -> None:
         if self._order is None:

@@ -1,0 +1,41 @@
+"""What every test is held to: it leaves as many descriptors and child processes as it found."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
+
+
+def open_descriptors() -> dict[str, str]:
+    """This process's descriptors, and what each is."""
+    found = {}
+    for name in os.listdir(_DESCRIPTORS):
+        try:
+            found[name] = os.readlink(_DESCRIPTORS / name)
+        except OSError:
+            continue  # the one that the listing itself used
+    return found
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind() -> Iterator[None]:
+    """Compare descriptors and children after the test with those before."""
+    descriptors = open_descriptors()
+    children = {child.pid for child in psutil.Process().children()}
+    yield
+    gc.collect()
+    new = {name: what for name, what in open_descriptors().items() if name not in descriptors}
+    # An event loop or library may keep one of its own for the life of the process.
+    assert not new, f"left open: {new}"
+    left = [child for child in psutil.Process().children() if child.pid not in children]
+    assert not left, f"left running: {left}"

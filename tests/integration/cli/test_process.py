@@ -1,0 +1,342 @@
+"""``fsworkers process`` as a user types it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+FSWORKERS = [sys.executable, "-c", "from fsworkers.cli import main; main()"]
+SAMPLE_DATA = Path(__file__).parents[3] / "sample_data"
+
+
+def fsworkers(
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    limit: int | None = None,
+    stdin: bytes = b"",
+    **environment: str,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command."""
+    command = [*FSWORKERS, *map(str, arguments)]
+    if limit is not None:
+        command = ["sh", "-c", f'ulimit -n {limit}; exec "$0" "$@"', *command]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        timeout=50,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def rows(output: bytes) -> list[dict[str, object]]:
+    """The JSON Lines of an output."""
+    return [json.loads(line) for line in output.splitlines()]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """2,000 small files."""
+    root = tmp_path / "many"
+    for number in range(2000):
+        folder = root / str(number // 100)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / str(number)).write_bytes(b"%d" % number)
+    return root
+
+
+def test_sample_data_is_checksummed() -> None:
+    """The main job: every file once, as JSON Lines with their keys in order."""
+    done = fsworkers("process", "sample_data", cwd=SAMPLE_DATA.parent)
+    assert done.returncode == 0
+    lines = rows(done.stdout)
+    assert list(lines[0]) == [
+        "path",
+        "status",
+        "value",
+        "error",
+        "attempts",
+        "size",
+        "duration_s",
+        "worker",
+    ]
+    expected = {
+        os.path.relpath(file, SAMPLE_DATA.parent): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in SAMPLE_DATA.rglob("*")
+        if file.is_file()
+    }
+    assert {line["path"]: line["value"] for line in lines} == expected
+    assert len(lines) == len(expected)
+    assert done.stderr.decode().startswith(f"{len(expected)} files: {len(expected)} done; ")
+
+
+def test_sums_are_read_by_coreutils(tmp_path: Path) -> None:
+    """The ``.sha256`` output is accepted by ``sha256sum -c``, odd names and all."""
+    root = tmp_path / "odd"
+    root.mkdir()
+    for name in (b"new\nline", b"back\\slash", b"-dash", b" space ", b"not\xffutf8", b"\x1b[31m"):
+        Path(os.fsdecode(os.path.join(os.fsencode(root), name))).write_bytes(name)
+    assert fsworkers("process", "odd", "-o", "o.sha256", "-q", cwd=tmp_path).returncode == 0
+    check = subprocess.run(
+        ["sha256sum", "-c", "--strict", "o.sha256"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert (check.returncode, check.stdout.count(b"OK")) == (0, 6)
+
+
+def test_csv_and_summary(many: Path, tmp_path: Path) -> None:
+    """CSV has one row a file; the summary's outcomes add up to what was found."""
+    done = fsworkers("process", many, "-o", "o.csv", "--summary", "s.json", "-q", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    table = list(csv.DictReader(io.StringIO((tmp_path / "o.csv").read_text())))
+    assert len({row["path"] for row in table}) == len(table) == 2000
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert list(summary)[:8] == [
+        "run",
+        "found",
+        "done",
+        "failed",
+        "skipped",
+        "timed_out",
+        "crashed",
+        "cancelled",
+    ]
+    assert summary["found"] == summary["done"] == 2000
+    assert set(summary["descriptors"]) == {
+        "limit",
+        "budget",
+        "peak",
+        "waits",
+        "waited_s",
+        "refused",
+    }
+
+
+def test_tight_limit_fails_nothing(many: Path) -> None:
+    """At ``ulimit -n 64`` with 8 workers every file is done."""
+    done = fsworkers("process", many, "-j8", limit=64)
+    assert done.returncode == 0
+    assert [row["status"] for row in rows(done.stdout)] == ["done"] * 2000
+
+
+def test_own_function_with_options(tmp_path: Path) -> None:
+    """``--call`` finds a module of the working directory, plain or not, and passes options."""
+    (tmp_path / "mine.py").write_text(
+        "def ends(path, *, suffix): return path.endswith(suffix)\n"
+        "async def name(path): return path\n"
+    )
+    done = fsworkers(
+        "process", "mine.py", "--call", "mine:ends", "--option", "suffix=.py", cwd=tmp_path
+    )
+    assert (done.returncode, rows(done.stdout)[0]["value"]) == (0, True)
+    done = fsworkers("process", "mine.py", "--call", "mine:name", cwd=tmp_path)
+    assert (done.returncode, rows(done.stdout)[0]["value"]) == (0, "mine.py")
+
+
+def test_failing_function_exits_with_1(tmp_path: Path) -> None:
+    """Failed files are outcomes: the run goes on, the first are named, the exit code is 1."""
+    (tmp_path / "mine.py").write_text("def no(path): raise ValueError('no ' + path)\n")
+    done = fsworkers("process", "mine.py", "--call", "mine:no", cwd=tmp_path)
+    assert done.returncode == 1
+    assert rows(done.stdout)[0]["error"] == "ValueError: no mine.py"
+    assert "failed: mine.py: ValueError: no mine.py" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "no such file or directory: 'nowhere'"),
+        ([], "at least one directory or file"),
+        ([".", "-t", "nosuch"], "there are checksum"),
+        ([".", "--call", "nosuch:f"], "can't be imported"),
+        ([".", "--call", "os:nosuch"], "has no 'nosuch'"),
+        ([".", "--call", "os"], "MODULE:FUNCTION"),
+        ([".", "--call", "os:getcwd"], "can't be called with a path"),
+        ([".", "-t", "checksum", "--call", "os:stat"], "not both"),
+        ([".", "--option", "algorithm=crc"], "one of sha256"),
+        ([".", "--option", "colour=red"], "one of the options algorithm"),
+        ([".", "--option", "red"], "KEY=VALUE"),
+        ([".", "-j0"], "workers is 0"),
+        ([".", "-jx"], "-j"),
+        ([".", "--slots", "0"], "slots is 0"),
+        ([".", "--timeout", "0"], "timeout is 0"),
+        ([".", "-o", "no/such/dir/o.csv"], "no/such/dir/o.csv"),
+        ([".", "-o", "o.xyz"], ".jsonl"),
+        ([".", "-o", "o.md5"], "sha256"),
+        ([".", "--summary", "no/such/dir/s.json"], "no/such/dir/s.json"),
+        ([".", "-S", "much"], "much"),
+        ([".", "--changed-within", "soon"], "soon"),
+        ([".", "--files-from", "nosuch.txt"], "nosuch.txt"),
+        ([".", "--bogus"], "--bogus"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    """Whatever is wrong with the command is said in one line, before any worker starts."""
+    done = fsworkers("process", *arguments, cwd=tmp_path)
+    lines = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (2, b"", 1)
+    assert lines[0].startswith("fsworkers: ")
+    assert words in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_killed_worker_costs_no_file(many: Path, tmp_path: Path) -> None:
+    """``kill -9`` of a worker in mid-run: all done, each path once."""
+    output = tmp_path / "o.jsonl"
+    (tmp_path / "slow.py").write_text(
+        "import threading\ndef f(path): threading.Event().wait(0.001); return path\n"
+    )
+    run = subprocess.Popen(
+        [*FSWORKERS, "process", str(many), "--call", "slow:f", "-o", str(output), "-q"],
+        cwd=tmp_path,
+    )
+    deadline = time.monotonic() + 20
+    while not output.exists() or output.stat().st_size == 0:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    psutil.Process(run.pid).children()[0].kill()
+    assert run.wait(30) == 0
+    lines = rows(output.read_bytes())
+    assert {line["status"] for line in lines} == {"done"}
+    assert len({line["path"] for line in lines}) == len(lines) == 2000
+
+
+def test_interrupt_finishes_what_runs(many: Path, tmp_path: Path) -> None:
+    """One Ctrl-C: running jobs end and are recorded, the exit code is 130, nothing is left."""
+    output = tmp_path / "o.jsonl"
+    (tmp_path / "slow.py").write_text(
+        "import threading\ndef f(path): threading.Event().wait(0.05); return path\n"
+    )
+    run = subprocess.Popen(
+        [
+            *FSWORKERS,
+            "process",
+            str(many),
+            "--call",
+            "slow:f",
+            "-o",
+            str(output),
+            "--summary",
+            "s.json",
+        ],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 20
+    while not output.exists() or output.stat().st_size == 0:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    run.send_signal(signal.SIGINT)
+    _, stderr = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert "interrupted" in stderr.decode()
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert summary["done"] > 0
+    assert summary["cancelled"] > 0
+    assert summary["found"] == summary["done"] + summary["cancelled"]
+    assert len(rows(output.read_bytes())) == summary["found"]
+
+
+def test_closed_pipe_ends_quietly(many: Path) -> None:
+    """``| head -1`` prints one line and nothing else."""
+    run = subprocess.Popen(
+        [*FSWORKERS, "process", "-q", many], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert run.stdout is not None
+    assert run.stderr is not None
+    assert run.stdout.readline().startswith(b'{"path":')
+    run.stdout.close()
+    assert run.stderr.read() == b""
+    run.stderr.close()
+    assert run.wait(20) == 0
+
+
+def test_file_list_and_dry_run(tmp_path: Path) -> None:
+    """Paths are read from stdin byte for byte; a dry run lists what would be processed."""
+    for name in ("a b", "c"):
+        (tmp_path / name).write_text(name)
+    done = fsworkers(
+        "process", "--files-from", "-", "-0", "-n", cwd=tmp_path, stdin=b"a b\0c\0missing\0"
+    )
+    assert (done.returncode, done.stdout) == (0, b"a b\nc\n")
+    done = fsworkers("process", "--files-from", "-", cwd=tmp_path, stdin=b"a b\nmissing\n")
+    assert done.returncode == 1
+    assert {row["path"]: row["status"] for row in rows(done.stdout)} == {
+        "a b": "done",
+        "missing": "failed",
+    }
+
+
+def test_order_is_kept(many: Path) -> None:
+    """``-k`` gives results in the order in which files are found."""
+    listed = fsworkers("process", many, "-n").stdout.decode().splitlines()
+    done = fsworkers("process", many, "-k", "-q")
+    assert [row["path"] for row in rows(done.stdout)] == listed
+
+
+def test_progress_on_a_terminal(many: Path, tmp_path: Path) -> None:
+    """On a terminal there is a live line on stderr, which ``NO_COLOR`` strips of colour."""
+    ours, theirs = pty.openpty()
+    run = subprocess.Popen(
+        [*FSWORKERS, "process", str(many), "-o", str(tmp_path / "o.jsonl")],
+        stderr=theirs,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "140", "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:
+        pass  # Linux ends a terminal that nobody holds any more with EIO
+    os.close(ours)
+    assert run.wait(10) == 0
+    text = shown.decode()
+    assert "files/s" in text
+    assert "workers" in text
+    assert "waiting" in text
+    assert "2,000 files: 2,000 done" in text
+    assert "\x1b[3" not in text
+
+
+def test_output_on_a_full_disk_is_a_clear_error(many: Path, tmp_path: Path) -> None:
+    """No space for the output: the file is named, the exit code tells, nothing hangs."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    target = tmp_path / "o.jsonl"
+    target.symlink_to("/dev/full")
+    done = fsworkers("process", many, "-o", target)
+    assert done.returncode == 3
+    assert "o.jsonl" in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_installed_command_and_help() -> None:
+    """The console script is there, and its help lists the commands."""
+    command = shutil.which("fsworkers", path=str(Path(sys.executable).parent))
+    assert command is not None
+    shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(name in shown for name in ("process", "limits", "tasks"))
+
+
+def test_limits_and_tasks() -> None:
+    """Both tell what they are for."""
+    shown = fsworkers("limits", limit=64).stdout.decode()
+    assert "soft limit (ulimit -n)      64" in shown
+    assert "budget for file operations" in shown
+    assert "algorithm=sha256|sha1|md5|blake2b|blake3" in fsworkers("tasks").stdout.decode()

@@ -1,0 +1,174 @@
+"""One contract for every engine, and ``process_tree`` over them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from fsworkers import Outcome, ScanOptions, Skip, process_tree
+from fsworkers.engines.trees import TreeRun, open_engine
+from fsworkers.errors import BadSetting, TaskNotFound
+from fsworkers.model import Entry
+from fsworkers.pool.settings import PoolSettings
+from fsworkers.scan.errors import PathNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fsworkers.engines.engine import Engine
+
+ENGINES: list[Literal["local", "inline"]] = ["local", "inline"]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Each engine in turn."""
+    engine = open_engine(request.param, PoolSettings(workers=2, retries=1))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Thirty files in folders, and a FIFO."""
+    root = tmp_path / "tree"
+    for number in range(30):
+        folder = root / f"{number % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.txt").write_text("x" * number)
+    os.mkfifo(root / "fifo")
+    return root
+
+
+def outcomes_of(engine: Engine, function: object, items: list[str], **how: bool) -> list[Outcome]:
+    """Everything that an engine yields."""
+    batches = engine.batches(function, items, **{"ordered": False, **how})  # type: ignore[arg-type]
+    return [outcome for batch in batches for outcome in batch]
+
+
+def shout(word: str) -> str:
+    """A plain task."""
+    return word.upper()
+
+
+async def shout_later(word: str) -> str:
+    """A coroutine task."""
+    await asyncio.sleep(0)
+    return word.upper()
+
+
+def decline(word: str) -> str:
+    """A task that declines one item and fails in passing on another."""
+    if word == "b":
+        raise Skip("not wanted")
+    if word == "c":
+        raise ConnectionError("in passing")
+    return word
+
+
+@pytest.mark.parametrize("function", [shout, shout_later])
+def test_each_item_has_its_outcome(engine: Engine, function: object) -> None:
+    """Plain and coroutine functions give one outcome an item, in order when asked."""
+    outcomes = outcomes_of(engine, function, ["a", "b", "c"], ordered=True)
+    assert [(one.path, one.status, one.value) for one in outcomes] == [
+        ("a", "done", "A"),
+        ("b", "done", "B"),
+        ("c", "done", "C"),
+    ]
+
+
+def test_skips_and_retries(engine: Engine) -> None:
+    """A task may decline a file; a failure that may pass is tried again."""
+    outcomes = outcomes_of(engine, decline, ["a", "b", "c"], ordered=True)
+    assert [(one.status, one.attempts, one.error) for one in outcomes] == [
+        ("done", 1, None),
+        ("skipped", 1, "not wanted"),
+        ("failed", 2, "ConnectionError: in passing"),
+    ]
+    assert engine.statistics().retries == 1
+
+
+def test_closing_stops_the_engine(engine: Engine) -> None:
+    """A consumer that stops ends the run."""
+    batches = engine.batches(shout, (str(number) for number in range(10**9)), ordered=False)
+    while not next(batches):
+        pass
+    engine.cancel()
+    assert sum(len(batch) for batch in batches) < 100_000
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_process_tree_in_one_call(
+    tree: Path, tmp_path: Path, name: Literal["local", "inline"]
+) -> None:
+    """Checksums of a tree, with outcomes passed on and written, and everything counted."""
+    seen: list[Outcome] = []
+    output = tmp_path / "out.sha256"
+    summary = process_tree(tree, output=output, on_outcome=seen.append, workers=2, engine=name)
+    assert (summary.found, summary.done, summary.skipped) == (31, 30, 1)
+    assert summary.bytes == sum(range(30))
+    digests = {one.path: one.value for one in seen if one.status == "done"}
+    assert digests == {
+        str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in tree.glob("*/*.txt")
+    }
+    lines = output.read_text().splitlines()
+    assert sorted(lines) == sorted(f"{digest}  {path}" for path, digest in digests.items())
+
+
+def test_process_tree_with_own_function_and_filters(tree: Path) -> None:
+    """A function of one's own, only on what the filters leave."""
+    seen: list[Outcome] = []
+    summary = process_tree(
+        [tree / "0", tree / "1"],
+        len,
+        filters=ScanOptions(globs=("1*.txt",)),
+        on_outcome=seen.append,
+        workers=1,
+    )
+    assert summary.found == summary.done == len(seen) == 8
+    assert all(outcome.value == len(outcome.path) for outcome in seen)
+
+
+def test_ordered_run_keeps_entries_in_place() -> None:
+    """What the scan settles itself stands among the outcomes where it was found."""
+    found: list[str | Entry] = [
+        "a",
+        Entry("x", "skipped", "FIFO"),
+        "b",
+        "c",
+        Entry("y", "failed", "gone"),
+    ]
+    engine = open_engine("inline", PoolSettings())
+    run = TreeRun(engine, shout, found, ordered=True)
+    paths = [outcome.path for batch in run.batches() for outcome in batch]
+    assert paths == ["a", "x", "b", "c", "y"]
+    assert (run.summary().found, run.has_scan_ended) == (5, True)
+
+
+def test_bad_input_is_refused_before_anything_runs(tree: Path) -> None:
+    """A path, task or setting that can't be is an error of its own kind."""
+    with pytest.raises(PathNotFound, match="nowhere"):
+        process_tree(tree / "nowhere")
+    with pytest.raises(TaskNotFound, match="checksum"):
+        process_tree(tree, "no such task")
+    with pytest.raises(BadSetting, match="sha256"):
+        process_tree(tree, options={"algorithm": "crc"})
+    with pytest.raises(BadSetting, match="timeout"):
+        process_tree(tree, timeout=1.0, engine="inline")
+
+
+def test_vanished_file_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    """A file that is gone by the time of its job fails with the system's words."""
+    engine = open_engine("inline", PoolSettings())
+    from fsworkers.tasks.checksum import Checksum
+
+    (outcome,) = outcomes_of(engine, Checksum(), [str(tmp_path / "gone")])
+    assert outcome.status == "failed"
+    assert str(outcome.error).startswith("FileNotFoundError: [Errno 2]")
+    assert json.loads(json.dumps(outcome.size)) is None

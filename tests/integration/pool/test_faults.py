@@ -1,0 +1,305 @@
+"""A pool whose workers die, hang, stop or never start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fsworkers import Pool
+from fsworkers.errors import WorkerStartError
+from tests.integration.pool import functions_for_tests as functions
+
+
+def workers() -> list[psutil.Process]:
+    """The worker processes of this process."""
+    return [
+        child for child in psutil.Process().children() if "fsworkers.pool.worker" in child.cmdline()
+    ]
+
+
+def run_script(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python source read from stdin, as a user's script would be."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-"],
+        input=textwrap.dedent(script),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def test_killed_worker_costs_no_job() -> None:
+    """After SIGKILL in mid-run each job still has one outcome, and the worker is replaced."""
+    with Pool(2) as pool:
+        values = []
+        for outcome in pool.map(functions.wait, [0.002] * 500):
+            assert outcome.status == "done"
+            values.append(outcome.path)
+            if len(values) == 50:
+                os.kill(workers()[0].pid, signal.SIGKILL)
+        assert len(values) == 500
+        assert pool.statistics().restarts == 1
+        assert len(workers()) == 2
+
+
+def test_all_workers_killed_at_once_cost_no_job() -> None:
+    """Even when every worker dies together, the run goes on with new ones."""
+    with Pool(2) as pool:
+        statuses = []
+        for outcome in pool.map(functions.wait, [0.002] * 300):
+            statuses.append(outcome.status)
+            if len(statuses) == 30:
+                for worker in workers():
+                    worker.kill()
+        assert statuses == ["done"] * 300
+
+
+def test_job_that_crashes_its_worker_is_the_only_one() -> None:
+    """A segmentation fault on one item: that one is ``crashed`` with the signal's name."""
+    with Pool(2) as pool:
+        outcomes = list(pool.map(functions.segfault_on_zero, range(300)))
+    crashed = [outcome for outcome in outcomes if outcome.status != "done"]
+    assert len(outcomes) == 300
+    assert [(one.path, one.status, one.attempts) for one in crashed] == [(0, "crashed", 2)]
+    assert "SIGSEGV" in str(crashed[0].error)
+
+
+def test_task_that_kills_every_worker_ends() -> None:
+    """When each job kills its worker, each is ``crashed`` and the run ends."""
+    with Pool(2) as pool:
+        outcomes = list(pool.map(functions.die, range(6)))
+    assert [(one.status, "SIGKILL" in str(one.error)) for one in outcomes] == [
+        ("crashed", True)
+    ] * 6
+
+
+@pytest.mark.parametrize("function", [functions.wait, functions.hang_holding_the_gil])
+def test_timed_out_job_is_the_only_one(function: object) -> None:
+    """A job over its time is ended with its worker, also while C code holds the GIL."""
+    items = [0, *[1] * 40] if function is functions.hang_holding_the_gil else [30, *[0] * 40]
+    with Pool(2, timeout=0.4, grace=1.0) as pool:
+        outcomes = list(pool.map(function, items))  # type: ignore[arg-type]
+    others = [one.status for one in outcomes if one.path != items[0]]
+    assert [one.status for one in outcomes if one.path == items[0]] == ["timed_out"]
+    assert others == ["done"] * 40
+
+
+def test_stopped_worker_is_replaced() -> None:
+    """A worker under SIGSTOP gives no sign of life, is killed, and its jobs run elsewhere."""
+    with Pool(2, grace=1.0) as pool:
+        statuses = []
+        for outcome in pool.map(functions.wait, [0.005] * 400):
+            statuses.append(outcome.status)
+            if len(statuses) == 20:
+                os.kill(workers()[0].pid, signal.SIGSTOP)
+        assert statuses == ["done"] * 400
+
+
+def test_transient_failure_is_retried() -> None:
+    """A failure that may pass gets the further attempts that were asked for; others get none."""
+
+    def fail_in_passing(error_number: int) -> None:
+        raise OSError(error_number, "in passing")
+
+    with Pool(1, retries=2) as pool:
+        busy, missing = pool.map(fail_in_passing, [16, 2], ordered=True)
+        assert (busy.status, busy.attempts) == ("failed", 3)
+        assert (missing.status, missing.attempts) == ("failed", 1)
+        assert pool.statistics().retries == 2
+
+
+def test_workers_that_cannot_start_are_reported_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """When no worker gets ready the error carries what the workers said."""
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('broken on purpose')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    began = time.monotonic()
+    with pytest.raises(WorkerStartError, match="broken on purpose"), Pool(2) as pool:
+        list(pool.map(functions.square, [1]))
+    assert time.monotonic() - began < 10
+
+
+def test_worker_that_never_gets_ready_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One worker hangs at its start: the other one begins after the ready timeout."""
+    gate = tmp_path / "first"
+    (tmp_path / "sitecustomize.py").write_text(
+        textwrap.dedent(f"""
+            import os, signal
+            try:
+                os.close(os.open({str(gate)!r}, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                pass
+            else:
+                signal.pause()
+        """)
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Pool(2, ready_timeout=1.5) as pool:
+        outcomes = list(pool.map(functions.square, range(50)))
+    assert [outcome.status for outcome in outcomes] == ["done"] * 50
+    assert "was not ready within 1.5 s" in caplog.text
+
+
+def test_no_worker_outlives_a_killed_master(tmp_path: Path) -> None:
+    """After SIGKILL of the caller's process its workers are gone within a second."""
+    ready = tmp_path / "ready"
+    script = f"""
+        import pathlib
+        from fsworkers import Pool
+        pool = Pool(2)
+        for outcome in pool.map(lambda n: __import__("threading").Event().wait(0.01), range(10**6)):
+            pathlib.Path({str(ready)!r}).touch()
+    """
+    master = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
+    try:
+        process = psutil.Process(master.pid)
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        orphans = process.children()
+        assert len(orphans) == 2
+    finally:
+        master.kill()
+        master.wait()
+    _, left = psutil.wait_procs(orphans, timeout=1.0)
+    # Where process 1 collects no orphans they stay as zombies, which hold and do nothing.
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)
+
+
+def test_script_on_stdin_needs_no_main_guard() -> None:
+    """Code read from stdin, without a main guard, with its own functions and classes."""
+    done = run_script("""
+        from fsworkers import Pool
+        class Result:
+            def __init__(self, n): self.n = n
+        def double(n): return Result(2 * n)
+        async def triple(n): return 3 * n
+        with Pool(2) as pool:
+            doubled = [outcome.value for outcome in pool.map(double, range(10), ordered=True)]
+            assert all(isinstance(one, Result) for one in doubled)
+            print(sum(one.n for one in doubled), pool.submit(triple, 5).result())
+    """)
+    assert (done.stdout, done.stderr, done.returncode) == ("90 15\n", "", 0)
+
+
+def test_unclosed_pool_finishes_what_was_submitted() -> None:
+    """At interpreter exit with an open pool, submitted calls are completed and all ends quietly."""
+    done = run_script("""
+        from fsworkers import Pool
+        pool = Pool(2)
+        future = pool.submit(pow, 2, 10)
+        future.add_done_callback(lambda future: print(future.result(), flush=True))
+    """)
+    assert (done.stdout, done.stderr, done.returncode) == ("1024\n", "", 0)
+
+
+def test_what_a_task_prints_reaches_stderr() -> None:
+    """Stdout belongs to the caller; a task's prints arrive on the caller's stderr."""
+    done = run_script("""
+        from fsworkers import Pool
+        with Pool(1) as pool:
+            print([o.status for o in pool.map(lambda n: print("from the task"), [1])])
+    """)
+    assert (done.stdout, done.stderr) == ("['done']\n", "from the task\n")
+
+
+def test_files_of_the_working_directory_shadow_nothing(tmp_path: Path) -> None:
+    """A user's file named like a module of the standard library does not break the workers."""
+    (tmp_path / "queue.py").write_text("raise RuntimeError('not the real one')\n")
+    (tmp_path / "zmq.py").write_text("raise RuntimeError('not the real one')\n")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            "from fsworkers import Pool\nwith Pool(1) as p: print(len(list(p.map(len, ['a']))))",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_more_workers_than_the_limit_carries_are_capped() -> None:
+    """200 workers at a limit of 64 descriptors: fewer are started, and every job is done."""
+    done = run_script("""
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        from fsworkers import Pool
+        with Pool(200) as pool:
+            statuses = [outcome.status for outcome in pool.map(abs, range(1000))]
+            print(statuses.count("done"), 2 <= pool.worker_count < 12)
+    """)
+    assert (done.stdout, done.returncode) == ("1000 True\n", 0)
+    assert "workers instead of 200" in done.stderr
+
+
+def test_caller_out_of_descriptors_loses_nothing() -> None:
+    """A worker dies while its master has no descriptor left: the replacement waits its turn."""
+    done = run_script("""
+        import os, resource, signal
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        from fsworkers import Pool
+        with Pool(2) as pool:
+            outcomes, hoard = [], []
+            for outcome in pool.map(lambda n: __import__("threading").Event().wait(0.002), range(400)):
+                outcomes.append(outcome.status)
+                if len(outcomes) == 20:
+                    try:
+                        while True:
+                            hoard.append(os.open("/dev/null", os.O_RDONLY))
+                    except OSError:
+                        pass
+                    for worker in list(pool._master._workers.values()):
+                        os.kill(worker.pid, signal.SIGKILL)
+                        break
+                if len(outcomes) == 100:
+                    while hoard:
+                        os.close(hoard.pop())
+            print(len(outcomes), set(outcomes), pool.statistics().restarts)
+    """)
+    assert (done.stdout, done.stderr) == ("400 {'done'} 1\n", "")
+
+
+def test_too_low_a_limit_is_refused() -> None:
+    """Where not even a ZeroMQ context fits there is an error, and no abort."""
+    done = run_script("""
+        import os, resource
+        import fsworkers.pool.executor
+        from fsworkers import Pool
+        resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
+        try:
+            Pool(1).start()
+        except OSError as error:
+            print(type(error).__name__, error)
+    """)
+    assert done.stdout.startswith("TooFewDescriptors a pool needs")
+    assert done.returncode == 0
+
+
+def test_sockets_lie_in_a_private_directory() -> None:
+    """Nobody else can enter the directory of the sockets, and it is gone afterwards."""
+    with Pool(1) as pool:
+        list(pool.map(abs, [1]))
+        assert pool._master is not None
+        directory = Path(pool._master._links.directory)
+        assert directory.stat().st_mode & 0o777 == 0o700
+        assert sorted(file.suffix for file in directory.iterdir()) == [".back", ".lane"]
+    assert not directory.exists()
