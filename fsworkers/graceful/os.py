@@ -136,6 +136,14 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
         self._entries, lent = persist(lambda: _scandir(path), path)
         self._lent = lent[0]
 
+    @classmethod
+    def holding(cls, entries: Any, lent: Lent) -> scandir:
+        """An iterator over entries that were opened under a permit taken before."""
+        made = cls.__new__(cls)
+        made._entries = entries
+        made._lent = lent
+        return made
+
     def __iter__(self) -> Iterator[_os.DirEntry[Any]]:
         return self
 
@@ -199,7 +207,7 @@ def walk(
             yield folder
             continue
         try:
-            entries = _read(folder)
+            entries = read_folder(folder)
         except GracefulError:
             raise
         except OSError as error:
@@ -209,12 +217,12 @@ def walk(
         names: list[Any] = []
         others: list[Any] = []
         for entry in entries:
-            (names if _is_folder(entry) else others).append(entry.name)
+            (names if is_folder(entry) else others).append(entry.name)
         if topdown:
             yield folder, names, others
         else:
             waiting.append((folder, names, others))
-        links = () if followlinks else frozenset(e.name for e in entries if _is_link(e))
+        links = () if followlinks else frozenset(e.name for e in entries if is_link(e))
         if topdown and not followlinks:
             # The caller may have put names of its own into the list.
             known = frozenset(entry.name for entry in entries)
@@ -226,19 +234,22 @@ def walk(
         waiting.extend(_os.path.join(folder, name) for name in reversed(names) if name not in links)
 
 
-def _read(folder: Any) -> list[_os.DirEntry[Any]]:
+def read_folder(folder: Any) -> list[_os.DirEntry[Any]]:
+    """All entries of a folder."""
     with scandir(folder) as entries:
         return list(entries)
 
 
-def _is_folder(entry: _os.DirEntry[Any]) -> bool:
+def is_folder(entry: _os.DirEntry[Any]) -> bool:
+    """Whether an entry is a folder or a link to one."""
     try:
         return entry.is_dir()
     except OSError:
         return False
 
 
-def _is_link(entry: _os.DirEntry[Any]) -> bool:
+def is_link(entry: _os.DirEntry[Any]) -> bool:
+    """Whether an entry is a link."""
     try:
         return entry.is_symlink()
     except OSError:
