@@ -13,7 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from fsworkers.graceful import errors
-from fsworkers.graceful.budget import BUDGET, Budget, Permit
+from fsworkers.graceful.budget import BUDGET, Budget
+from fsworkers.graceful.counter import Permit
 from fsworkers.graceful.errors import (
     BudgetTimeout,
     BudgetTooSmall,

@@ -12,14 +12,14 @@ import sys
 from io import BufferedRandom, BufferedReader, BufferedWriter, FileIO, TextIOWrapper
 
 from fsworkers.graceful import table
-from fsworkers.graceful.budget import BUDGET, Permit
+from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back, persist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from fsworkers.graceful.budget import Lent
+    from fsworkers.graceful.counter import Lent, Permit
 
 _builtin_open = io.open
 _close = FileIO.close

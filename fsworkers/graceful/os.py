@@ -11,7 +11,7 @@ import os as _os
 from errno import EINVAL, ENOSYS, EPERM
 from functools import wraps
 
-from fsworkers.graceful import files, table
+from fsworkers.graceful import files, system, table
 from fsworkers.graceful.errors import GracefulError
 from fsworkers.graceful.pressure import give_back, persist
 from fsworkers.graceful.renaming import rename_patiently
@@ -20,9 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Self
 
-    from fsworkers.graceful.budget import Lent
+    from fsworkers.graceful.counter import Lent
 
 # What the module itself calls is taken now: when installed, ``os`` leads back here.
 _close = _os.close
@@ -91,7 +91,7 @@ def closerange(fd_low: int, fd_high: int) -> None:
 
 def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
     """``os.dup2``: a new descriptor only where ``fd2`` was closed before."""
-    if table.is_open(fd2):
+    if system.is_open(fd2):
         return _dup2(fd, fd2, inheritable)
     number, lent = persist(lambda: _dup2(fd, fd2, inheritable), fd2)
     table.keep(number, lent.pop())
@@ -137,11 +137,11 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
         self._lent = lent[0]
 
     @classmethod
-    def holding(cls, entries: Any, lent: Lent) -> scandir:
+    def holding(cls, entries: Any, lent: Lent) -> Self:
         """An iterator over entries that were opened under a permit taken before."""
         made = cls.__new__(cls)
-        made._entries = entries
-        made._lent = lent
+        made._entries = entries  # noqa: SLF001 - one of us
+        made._lent = lent  # noqa: SLF001 - one of us
         return made
 
     def __iter__(self) -> Iterator[_os.DirEntry[Any]]:
@@ -154,7 +154,7 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
             self.close()
             raise
 
-    def __enter__(self) -> scandir:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -222,7 +222,9 @@ def walk(
             yield folder, names, others
         else:
             waiting.append((folder, names, others))
-        links = () if followlinks else frozenset(e.name for e in entries if is_link(e))
+        links: frozenset[Any] = frozenset(
+            () if followlinks else (e.name for e in entries if is_link(e))
+        )
         if topdown and not followlinks:
             # The caller may have put names of its own into the list.
             known = frozenset(entry.name for entry in entries)
@@ -264,7 +266,7 @@ def fwalk(
     follow_symlinks: bool = False,
     dir_fd: int | None = None,
 ) -> Iterator[tuple[Any, list[Any], list[Any], int]]:
-    """``os.fwalk``, with two descriptors at any depth: the standard one keeps one open per level."""
+    """``os.fwalk`` with two descriptors at any depth; the standard one keeps one open per level."""
     from fsworkers.graceful.descent import fwalk as descend  # noqa: PLC0415 - rare
 
     return descend(top, topdown, onerror, follow_symlinks=follow_symlinks, dir_fd=dir_fd)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from fsworkers.graceful.aio import lending, os, ospath, tempfile
 from fsworkers.graceful.aio.files import open  # noqa: A004 - the drop-in's name is aiofiles'
 from fsworkers.graceful.aio.whole import (
-    copy,  # noqa: A004 - shutil's name
+    copy,
     copytree,
     glob,
     read_bytes,

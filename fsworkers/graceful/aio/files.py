@@ -32,6 +32,8 @@ class Opening(AiofilesContextManager):  # type: ignore[type-arg]  # any file
 
     __slots__ = ()
 
+    _obj: Any
+
     async def __aexit__(
         self,
         kind: type[BaseException] | None,

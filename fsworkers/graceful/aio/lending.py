@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import _get_running_loop  # type: ignore[attr-defined]  # the one that does not raise
+from asyncio import _get_running_loop  # the one that does not raise
 from errno import ENFILE
 from threading import get_ident
 
 from fsworkers.graceful import owners
-from fsworkers.graceful.budget import BUDGET, Budget, Permit
+from fsworkers.graceful.budget import BUDGET, Budget
 from fsworkers.graceful.ledger import GRANTED, Ticket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.budget import Lent
+    from fsworkers.graceful.counter import Lent, Permit
 
 
 def current_owner() -> int:
@@ -41,9 +41,7 @@ async def take(
     """
     drawn = budget.draw(budget) if budget.pots and budget.draw is not None else None
     return (
-        drawn
-        or budget.take_now()
-        or (await take_many(1, label, wait_s=wait_s, budget=budget))[0]
+        drawn or budget.take_now() or (await take_many(1, label, wait_s=wait_s, budget=budget))[0]
     )
 
 

@@ -7,7 +7,7 @@ iterates asynchronously and closes itself at its end.
 from __future__ import annotations
 
 import os as _os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful.aio import ospath as path
@@ -90,7 +90,7 @@ class Entries(graceful_os.scandir):
 
     _batch: list[_os.DirEntry[Any]]
 
-    def __aiter__(self) -> AsyncIterator[_os.DirEntry[Any]]:
+    def __aiter__(self) -> Self:
         self._batch = []
         return self
 
@@ -101,7 +101,7 @@ class Entries(graceful_os.scandir):
                 raise StopAsyncIteration
         return self._batch.pop()
 
-    async def __aenter__(self) -> Entries:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -127,10 +127,11 @@ async def scandir(path: Any = ".", *, loop: Any = None, executor: Any = None) ->
     """
 
     def action(lent: list[Any]) -> Entries:
-        return Entries.holding(_scandir(path), lent.pop())
+        entries = Entries.holding(_scandir(path), lent[0])
+        lent.clear()
+        return entries
 
-    entries: Entries = await threads.bring(action, path, loop=loop, executor=executor)
-    return entries
+    return await threads.bring(action, path, loop=loop, executor=executor)
 
 
 async def walk(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fsworkers.graceful import tempfile
 from fsworkers.graceful.aio import threads
@@ -63,9 +63,7 @@ def TemporaryFile(  # noqa: N802 - the drop-in's name
     executor: Executor | None = None,
 ) -> Opening:
     """A temporary file without a name."""
-    make = partial(
-        tempfile.TemporaryFile, mode, buffering, encoding, newline, suffix, prefix, dir
-    )
+    make = partial(tempfile.TemporaryFile, mode, buffering, encoding, newline, suffix, prefix, dir)
     return Opening(_open(make, loop, executor))
 
 
@@ -122,6 +120,10 @@ class _FolderOpening(Opening):
 class Folder(AsyncTemporaryDirectory):
     """A temporary folder."""
 
+    _file: Any
+    _loop: asyncio.AbstractEventLoop
+    _executor: Any
+
     async def cleanup(self) -> None:
         """Remove it and all in it; also when the task is cancelled."""
         removal = threads.run_under(
@@ -134,8 +136,11 @@ class Folder(AsyncTemporaryDirectory):
         await self.cleanup()
 
 
-class SpooledFile(AsyncSpooledTemporaryFile):
+class SpooledFile(AsyncSpooledTemporaryFile):  # type: ignore[type-arg]  # str or bytes
     """A file in memory that awaits its descriptor in the loop when it grows out of it."""
+
+    _file: Any
+    _executor: Any
 
     async def rollover(self) -> None:
         """Move to a real file."""
@@ -160,7 +165,7 @@ class SpooledFile(AsyncSpooledTemporaryFile):
         executor = self._executor or threads.executors.transfers
         await threads.finish(loop.run_in_executor(executor, self._file.close))
 
-    async def __aenter__(self) -> SpooledFile:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

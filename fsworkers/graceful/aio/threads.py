@@ -26,7 +26,7 @@ from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.budget import Lent
+    from fsworkers.graceful.counter import Lent
 
 Result = TypeVar("Result")
 
@@ -215,9 +215,7 @@ async def bring(
     """
     loop = loop or asyncio.get_running_loop()
     until_s = None if BUDGET.wait_s is None else monotonic() + BUDGET.wait_s
-    lent: list[Lent] = (
-        [await take(label)] if count == 1 else [*await take_many(count, label)]
-    )
+    lent: list[Lent] = [await take(label)] if count == 1 else [*await take_many(count, label)]
     was_refused = False
     while True:
         errand = _Errand(action, lent)

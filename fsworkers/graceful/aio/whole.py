@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os as _os
+from contextlib import suppress
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fsworkers.graceful import glob as graceful_glob
 from fsworkers.graceful import shutil
@@ -15,6 +16,8 @@ from fsworkers.graceful.aio.wrapping import wrap_opening
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+
+Result = TypeVar("Result")
 
 _open = open
 _READ = _os.O_RDONLY | getattr(_os, "O_CLOEXEC", 0)
@@ -37,7 +40,7 @@ async def read_text(
 
     def read() -> str:
         with _open(path, encoding=encoding, errors=errors, newline=newline) as file:
-            return file.read()
+            return str(file.read())
 
     return await _in_one_hop(read, path, executor)
 
@@ -57,9 +60,7 @@ async def write_bytes(
     Returns:
         Bytes written.
     """
-    return await _in_one_hop(
-        partial(_write, path, "wb", data, atomic=atomic), path, executor
-    )
+    return await _in_one_hop(partial(_write, path, "wb", data, atomic=atomic), path, executor)
 
 
 async def write_text(
@@ -89,8 +90,10 @@ rmtree = wrap_opening(shutil.rmtree, 3)
 glob = wrap_opening(graceful_glob.glob)
 
 
-async def _in_one_hop(function: Callable[[], Any], path: Any, executor: Executor | None) -> Any:
-    def action(lent: list[Any]) -> tuple[Any]:
+async def _in_one_hop(
+    function: Callable[[], Result], path: Any, executor: Executor | None
+) -> Result:
+    def action(lent: list[Any]) -> tuple[Result]:
         result = function()
         lent.pop().give_back()
         return (result,)
@@ -124,15 +127,11 @@ def _write(path: Any, mode: str, data: Any, *, atomic: bool, **options: Any) -> 
             written = int(file.write(data))
             file.flush()
             _os.fsync(file.fileno())
-        try:
+        with suppress(FileNotFoundError):
             _os.chmod(beside, _os.stat(target).st_mode & 0o7777)
-        except FileNotFoundError:
-            pass
         _os.replace(beside, target)
     except BaseException:
-        try:
+        with suppress(FileNotFoundError):
             _os.unlink(beside)
-        except FileNotFoundError:
-            pass
         raise
     return written

@@ -1,4 +1,4 @@
-"""What is taken from aiofiles: its file classes and standard streams. The one module to import it."""
+"""What is taken from aiofiles: file classes and standard streams. No other module imports it."""
 
 from __future__ import annotations
 
