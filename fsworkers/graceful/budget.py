@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+
+# Loaded by ``threading`` anyway, unlike ``weakref``.
+from _weakrefset import WeakSet
 from functools import partial
 from threading import Lock, get_ident
 from time import monotonic
-from weakref import WeakSet
 
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import owners

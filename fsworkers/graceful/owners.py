@@ -7,8 +7,10 @@ costs nothing more than ``get_ident`` is the point: it is on every file's path.
 from __future__ import annotations
 
 import threading
+
+# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
+from _weakref import ref
 from threading import get_ident
-from weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

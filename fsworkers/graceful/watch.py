@@ -8,8 +8,10 @@ that wait for one another. Nothing is done by it that a release of ours would do
 from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
+
+# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
+from _weakref import ref
 from os import urandom
-from weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
