@@ -10,10 +10,11 @@ Importing it patches nothing and costs little: what is not needed is not loaded.
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 
 from fsworkers.graceful import errors
-from fsworkers.graceful.budget import BUDGET, Budget, Permit
+from fsworkers.graceful.budget import BUDGET, Budget
+from fsworkers.graceful.counter import Permit
 from fsworkers.graceful.errors import (
     BudgetTimeout,
     BudgetTooSmall,
@@ -58,10 +59,16 @@ statistics = BUDGET.statistics
 def __getattr__(name: str) -> object:
     """Load a face when it is first asked for."""
     if name in _FACES:
-        return import_module(f"{__name__}.{name}")
+        return _load(name)
     if name in _LAZY:
-        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        return getattr(_load(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _load(name: str) -> object:
+    """A module of this package; without ``importlib``, which brings ``warnings`` along."""
+    __import__(f"{__name__}.{name}")
+    return sys.modules[f"{__name__}.{name}"]
 
 
 def __dir__() -> list[str]:

@@ -31,7 +31,7 @@ class Measure(Snapshot):
         reserve: Numbers to keep free for everything that is not a file of ours.
     """
 
-    __slots__ = ("limit", "in_use", "reserve")
+    __slots__ = ("in_use", "limit", "reserve")
 
     limit: int
     in_use: int
@@ -121,7 +121,8 @@ def restore_soft_limit_of(pid: int) -> None:
     if not _raised_from or prlimit is None:
         return
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    # It may have ended already, or not be ours to limit.
     try:
         prlimit(pid, resource.RLIMIT_NOFILE, (_raised_from[0], hard))
     except (OSError, ValueError):
-        pass  # it has ended already, or is not ours to limit
+        return

@@ -98,7 +98,7 @@ def _list(fd: int) -> tuple[list[Any], list[Any]]:
     return folders, others
 
 
-def fwalk(
+def fwalk(  # noqa: C901 - one loop with two turns, down and up
     top: Any,
     topdown: bool,
     onerror: Callable[[OSError], Any] | None,

@@ -28,7 +28,7 @@ class GracefulError(FsworkersError):
     """Whatever the descriptor layer itself has to say; the kernel's errors pass as they are."""
 
 
-class BudgetTooSmall(GracefulError, ValueError):
+class BudgetTooSmall(GracefulError, ValueError):  # noqa: N818 - names what happened
     """More descriptors were asked for at one moment than the budget will ever lend.
 
     Attributes:
@@ -45,7 +45,7 @@ class BudgetTooSmall(GracefulError, ValueError):
         )
 
 
-class BudgetTimeout(GracefulError, TimeoutError):
+class BudgetTimeout(GracefulError, TimeoutError):  # noqa: N818 - names what happened
     """No descriptor came free within the longest wait that was allowed; nothing was lent.
 
     Attributes:
@@ -71,7 +71,7 @@ class BudgetTimeout(GracefulError, TimeoutError):
         )
 
 
-class DescriptorDeadlock(GracefulError, OSError):
+class DescriptorDeadlock(GracefulError, OSError):  # noqa: N818 - names what happened
     """Everyone who holds descriptors waits for more: this operation was ended to free the others.
 
     Close what is held and try again, or ask for all at once with ``graceful.reserve``.
@@ -101,7 +101,7 @@ class DescriptorDeadlock(GracefulError, OSError):
         )
 
 
-class TooFewDescriptors(GracefulError, OSError):
+class TooFewDescriptors(GracefulError, OSError):  # noqa: N818 - names what happened
     """So few descriptors are free that the layer refuses to start.
 
     Attributes:
@@ -123,5 +123,3 @@ class TooFewDescriptors(GracefulError, OSError):
             f"({in_use} in use, {reserve} in reserve), {minimum} is the minimum: "
             "raise the limit (ulimit -n) or close some",
         )
-
-

@@ -12,14 +12,14 @@ import sys
 from io import BufferedRandom, BufferedReader, BufferedWriter, FileIO, TextIOWrapper
 
 from fsworkers.graceful import table
-from fsworkers.graceful.budget import BUDGET, Permit
-from fsworkers.graceful.pressure import EXHAUSTED, persist
+from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back, persist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from fsworkers.graceful.budget import Lent
+    from fsworkers.graceful.counter import Lent, Permit
 
 _builtin_open = io.open
 _close = FileIO.close
@@ -99,7 +99,7 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
     plan = _PLANS.get(mode) if mode.__class__ is str else None
     if (
         plan is None
-        or (buffering == 0 if plan[1] else buffering == 1)
+        or (buffering == 0 and plan[1])
         or not (encoding is errors is newline is None or _is_text_layer(plan, newline))
     ):
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
@@ -121,11 +121,13 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
             raw.permit = permit
     if buffering == 0:
         return raw
+    if buffering == 1 and not plan[1]:
+        _warn_of_line_buffering()
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
 
 
 def open_with(
-    permit: Lent,
+    lent: list[Lent],
     file: Any,
     mode: str = "r",
     buffering: int = -1,
@@ -135,25 +137,42 @@ def open_with(
     closefd: bool = True,
     opener: Any = None,
 ) -> Any:
-    """``open`` with a permit that was taken before.
+    """``open`` with a permit that was taken before, the one in ``lent``.
 
-    The file has it from then on; it goes back at once if there is nothing to hold it for. When the
-    open itself fails the permit is still the caller's.
+    The file takes it out of the list, or it goes back at once if there is nothing to hold it for;
+    what is left there after an error is the caller's to give back.
     """
     plan = _PLANS.get(mode) if mode.__class__ is str else None
     if (
         plan is None
-        or (buffering == 0 if plan[1] else buffering == 1)
+        or (buffering == 0 and plan[1])
         or not (encoding is errors is newline is None or _is_text_layer(plan, newline))
-        or isinstance(file, int)
     ):
-        permit.give_back()
-        return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-    raw = CountedFileIO(file, plan[0], closefd, opener)
-    raw.permit = permit
+        opened = _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+        give_back(lent)
+        return opened
+    if opener is None:
+        raw = CountedFileIO(file, plan[0], closefd)
+        raw.permit = lent.pop()
+    else:
+        raw = draw_on(lent, lambda: CountedFileIO(file, plan[0], closefd, opener))
+        _settle(raw, lent)
     if buffering == 0:
         return raw
+    if buffering == 1 and not plan[1]:
+        _warn_of_line_buffering()
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
+
+
+def _warn_of_line_buffering() -> None:
+    import warnings  # noqa: PLC0415 - rare
+
+    warnings.warn(
+        "line buffering (buffering=1) isn't supported in binary mode, "
+        "the default buffer size will be used",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 def _is_text_layer(plan: tuple[str, bool, type[Any]], newline: str | None) -> bool:
@@ -209,16 +228,25 @@ def _open_slowly(
 
     refused = None if permit is None or refusal is None else (permit, refusal)
     raw, lent = persist(operation, file, refused=refused, is_drawn_on=opener is not None)
-    # An opener that is graceful itself (tempfile's, when installed) has drawn the permit and noted
-    # it beside the number.
+    if opener is None:
+        raw.permit = lent[0]
+    else:
+        _settle(raw, lent)
+    return raw
+
+
+def _settle(raw: CountedFileIO, lent: list[Lent]) -> None:
+    """Give a file that came from an opener its one permit.
+
+    An opener that is graceful itself (tempfile's, when installed) has drawn the permit and noted
+    it beside the number; any other has left it with us.
+    """
     noted = table.pop(raw.fileno())
     if noted is not None:
         lent.append(noted)
     if lent:
         raw.permit = lent.pop()
-    for surplus in lent:
-        surplus.give_back()
-    return raw
+    give_back(lent)
 
 
 def _adopt(number: int, raw_mode: str, closefd: bool) -> FileIO:

@@ -1,5 +1,8 @@
-"""``glob`` that is never silently short: a folder that cannot be opened for want of a descriptor
-is waited for, where the standard one takes it for empty."""
+"""``glob`` that is never silently short.
+
+A folder that cannot be opened for want of a descriptor is waited for; the standard one takes it
+for empty.
+"""
 
 from __future__ import annotations
 

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 def blocked_owners(
-    waiting: Sequence[Ticket],
-    held: Mapping[int, int],
-    thread_of: Callable[[int], int],
-    awaits: Callable[[int, frozenset[int]], bool],
+    waiting: Sequence[Ticket], held: Mapping[int, int], thread_of: Callable[[int], int]
 ) -> frozenset[int]:
     """The holders that can give nothing back before somebody in the line is served.
 
@@ -28,15 +25,10 @@ def blocked_owners(
         waiting: The line.
         held: Descriptors by owner.
         thread_of: The thread that runs an owner: its own ident for a thread, the loop's for a task.
-        awaits: Whether an owner awaits, through other tasks, one of a set of owners.
     """
     threads = {ticket.blocks for ticket in waiting if ticket.blocks}
-    askers = frozenset(ticket.owner for ticket in waiting)
-    return frozenset(
-        owner
-        for owner in held
-        if owner in askers or thread_of(owner) in threads or awaits(owner, askers)
-    )
+    askers = {ticket.owner for ticket in waiting}
+    return frozenset(owner for owner in held if owner in askers or thread_of(owner) in threads)
 
 
 def is_stuck(
@@ -56,15 +48,29 @@ def is_stuck(
     return spare + to_come < waiting[0].count and bool(blocked)
 
 
-def victim(
-    waiting: Sequence[Ticket], held: Mapping[int, int], thread_of: Callable[[int], int]
-) -> Ticket | None:
-    """The youngest in the line whose end would free something."""
-    holding_threads = {thread_of(owner) for owner in held}
-    for ticket in reversed(waiting):
-        if ticket.owner in held or ticket.blocks in holding_threads:
-            return ticket
-    return waiting[-1] if waiting else None
+def ring(
+    waiting: Sequence[Ticket],
+    blocked: frozenset[int],
+    thread_of: Callable[[int], int],
+    above: Mapping[int, frozenset[int]],
+) -> list[Ticket]:
+    """Those in the line whose being served, or ended, lets a holder go on; oldest first.
+
+    Args:
+        waiting: The line.
+        blocked: Holders that wait, as ``blocked_owners`` has them and those that await others.
+        thread_of: As there.
+        above: For asking tasks, the owners that await them.
+    """
+    threads = {thread_of(owner) for owner in blocked}
+    found = [
+        ticket
+        for ticket in waiting
+        if ticket.owner in blocked
+        or ticket.blocks in threads
+        or not blocked.isdisjoint(above.get(ticket.owner, ()))
+    ]
+    return found or list(waiting)
 
 
 class Stall:
@@ -73,9 +79,9 @@ class Stall:
     __slots__ = ("_acted_s", "_progress", "_since_s")
 
     CONFIRM_S = 0.3
-    """How long it must have been stuck, unmoved, before the first step."""
+    """How long nothing must have moved before the first step."""
 
-    AGAIN_S = 0.04
+    AGAIN_S = 0.02
     """And before each further step of the same jam."""
 
     def __init__(self) -> None:
@@ -83,24 +89,27 @@ class Stall:
         self._since_s = 0.0
         self._acted_s = -1.0
 
-    def is_confirmed(self, progress: object, now_s: float) -> bool:
-        """Report that the line is stuck, and learn whether to act now.
+    def has_moved(self, progress: object, now_s: float) -> bool:
+        """Note a look; whether anything moved since the last one.
 
         Args:
             progress: Anything that changes whenever something moves.
             now_s: The time.
         """
-        in_a_jam = now_s - self._acted_s < 1.0
-        if progress != self._progress:
-            self._progress = progress
-            self._since_s = now_s
-        if now_s - self._since_s < (self.AGAIN_S if in_a_jam else self.CONFIRM_S):
+        if progress == self._progress:
+            return False
+        self._progress = progress
+        self._since_s = now_s
+        return not self.is_jam(now_s)
+
+    def is_confirmed(self, now_s: float) -> bool:
+        """Report that the line is stuck, and learn whether to act now."""
+        if now_s - self._since_s < (self.AGAIN_S if self.is_jam(now_s) else self.CONFIRM_S):
             return False
         self._acted_s = now_s
-        self._progress = None
         self._since_s = now_s
         return True
 
-    def clear(self) -> None:
-        """Report that the line is not stuck."""
-        self._progress = None
+    def is_jam(self, now_s: float) -> bool:
+        """Whether a step was taken just now, so that the next is likely needed soon."""
+        return now_s - self._acted_s < 1.0

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.budget import Permit
+    from fsworkers.graceful.counter import Permit
 
 NEW, WAITING, GRANTED, GONE = range(4)
 """The states of a ticket: made, in the line, served, given up (or failed)."""
@@ -151,7 +151,7 @@ class Ledger:
         """Take a ticket that waits out of the line; the next may be its turn now."""
         if ticket.state == WAITING:
             self._leave(ticket, GONE, now_s)
-            # Those who gave up stay in the heap until they come up, unless they are its better part.
+            # Those who gave up stay in the heap until they come up, unless they are most of it.
             if len(self._line) > 2 * self.waiting + 16:
                 self._line = [other for other in self._line if other.state == WAITING]
                 heapify(self._line)
@@ -177,10 +177,12 @@ class Ledger:
 
     def next_grant(self, lent: int) -> Ticket | None:
         """The head of the line if its whole count is free, else nobody: none overtakes."""
+        rescuing = self._rescuing
+        if rescuing is not None and rescuing.state == WAITING:
+            return rescuing
+        self._rescuing = None
+        self.loan = max(0, min(self.loan, lent - self.capacity))
         head = self.head()
-        if self._rescuing is None or self._rescuing is not head:
-            self._rescuing = None
-            self.loan = max(0, min(self.loan, lent - self.capacity))
         if head is None or lent + head.count > self.capacity + self.loan:
             return None
         return head
@@ -196,13 +198,11 @@ class Ledger:
         ticket.error = error
         self._leave(ticket, GONE, now_s)
 
-    def rescue(self, lent: int) -> None:
-        """Let the next grant lend the head of the line what it wants beyond the capacity."""
-        head = self.head()
-        if head is not None:
-            self.rescued += 1
-            self._rescuing = head
-            self.loan = lent + head.count - self.capacity
+    def rescue(self, ticket: Ticket, lent: int) -> None:
+        """Let the next grant lend a ticket what it wants, as far as need be beyond the capacity."""
+        self.rescued += 1
+        self._rescuing = ticket
+        self.loan = max(self.loan, lent + ticket.count - self.capacity)
 
     def head(self) -> Ticket | None:
         """The ticket that is next, or ``None`` when nobody waits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap as _mmap
-from typing import Any
+from typing import Any, Self
 
 from fsworkers.graceful.pressure import persist
 
@@ -32,13 +32,15 @@ class mmap(_mmap.mmap):  # noqa: N801 - the drop-in's name is mmap.mmap
 
     __slots__ = ("_leash",)
 
-    def __new__(cls, fileno: int, length: int, *args: Any, **kwargs: Any) -> mmap:
+    _leash: _Leash
+
+    def __new__(cls, fileno: int, length: int, *args: Any, **kwargs: Any) -> Self:
         """Map a file once a descriptor is free."""
         make = super().__new__
         if fileno == -1:
             return make(cls, fileno, length, *args, **kwargs)
         mapped, lent = persist(lambda: make(cls, fileno, length, *args, **kwargs), fileno)
-        mapped._leash = _Leash(lent[0])
+        mapped._leash = _Leash(lent[0])  # noqa: SLF001 - one of us
         return mapped
 
     def close(self) -> None:

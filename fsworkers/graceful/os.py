@@ -11,7 +11,7 @@ import os as _os
 from errno import EINVAL, ENOSYS, EPERM
 from functools import wraps
 
-from fsworkers.graceful import files, table
+from fsworkers.graceful import files, system, table
 from fsworkers.graceful.errors import GracefulError
 from fsworkers.graceful.pressure import give_back, persist
 from fsworkers.graceful.renaming import rename_patiently
@@ -20,9 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Self
 
-    from fsworkers.graceful.budget import Lent
+    from fsworkers.graceful.counter import Lent
 
 # What the module itself calls is taken now: when installed, ``os`` leads back here.
 _close = _os.close
@@ -91,7 +91,7 @@ def closerange(fd_low: int, fd_high: int) -> None:
 
 def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
     """``os.dup2``: a new descriptor only where ``fd2`` was closed before."""
-    if table.is_open(fd2):
+    if system.is_open(fd2):
         return _dup2(fd, fd2, inheritable)
     number, lent = persist(lambda: _dup2(fd, fd2, inheritable), fd2)
     table.keep(number, lent.pop())
@@ -136,6 +136,14 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
         self._entries, lent = persist(lambda: _scandir(path), path)
         self._lent = lent[0]
 
+    @classmethod
+    def holding(cls, entries: Any, lent: Lent) -> Self:
+        """An iterator over entries that were opened under a permit taken before."""
+        made = cls.__new__(cls)
+        made._entries = entries  # noqa: SLF001 - one of us
+        made._lent = lent  # noqa: SLF001 - one of us
+        return made
+
     def __iter__(self) -> Iterator[_os.DirEntry[Any]]:
         return self
 
@@ -146,7 +154,7 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
             self.close()
             raise
 
-    def __enter__(self) -> scandir:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -199,7 +207,7 @@ def walk(
             yield folder
             continue
         try:
-            entries = _read(folder)
+            entries = read_folder(folder)
         except GracefulError:
             raise
         except OSError as error:
@@ -209,12 +217,14 @@ def walk(
         names: list[Any] = []
         others: list[Any] = []
         for entry in entries:
-            (names if _is_folder(entry) else others).append(entry.name)
+            (names if is_folder(entry) else others).append(entry.name)
         if topdown:
             yield folder, names, others
         else:
             waiting.append((folder, names, others))
-        links = () if followlinks else frozenset(e.name for e in entries if _is_link(e))
+        links: frozenset[Any] = frozenset(
+            () if followlinks else (e.name for e in entries if is_link(e))
+        )
         if topdown and not followlinks:
             # The caller may have put names of its own into the list.
             known = frozenset(entry.name for entry in entries)
@@ -226,19 +236,22 @@ def walk(
         waiting.extend(_os.path.join(folder, name) for name in reversed(names) if name not in links)
 
 
-def _read(folder: Any) -> list[_os.DirEntry[Any]]:
+def read_folder(folder: Any) -> list[_os.DirEntry[Any]]:
+    """All entries of a folder."""
     with scandir(folder) as entries:
         return list(entries)
 
 
-def _is_folder(entry: _os.DirEntry[Any]) -> bool:
+def is_folder(entry: _os.DirEntry[Any]) -> bool:
+    """Whether an entry is a folder or a link to one."""
     try:
         return entry.is_dir()
     except OSError:
         return False
 
 
-def _is_link(entry: _os.DirEntry[Any]) -> bool:
+def is_link(entry: _os.DirEntry[Any]) -> bool:
+    """Whether an entry is a link."""
     try:
         return entry.is_symlink()
     except OSError:
@@ -253,7 +266,7 @@ def fwalk(
     follow_symlinks: bool = False,
     dir_fd: int | None = None,
 ) -> Iterator[tuple[Any, list[Any], list[Any], int]]:
-    """``os.fwalk``, with two descriptors at any depth: the standard one keeps one open per level."""
+    """``os.fwalk`` with two descriptors at any depth; the standard one keeps one open per level."""
     from fsworkers.graceful.descent import fwalk as descend  # noqa: PLC0415 - rare
 
     return descend(top, topdown, onerror, follow_symlinks=follow_symlinks, dir_fd=dir_fd)

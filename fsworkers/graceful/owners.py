@@ -7,13 +7,15 @@ costs nothing more than ``get_ident`` is the point: it is on every file's path.
 from __future__ import annotations
 
 import threading
+
+# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
+from _weakref import ref
 from threading import get_ident
-from weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 identify: Callable[[], int] = get_ident
@@ -50,21 +52,42 @@ def describe(owner: int) -> str:
     return "a thread that ended"
 
 
-def awaits(owner: int, askers: frozenset[int]) -> bool:
-    """Whether a task awaits, directly or through ``gather``, a task that is one of ``askers``.
+def awaiting(askers: Iterable[int]) -> dict[int, frozenset[int]]:
+    """For each asking task, the owners of tasks that can only go on after it does.
 
-    A task that waits through an event, a queue or a task group is not seen through: asyncio keeps
-    no link from the waiter to those it waits for.
+    Followed from each asking task upwards, through the callbacks that asyncio's ``gather``,
+    ``wait_for``, ``wait``, ``shield`` and task groups put on what they wait for. A wait through an
+    event or a queue leaves no such trace.
     """
-    known = _tasks.get(owner)
-    task = known[0]() if known else None
-    return task is not None and _reaches(getattr(task, "_fut_waiter", None), askers, depth=32)
+    above: dict[int, frozenset[int]] = {}
+    for owner in askers:
+        known = _tasks.get(owner) if owner < 0 else None
+        task = known[0]() if known else None
+        if task is not None:
+            found: set[int] = set()
+            _climb(task, found, set())
+            above[owner] = frozenset(found)
+    return above
 
 
-def _reaches(awaited: Any, askers: frozenset[int], depth: int) -> bool:
-    if awaited is None or depth == 0 or awaited.done():
-        return False
-    if -id(awaited) in askers:
-        return True
-    children = getattr(awaited, "_children", None) or (getattr(awaited, "_fut_waiter", None),)
-    return any(_reaches(child, askers, depth - 1) for child in children)
+def _climb(future: Any, found: set[int], seen: set[int]) -> None:
+    if id(future) in seen:
+        return
+    seen.add(id(future))
+    for callback, _context in getattr(future, "_callbacks", None) or ():
+        for above in _woken_by(callback):
+            if hasattr(above, "get_coro"):
+                found.add(-id(above))
+            _climb(above, found, seen)
+
+
+def _woken_by(callback: Any) -> list[Any]:
+    """The futures and tasks that a done-callback wakes."""
+    reached: list[Any] = [getattr(callback, "__self__", None), *getattr(callback, "args", ())]
+    for cell in getattr(callback, "__closure__", None) or ():
+        try:
+            reached.append(cell.cell_contents)
+        except ValueError:
+            continue
+    group = getattr(reached[0], "_parent_task", None)
+    return [one for one in (*reached, group) if hasattr(one, "add_done_callback")]

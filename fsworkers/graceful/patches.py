@@ -36,7 +36,9 @@ _OURS = __package__ or "fsworkers.graceful"
 
 # The import system must never wait for a permit (it may hold an import lock that the holder of the
 # permit needs), and these hold the originals for us.
-_LEFT_ALONE = frozenset({"posix", "_io", "_pyio", "_frozen_importlib", "_frozen_importlib_external"})
+_LEFT_ALONE = frozenset(
+    {"posix", "_io", "_pyio", "_frozen_importlib", "_frozen_importlib_external"}
+)
 
 
 def is_installed() -> bool:
@@ -102,7 +104,16 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
     yield _io, "open", files.open
     for name, ours in graceful_os.NEW_NUMBERS.items():
         yield _os, name, ours
-    for name in ("close", "closerange", "dup2", "listdir", "rename", "replace", "scandir", "fdopen"):
+    for name in (
+        "close",
+        "closerange",
+        "dup2",
+        "listdir",
+        "rename",
+        "replace",
+        "scandir",
+        "fdopen",
+    ):
         yield _os, name, getattr(graceful_os, name)
     yield _os, "walk", graceful_os.walk
     yield _os, "fwalk", graceful_os.fwalk

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from fsworkers.graceful.budget import Budget, Lent, Permit
+    from fsworkers.graceful.budget import Budget
+    from fsworkers.graceful.counter import Lent
 
     Result = TypeVar("Result")
 
@@ -105,9 +106,7 @@ def again(
     lent: list[Lent], label: object, error: OSError, until_s: float | None, budget: Budget
 ) -> list[Lent]:
     """Return what the kernel did not honour and wait before all others."""
-    permits: list[Permit] = []
-    for one in lent:
-        permits.append(one.real())
+    permits = [one.real() for one in lent]
     return [
         *budget.take_again(
             permits,

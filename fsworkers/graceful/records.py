@@ -10,10 +10,10 @@ from __future__ import annotations
 class Snapshot:
     """A record whose fields are set once, by keyword, and never again."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __init__(self, **fields: object) -> None:
-        for name in self.__slots__:
+        for name in type(self).__annotations__:
             object.__setattr__(self, name, fields.pop(name))
         if fields:
             raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(fields))}")
@@ -41,7 +41,7 @@ class Snapshot:
 
     def as_dict(self) -> dict[str, object]:
         """The fields by name, in order of definition."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in type(self).__annotations__}
 
 
 def _rebuild(kind: type[Snapshot], fields: dict[str, object]) -> Snapshot:
@@ -66,15 +66,15 @@ class Statistics(Snapshot):
 
     __slots__ = (
         "capacity",
+        "deadlocks",
         "lent",
-        "waiting",
         "peak",
-        "waits",
-        "waited_s",
         "refused",
         "refused_machine",
-        "deadlocks",
         "rescued",
+        "waited_s",
+        "waiting",
+        "waits",
     )
 
     capacity: int
@@ -123,13 +123,13 @@ class Limits(Snapshot):
     """
 
     __slots__ = (
-        "soft_limit",
+        "budget",
         "hard_limit",
         "in_use",
-        "reserve",
-        "budget",
         "machine_in_use",
         "machine_limit",
+        "reserve",
+        "soft_limit",
     )
 
     soft_limit: int | None

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-from fsworkers.graceful.budget import BUDGET, Budget, Permit
+from fsworkers.graceful.budget import BUDGET, Budget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
+    from typing import Self
+
+    from fsworkers.graceful.counter import Permit
 
 _CURRENT: ContextVar[Reservation | None] = ContextVar("reservation", default=None)
 
@@ -76,7 +79,7 @@ class Reservation:
         state = f"{len(self._permits)} of {self.count} left" if self._is_open else "not entered"
         return f"<Reservation {state}>"
 
-    def __enter__(self) -> Reservation:
+    def __enter__(self) -> Self:
         if self._is_given or self._draw_on_outer():
             return self._begin(self._permits)
         return self._begin(self.budget.take_many(self.count, f"a reservation of {self.count}"))
@@ -89,7 +92,7 @@ class Reservation:
     ) -> None:
         self._end()
 
-    async def __aenter__(self) -> Reservation:
+    async def __aenter__(self) -> Self:
         from fsworkers.graceful.aio.lending import take_many  # noqa: PLC0415 - draws in asyncio
 
         if self._draw_on_outer():
@@ -134,7 +137,7 @@ class Reservation:
         self._source = outer
         return True
 
-    def _begin(self, permits: list[Permit]) -> Reservation:
+    def _begin(self, permits: list[Permit]) -> Self:
         self._permits = permits
         self._is_open = True
         self._outer = _CURRENT.set(self)

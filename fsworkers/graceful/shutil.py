@@ -9,13 +9,15 @@ from __future__ import annotations
 import os as _os
 import shutil as _shutil
 import sys
-from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful.descent import Removal
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.twins import twin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _twin = twin(
     _shutil,

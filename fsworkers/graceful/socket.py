@@ -7,7 +7,7 @@ from functools import partial, wraps
 from typing import Any
 from weakref import ref
 
-from fsworkers.graceful import table
+from fsworkers.graceful import system, table
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.pressure import persist
 
@@ -30,7 +30,7 @@ def _collected(number: int, lent: Any, gone: ref[_socket.socket]) -> None:
     if _alive.get(number) is gone:
         del _alive[number]
         # A detached number lives on without its socket.
-        if not table.is_open(number):
+        if not system.is_open(number):
             table.release_if(number, lent)
 
 
@@ -46,7 +46,11 @@ def _ours(sock: _socket.socket, lent: Any) -> _socket.socket:
 
 @wraps(_init)
 def init(
-    self: _socket.socket, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None  # noqa: A002
+    self: _socket.socket,
+    family: int = -1,
+    type: int = -1,  # noqa: A002 - socket's own name
+    proto: int = -1,
+    fileno: Any = None,
 ) -> None:
     """``socket.__init__``: a new socket waits its turn, one made of a number needs nothing."""
     if fileno is not None:
@@ -108,8 +112,8 @@ class socket(_socket.socket):  # noqa: N801 - the drop-in's name is socket.socke
     __slots__ = ()
 
     __init__ = init
-    accept = accept
-    dup = dup
+    accept = accept  # type: ignore[assignment]  # wraps the original's signature
+    dup = dup  # type: ignore[assignment]  # likewise
     _real_close = real_close
 
 

@@ -9,14 +9,16 @@ permit; the rest is given back when the child has started.
 from __future__ import annotations
 
 import subprocess as _subprocess
-from collections.abc import Callable
 from functools import wraps
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import capacity
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.twins import twin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PIPE = _subprocess.PIPE
 STDOUT = _subprocess.STDOUT
@@ -31,7 +33,7 @@ _twin: Any = twin(
 def descriptors_needed(stdin: Any, stdout: Any, stderr: Any) -> int:
     """How many descriptors a start takes at its height."""
     streams = (stdin, stdout, stderr)
-    return 2 + (DEVNULL in streams) + 2 * sum(stream == PIPE for stream in streams)
+    return 2 + (DEVNULL in streams) + 2 * len([one for one in streams if one == PIPE])
 
 
 def init_with(original: Callable[..., None]) -> Callable[..., None]:

@@ -7,11 +7,11 @@ kernel hands the number out again, or when ``sweep`` finds it closed.
 
 from __future__ import annotations
 
-from fsworkers.graceful.system import is_open
+from fsworkers.graceful import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fsworkers.graceful.budget import Lent
+    from fsworkers.graceful.counter import Lent
 
 _lent: dict[int, Lent] = {}
 
@@ -45,5 +45,5 @@ def release_if(number: int, lent: Lent) -> None:
 def sweep() -> None:
     """Give back the permits of numbers that were closed by someone who does not know us."""
     for number, lent in tuple(_lent.items()):
-        if not is_open(number):
+        if not system.is_open(number):
             release_if(number, lent)

@@ -8,12 +8,14 @@ that wait for one another. Nothing is done by it that a release of ours would do
 from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
-from random import random
-from weakref import ref
+
+# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
+from _weakref import ref
+from os import urandom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fsworkers.graceful.budget import Budget
+    from fsworkers.graceful.counter import Counter
 
 LOOK_S = 0.25
 """Between two looks at a line that waits for releases of our own."""
@@ -25,14 +27,15 @@ GROW_S = 0.05
 def backoff_s(streak: int, *, machine_wide: bool) -> float:
     """Seconds to the next try after ``streak`` refusals in a row, jittered over half of it.
 
-    From 10 ms to 1 s for this process's limit. When the machine is out, from 40 ms to 2 s, and the
+    From 10 ms to 0.25 s for this process's limit. When the machine is out, from 40 ms to 2 s; its
     jitter keeps many processes from coming back together.
 
     tenacity is not used here: loading it opens files, at the very moment when none can be opened.
     """
-    first_s, longest_s = (0.04, 2.0) if machine_wide else (0.01, 1.0)
+    first_s, longest_s = (0.04, 2.0) if machine_wide else (0.01, 0.25)
     wait_s: float = min(longest_s, first_s * 2 ** min(streak, 16))
-    return wait_s * (0.5 + random() / 2)
+    # ``random`` would cost every worker 3 ms at its start.
+    return wait_s * (0.5 + urandom(1)[0] / 510)
 
 
 class Watch:
@@ -40,7 +43,7 @@ class Watch:
 
     __slots__ = ("_alarm", "_budget", "running")
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Counter) -> None:
         self._budget = ref(budget)
         self._alarm = allocate_lock()
         self.running = False
@@ -60,7 +63,7 @@ class Watch:
         try:
             self._alarm.release()
         except RuntimeError:
-            pass  # it is awake already
+            return  # it is awake already
 
     def _run(self, alarm: object) -> None:
         while True:

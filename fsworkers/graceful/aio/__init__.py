@@ -2,10 +2,52 @@
 
 A coroutine waits for its permit in the event loop, never in the executor that also serves reads and
 closes: taken inside it, waiting opens would fill the threads that the closes need.
+
+Beyond aiofiles: whole files in one hop (``read_bytes``, ``read_text``, ``write_bytes``,
+``write_text``), ``copy``, ``copytree``, ``rmtree``, ``glob``, and ``os.walk``.
 """
 
 from __future__ import annotations
 
+from fsworkers.graceful.aio import lending, os, ospath, tempfile
 from fsworkers.graceful.aio.files import open  # noqa: A004 - the drop-in's name is aiofiles'
+from fsworkers.graceful.aio.whole import (
+    copy,
+    copytree,
+    glob,
+    read_bytes,
+    read_text,
+    rmtree,
+    write_bytes,
+    write_text,
+)
+from fsworkers.graceful.aio.wrapped import (
+    stderr,
+    stderr_bytes,
+    stdin,
+    stdin_bytes,
+    stdout,
+    stdout_bytes,
+)
 
-__all__ = ["open"]
+__all__ = [
+    "copy",
+    "copytree",
+    "glob",
+    "lending",
+    "open",
+    "os",
+    "ospath",
+    "read_bytes",
+    "read_text",
+    "rmtree",
+    "stderr",
+    "stderr_bytes",
+    "stdin",
+    "stdin_bytes",
+    "stdout",
+    "stdout_bytes",
+    "tempfile",
+    "write_bytes",
+    "write_text",
+]

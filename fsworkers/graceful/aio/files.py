@@ -1,16 +1,102 @@
-"""``aio.open``: aiofiles' interface over files that hold a permit."""
+"""``aio.open``: aiofiles' interface over files that hold a permit.
+
+What differs from aiofiles, and why: an open that was cancelled is closed by its thread instead of
+leaked; ``close`` runs after a read that is still on its way, and also when the task is cancelled;
+leaving ``async with`` closes through the file's own executor.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any
+from io import BufferedWriter, FileIO, RawIOBase, TextIOBase
+from typing import TYPE_CHECKING, Any
 
-import aiofiles.threadpool as _threadpool  # noqa: TID251 - the one module that wraps aiofiles
-from aiofiles.base import AiofilesContextManager  # noqa: TID251 - as above
+from fsworkers.graceful import files
+from fsworkers.graceful.aio import threads
+from fsworkers.graceful.aio.wrapped import (
+    AiofilesContextManager,
+    AsyncBufferedIOBase,
+    AsyncBufferedReader,
+    AsyncFileIO,
+    AsyncTextIOWrapper,
+)
 
-from fsworkers.graceful.aio.lending import take
-from fsworkers.graceful.files import open_with
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from types import TracebackType
+
+
+class Opening(AiofilesContextManager):  # type: ignore[type-arg]  # any file
+    """What ``open`` returns: to be awaited, or entered with ``async with``."""
+
+    __slots__ = ()
+
+    _obj: Any
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file through its own executor."""
+        opened = self._obj
+        self._obj = None
+        if opened is not None:
+            await opened.close()
+
+
+class _Closing:
+    """``close`` that happens also when the task that awaits it is cancelled."""
+
+    _file: Any
+    _loop: asyncio.AbstractEventLoop
+    _executor: Any
+
+    async def close(self) -> None:
+        """Close the file after whatever it is still doing, and give the permit back."""
+        await threads.finish(self._loop.run_in_executor(self._executor, self._file.close))
+
+
+class TextFile(_Closing, AsyncTextIOWrapper):
+    """A text file."""
+
+
+class WrittenFile(_Closing, AsyncBufferedIOBase):
+    """A binary file opened for writing alone."""
+
+
+class ReadFile(_Closing, AsyncBufferedReader):
+    """A binary file opened for reading, or for both."""
+
+
+class RawFile(_Closing, AsyncFileIO):
+    """A binary file without a buffer."""
+
+
+def wrap(
+    file: Any, *, kind: Any = None, loop: asyncio.AbstractEventLoop, executor: Executor | None
+) -> Any:
+    """The asynchronous file over a standard one.
+
+    Args:
+        file: The file, or what wraps one (a named temporary file).
+        kind: The file that decides which class, when ``file`` itself does not.
+        loop: The loop it is used in.
+        executor: Whose threads; ``None`` for ours.
+    """
+    decisive = file if kind is None else kind
+    wrapper: Any
+    if isinstance(decisive, TextIOBase):
+        wrapper = TextFile
+    elif isinstance(decisive, FileIO | RawIOBase):
+        wrapper = RawFile
+    elif isinstance(decisive, BufferedWriter):
+        wrapper = WrittenFile
+    else:
+        wrapper = ReadFile
+    return wrapper(file, loop=loop, executor=threads.Strand(executor))
 
 
 def open(  # noqa: A001 - the drop-in's name is aiofiles'
@@ -24,35 +110,31 @@ def open(  # noqa: A001 - the drop-in's name is aiofiles'
     opener: Any = None,
     *,
     loop: asyncio.AbstractEventLoop | None = None,
-    executor: Any = None,
-) -> Any:
-    """Open a file as ``aiofiles.open`` does, awaiting a free descriptor in the event loop."""
-    return AiofilesContextManager(
-        _open(
-            loop, executor, file, (mode, buffering, encoding, errors, newline, closefd, opener)
-        )
-    )
+    executor: Executor | None = None,
+) -> Opening:
+    """Open a file as ``aiofiles.open`` does, awaiting a free descriptor in the event loop.
+
+    Raises:
+        BudgetTimeout: ``configure(wait_s=…)`` was set and passed first.
+        DescriptorDeadlock: Everyone who holds descriptors waits for more.
+    """
+    arguments = (file, mode, buffering, encoding, errors, newline, closefd, opener)
+    return Opening(_open(arguments, loop, executor))
 
 
 async def _open(
-    loop: asyncio.AbstractEventLoop | None,
-    executor: Any,
-    file: Any,
     arguments: tuple[Any, ...],
+    loop: asyncio.AbstractEventLoop | None,
+    executor: Executor | None,
 ) -> Any:
-    if loop is None:
-        loop = asyncio.get_running_loop()
-    permit = await take(file)
-    opening = loop.run_in_executor(executor, partial(open_with, permit, file, *arguments))
-    try:
-        opened = await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_close_orphan)
-        raise
-    return _threadpool.wrap(opened, loop=loop, executor=executor)
+    loop = loop or asyncio.get_running_loop()
+    file = arguments[0]
+    if isinstance(file, int):
+        opened = await threads.run(partial(files.open, *arguments), loop=loop, executor=executor)
+    else:
 
+        def action(lent: list[Any]) -> Any:
+            return files.open_with(lent, *arguments)
 
-def _close_orphan(opening: asyncio.Future[Any]) -> None:
-    """Close what was opened for a task that no longer wants it."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+        opened = await threads.bring(action, file, loop=loop, executor=executor)
+    return wrap(opened, loop=loop, executor=executor)

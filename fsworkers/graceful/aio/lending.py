@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import _get_running_loop  # type: ignore[attr-defined]  # the one that does not raise
+from asyncio import _get_running_loop  # the one that does not raise
+from errno import ENFILE
 from threading import get_ident
 
 from fsworkers.graceful import owners
-from fsworkers.graceful.budget import BUDGET, Budget, Permit
+from fsworkers.graceful.budget import BUDGET, Budget
 from fsworkers.graceful.ledger import GRANTED, Ticket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.budget import Lent
+    from fsworkers.graceful.counter import Lent, Permit
 
 
 def current_owner() -> int:
@@ -40,9 +41,7 @@ async def take(
     """
     drawn = budget.draw(budget) if budget.pots and budget.draw is not None else None
     return (
-        drawn
-        or budget.take_now()
-        or (await take_many(1, label, wait_s=wait_s, budget=budget))[0]
+        drawn or budget.take_now() or (await take_many(1, label, wait_s=wait_s, budget=budget))[0]
     )
 
 
@@ -54,15 +53,15 @@ async def take_many(
 
 
 async def take_again(
-    permit: Permit, label: object, wait_s: float | None, *, machine_wide: bool
-) -> Permit:
-    """Return a permit that the kernel did not honour, and await a new one before all others."""
-    budget = permit.budget
+    permits: list[Permit], label: object, wait_s: float | None, *, error: OSError
+) -> list[Permit]:
+    """Return permits that the kernel did not honour, and await new ones before all others."""
+    budget = permits[0].budget
 
     def post(ticket: Ticket) -> None:
-        budget.post_refused(ticket, [permit], machine_wide=machine_wide)
+        budget.post_refused(ticket, permits, machine_wide=error.errno == ENFILE)
 
-    return (await _line_up(1, label, wait_s, budget, post))[0]
+    return await _line_up(len(permits), label, wait_s, budget, post)
 
 
 async def _line_up(

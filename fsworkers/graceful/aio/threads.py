@@ -1,0 +1,274 @@
+"""The threads that coroutines' file operations run on, and what becomes of them on a cancel.
+
+Two executors of our own: what opens, and what reads, writes and closes. So neither the program's
+own work in the loop's default executor nor an open that blocks (a FIFO) can hold up a close. No
+operation waits for a permit in here; that is done in the event loop, before.
+
+A cancelled task leaves its thread running. Whatever that thread brings home then is closed by
+whichever of the two, thread or loop, notices last: each puts down its word first and looks at the
+other's second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from fsworkers.graceful.aio.lending import take, take_again, take_many
+from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fsworkers.graceful.counter import Lent
+
+Result = TypeVar("Result")
+
+_THREADS = min(32, (os.cpu_count() or 1) + 4)
+
+
+class _Executors:
+    """Made when first used, and again in a forked child, which has none of the threads."""
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self._opens: ThreadPoolExecutor | None = None
+        self._transfers: ThreadPoolExecutor | None = None
+
+    @property
+    def opens(self) -> ThreadPoolExecutor:
+        if self._opens is None:
+            self._opens = ThreadPoolExecutor(_THREADS, "graceful-open")
+        return self._opens
+
+    @property
+    def transfers(self) -> ThreadPoolExecutor:
+        if self._transfers is None:
+            self._transfers = ThreadPoolExecutor(_THREADS, "graceful-file")
+        return self._transfers
+
+
+executors = _Executors()
+
+
+class Strand(Executor):
+    """One file's operations, one after another, on the threads of another executor.
+
+    A read whose task was cancelled is still running when the file is closed: the close must come
+    after it, and without a thread that waits.
+    """
+
+    def __init__(self, threads: Executor | None) -> None:
+        self._threads = threads
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._steps: list[None] = [None]
+
+    def submit(  # type: ignore[override]  # positional arguments only
+        self, fn: Callable[..., Result], /, *args: Any
+    ) -> Future[Result]:
+        """Run a call after those submitted before."""
+        future: Future[Result] = Future()
+        self._waiting.append(partial(_run, future, fn, args))
+        self._start()
+        return future
+
+    def _start(self) -> None:
+        """Send the next call to a thread, unless one of ours is there."""
+        if not self._waiting:
+            return
+        try:
+            self._steps.pop()
+        except IndexError:
+            return
+        threads = executors.transfers if self._threads is None else self._threads
+        try:
+            threads.submit(self._work)
+        except BaseException:
+            self._steps.append(None)
+            raise
+
+    def _work(self) -> None:
+        try:
+            while True:
+                try:
+                    call = self._waiting.popleft()
+                except IndexError:
+                    break
+                call()
+        finally:
+            self._steps.append(None)
+        # What was submitted after the last look and before the step was free again.
+        self._start()
+
+
+def _run(future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = fn(*args)
+    except BaseException as error:  # noqa: BLE001 - it is the caller's, and goes there
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+class _Refusal:
+    """The kernel's EMFILE or ENFILE, on its way from the thread to the loop."""
+
+    __slots__ = ("error", "lent")
+
+    def __init__(self, lent: list[Lent], error: OSError) -> None:
+        self.lent = lent
+        self.error = error
+
+    def close(self) -> None:
+        give_back(self.lent)
+
+
+class _Errand(Generic[Result]):
+    """One call on a thread that takes permits along and may bring something home to be closed."""
+
+    __slots__ = ("_action", "_home", "_is_wanted", "_lent", "_start")
+
+    def __init__(self, action: Callable[[list[Lent]], Result], lent: list[Lent]) -> None:
+        self._action = action
+        self._lent = lent
+        self._is_wanted = True
+        self._start: list[None] = [None]
+        self._home: list[Result | _Refusal] = []
+
+    def __call__(self) -> None:
+        """On the thread."""
+        try:
+            self._start.pop()
+        except IndexError:
+            return
+        try:
+            result: Result | _Refusal = self._action(self._lent)
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                give_back(self._lent)
+                raise
+            result = _Refusal(self._lent, error)
+        except BaseException:
+            give_back(self._lent)
+            raise
+        self._home.append(result)
+        if not self._is_wanted:
+            self._discard()
+
+    def take_home(self) -> Result | _Refusal:
+        """In the loop: the result."""
+        return self._home.pop()
+
+    def forget(self) -> None:
+        """In the loop: nobody wants the result any more."""
+        self._is_wanted = False
+        try:
+            self._start.pop()
+        except IndexError:
+            if self._home:
+                executors.transfers.submit(self._discard)
+        else:
+            give_back(self._lent)
+
+    def _discard(self) -> None:
+        try:
+            result = self._home.pop()
+        except IndexError:
+            return
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+
+
+async def bring(
+    action: Callable[[list[Lent]], Result],
+    label: object,
+    count: int = 1,
+    *,
+    loop: asyncio.AbstractEventLoop | None = None,
+    executor: Executor | None = None,
+) -> Result:
+    """Run a call on a thread under permits awaited before, as often as the kernel refuses it.
+
+    Args:
+        action: Gets the permits. When it returns it has passed them on or given them back; when it
+            raises they are still to be given back. A result is closed if nobody wants it any more.
+        label: What it works on, as errors show it.
+        count: Descriptors it takes at once.
+        loop: The loop, if not the running one.
+        executor: Whose threads, if not ours.
+
+    Raises:
+        BudgetTimeout: The budget's longest wait passed; it counts over all tries.
+        DescriptorDeadlock: Everyone who holds descriptors waits for more.
+    """
+    loop = loop or asyncio.get_running_loop()
+    until_s = None if BUDGET.wait_s is None else monotonic() + BUDGET.wait_s
+    lent: list[Lent] = [await take(label)] if count == 1 else [*await take_many(count, label)]
+    was_refused = False
+    while True:
+        errand = _Errand(action, lent)
+        try:
+            await loop.run_in_executor(executor or executors.opens, errand)
+        except BaseException:
+            errand.forget()
+            raise
+        result = errand.take_home()
+        if not isinstance(result, _Refusal):
+            if was_refused:
+                BUDGET.settled()
+            return result
+        was_refused = True
+        lent = await _again(result, label, until_s)
+
+
+async def _again(refusal: _Refusal, label: object, until_s: float | None) -> list[Lent]:
+    permits = [one.real() for one in refusal.lent]
+    wait_s = None if until_s is None else max(0.0, until_s - monotonic())
+    return [*await take_again(permits, label, wait_s, error=refusal.error)]
+
+
+async def run_under(
+    function: Callable[[], Result],
+    label: object,
+    count: int = 1,
+    *,
+    loop: asyncio.AbstractEventLoop | None = None,
+    executor: Executor | None = None,
+) -> Result:
+    """Run a call that opens up to ``count`` descriptors, and closes them itself, on a thread."""
+
+    def action(lent: list[Lent]) -> tuple[Result]:
+        result = draw_on(lent, function)
+        give_back(lent)
+        # In a tuple: a result is not to be closed because it happens to have a ``close``.
+        return (result,)
+
+    return (await bring(action, label, count, loop=loop, executor=executor))[0]
+
+
+async def run(
+    function: Callable[[], Result],
+    *,
+    loop: asyncio.AbstractEventLoop | None = None,
+    executor: Executor | None = None,
+) -> Result:
+    """Run a call that opens nothing on a thread."""
+    loop = loop or asyncio.get_running_loop()
+    return await loop.run_in_executor(executor or executors.transfers, function)
+
+
+async def finish(future: asyncio.Future[Result]) -> Result:
+    """Await what must happen also when the task is cancelled: the cancel passes, the call stays."""
+    return await asyncio.shield(future)

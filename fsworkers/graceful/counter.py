@@ -1,0 +1,375 @@
+"""The descriptor budget: permits, and one line for threads and event loops alike.
+
+This is the shell around ``ledger``: it moves permits, wakes those who are served and never decides
+who is next. Three rules make it fast and safe to use from anywhere, a finalizer or a signal handler
+included:
+
+- *A permit is an object.* ``free`` holds those that are not lent. While nobody waits (``calm``),
+  taking one is ``free.pop()`` and giving it back is ``free.append()``: each a single step that no
+  other thread can split, and no lock. Permits are made one at a time, only when all that exist are
+  lent, so their number is the peak.
+- *Whoever begins to wait first ends the calm, then looks at* ``free``; *whoever gives back first
+  appends, then looks whether it is calm.* Whichever comes first, one of the two sees the other.
+- *Nobody ever blocks on the lock.* What needs the ledger is posted to ``_inbox``; who gets the lock
+  works the inbox off, who does not leaves it to the one who has it, who looks again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from threading import RLock, get_ident
+from time import monotonic
+
+from fsworkers.graceful import capacity as measuring
+from fsworkers.graceful import owners
+from fsworkers.graceful.errors import BudgetTooSmall
+from fsworkers.graceful.holding import Stall
+from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Ticket
+from fsworkers.graceful.watch import Watch, backoff_s
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from fsworkers.graceful.budget import Budget
+
+    class Lent(Protocol):
+        """What was lent and can be given back: a permit, or one drawn from a reservation."""
+
+        def give_back(self) -> None:
+            """Return it, exactly once."""
+
+        def real(self) -> Permit:
+            """The permit itself."""
+
+
+class Permit:
+    """The right to one open descriptor, lent until ``give_back``.
+
+    Attributes:
+        budget: Where it belongs.
+        owner: Who holds it: a thread's ident, a task's (negative) number, or 0 when it is free.
+        trace: Where it was taken, while tracing is on.
+    """
+
+    __slots__ = ("budget", "owner", "trace")
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.owner = 0
+        self.trace: tuple[str, ...] = ()
+
+    def give_back(self) -> None:
+        """Return it, exactly once. Never blocks, so finalizers and signal handlers may."""
+        self.owner = 0
+        budget = self.budget
+        budget.free.append(self)
+        if not budget.calm:
+            budget.collect()
+
+    def real(self) -> Permit:
+        """The permit itself: see ``Lent``."""
+        return self
+
+
+class Counter:
+    """The permits of a budget, and the line before them.
+
+    Attributes:
+        free: Permits that are not lent. For permits and takers alone.
+        calm: Nobody waits and no permit has to be retired. For permits and takers alone.
+        quick: ``calm``, and no reservation or trace that a taker would have to look after.
+        pots: Reservations in force.
+        draw: Finds the caller's reservation, once there was one.
+        is_tracing: Whether permits note where they were taken.
+        wait_s: Longest wait of an operation in seconds; ``None`` waits for ever.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_all",
+        "_bells",
+        "_dirty",
+        "_inbox",
+        "_ledger",
+        "_limit",
+        "_lock",
+        "_made",
+        "_most",
+        "_next_try_s",
+        "_now_s",
+        "_peak",
+        "_pumping",
+        "_reserve",
+        "_returns",
+        "_stall",
+        "_watch",
+        "calm",
+        "draw",
+        "free",
+        "is_tracing",
+        "pots",
+        "quick",
+        "wait_s",
+    )
+
+    def __init__(
+        self,
+        capacity: int | None = None,
+        *,
+        reserve: int | None = None,
+        wait_s: float | None = None,
+    ) -> None:
+        self.free: list[Permit] = []
+        self.calm = False
+        self.quick = False
+        self.pots = 0
+        self.is_tracing = False
+        self.draw: Callable[[Budget], Lent | None] | None = None
+        self.wait_s = wait_s
+        self._reserve = reserve
+        self._most = capacity
+        self._limit = 0
+        self._made = 0
+        self._peak = 0
+        self._lock = RLock()
+        self._pumping = 0
+        self._dirty = False
+        self._now_s = 0.0
+        self._inbox: deque[Callable[[], object]] = deque()
+        self._bells: deque[Ticket] = deque()
+        self._ledger: Ledger | None = None
+        self._all: set[Permit] = set()
+        self._returns = 0
+        self._stall = Stall()
+        self._next_try_s = 0.0
+        self._watch = Watch(self)
+
+    @property
+    def lent(self) -> int:
+        """Descriptors lent at this moment."""
+        return max(0, self._made - len(self.free))
+
+    @property
+    def ledger(self) -> Ledger:
+        """The line and the capacity, measured now if they were not yet.
+
+        Raises:
+            TooFewDescriptors: The limit leaves less than the minimum.
+        """
+        if self._ledger is None:
+            ceiling = self._most
+            if ceiling is None:
+                measured = measuring.measure(self._reserve)
+                self._limit = measured.limit
+                ceiling = measuring.ceiling_from(measured)
+            self._ledger = Ledger(ceiling)
+        return self._ledger
+
+    def take_now(self) -> Permit | None:
+        """Lend one descriptor if there is no wait, reservation or tracing to look after."""
+        if self.quick:
+            try:
+                permit = self.free.pop()
+            except IndexError:
+                return None
+            permit.owner = owners.identify()
+            return permit
+        return None
+
+    def post(self, ticket: Ticket) -> None:
+        """Put a ticket in the line; it may be served before this returns."""
+        ledger = self.ledger
+        if ticket.count > ledger.ceiling:
+            raise BudgetTooSmall(ticket.count, ledger.ceiling)
+        if self._pumping == get_ident():
+            # A signal handler or finalizer interrupted our own bookkeeping on this very thread: it
+            # cannot wait for what it interrupted, so it is served out of the reserve.
+            ticket.permits = [self._make(ticket.owner) for _ in range(ticket.count)]
+            ticket.state = GRANTED
+            self._dirty = True
+            return
+        self._submit(partial(self._arrive, ticket))
+
+    def post_refused(self, ticket: Ticket, permits: list[Permit], *, machine_wide: bool) -> None:
+        """Return permits that the kernel did not honour, and put a ticket before all others."""
+        self._submit(partial(self._refuse, ticket, permits, machine_wide))
+
+    def abandon(self, ticket: Ticket) -> None:
+        """Give up a ticket in whatever state: what it was lent goes back, the next is woken."""
+        self._submit(partial(self._withdraw, ticket))
+
+    def look(self) -> float | None:
+        """Look after the line once; seconds until the next look, ``None`` when nobody waits.
+
+        A bare counter has nothing to look after: see ``upkeep``.
+        """
+        return None
+
+    def collect(self) -> None:
+        """Look at what came back to ``free`` and serve the line with it."""
+        self._returns += 1
+        self._dirty = True
+        self._pump()
+
+    def count_pots(self, change: int) -> None:
+        """Note that reservations were made or ended: takers must look for one of theirs."""
+        self._submit(partial(self._count_pots, change))
+
+    def hold_still(self) -> None:
+        """Before a fork: wait until nobody is at the ledger."""
+        self._lock.acquire()
+
+    def go_on(self) -> None:
+        """After a fork, in the parent."""
+        self._lock.release()
+        self._pump()
+
+    def start_over(self) -> None:
+        """After a fork, in the child.
+
+        The files it inherited are open in it too and stay lent. Who waited was a thread of the
+        parent and is not here; nor is the watch.
+        """
+        self._lock = RLock()
+        self._inbox.clear()
+        self._bells.clear()
+        self._watch = Watch(self)
+        self._stall = Stall()
+        if self._ledger is not None:
+            self._ledger = Ledger(self._ledger.ceiling)
+            self._peak = self.lent
+            self._dirty = True
+            self._pump()
+
+    def _submit(self, command: Callable[[], object]) -> None:
+        self.ledger  # noqa: B018 - measured before the lock is taken, as it may fail
+        self._inbox.append(command)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Work off what was posted, unless someone is at it, who then does ours too."""
+        if self._pumping == get_ident():
+            return  # a finalizer or signal handler on top of our own work, which looks again
+        try:
+            while (self._dirty or self._inbox) and self._lock.acquire(blocking=False):
+                try:
+                    self._pumping = get_ident()
+                    starts_watch = self._work()
+                finally:
+                    self._pumping = 0
+                    self._lock.release()
+                self._ring()
+                if starts_watch:
+                    self._watch.start()
+        except BaseException:
+            # Ctrl-C may strike between getting the lock and the next line, or while letting it go.
+            if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
+                self._lock.release()
+            raise
+
+    def _work(self) -> bool:
+        self.calm = self.quick = False
+        self._dirty = False
+        self._now_s = monotonic()
+        while self._inbox:
+            self._inbox[0]()
+            self._inbox.popleft()
+        self._serve()
+        ledger = self.ledger
+        free = self.free
+        most = ledger.capacity + ledger.loan
+        while self._made > most and free:
+            self._all.discard(free.pop())
+            self._made -= 1
+        if ledger.waiting:
+            if not self._watch.running:
+                self._watch.running = True
+                return True
+        elif self._made <= ledger.capacity:
+            self.calm = True
+            self.quick = not self.pots and not self.is_tracing
+        return False
+
+    def _serve(self) -> None:
+        ledger = self.ledger
+        while (head := ledger.next_grant(self.lent)) is not None:
+            permits = self._gather(head.count, head.owner)
+            if len(permits) < head.count:
+                # Someone who found it calm a moment ago was faster; what they took comes back.
+                self.free.extend(permits)
+                return
+            head.permits = permits
+            ledger.grant(head, self._now_s)
+            self._bells.append(head)
+
+    def _gather(self, count: int, owner: int) -> list[Permit]:
+        permits: list[Permit] = []
+        while len(permits) < count:
+            try:
+                permit = self.free.pop()
+            except IndexError:
+                if self._made >= self.ledger.capacity + self.ledger.loan:
+                    break
+                permit = self._make(owner)
+            permit.owner = owner
+            permits.append(permit)
+        return permits
+
+    def _make(self, owner: int) -> Permit:
+        permit = Permit(self)  # type: ignore[arg-type]  # every counter is a Budget's
+        permit.owner = owner
+        self._all.add(permit)
+        self._made += 1
+        self._peak = max(self._peak, self._made)
+        return permit
+
+    def _ring(self) -> None:
+        while self._bells:
+            try:
+                ticket = self._bells.popleft()
+            except IndexError:
+                return
+            try:
+                ticket.wake()
+            except RuntimeError:
+                # Its event loop was closed: nobody will come for the permits.
+                self._inbox.append(partial(self._withdraw, ticket))
+
+    def _arrive(self, ticket: Ticket) -> None:
+        if ticket.state != NEW:
+            return
+        try:
+            self.ledger.arrive(ticket, self._now_s)
+        except BudgetTooSmall as error:
+            # The budget has shrunk since it was asked for.
+            ticket.error = error
+            self._bells.append(ticket)
+
+    def _withdraw(self, ticket: Ticket) -> None:
+        if ticket.state == WAITING:
+            self.ledger.withdraw(ticket, self._now_s)
+        elif ticket.state == GRANTED:
+            ticket.state = GONE
+            for permit in ticket.permits:
+                permit.owner = 0
+            self.free.extend(ticket.permits)
+
+    def _refuse(self, ticket: Ticket, permits: list[Permit], machine_wide: bool) -> None:
+        if ticket.state != NEW:
+            return
+        for permit in permits:
+            permit.owner = 0
+        self.free.extend(permits)
+        self.ledger.refuse(ticket, self.lent, self._now_s, machine_wide=machine_wide)
+        pause_s = backoff_s(self.ledger.streak, machine_wide=machine_wide)
+        self._next_try_s = self._now_s + pause_s
+        self._watch.hurry()
+
+    def _count_pots(self, change: int) -> None:
+        self.pots += change
+
+    def _resize(self, capacity: int) -> None:
+        self._bells.extend(self.ledger.resize(capacity, self._now_s))

@@ -1,0 +1,78 @@
+"""Faults injected by strace into real system calls."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def can_trace() -> bool:
+    """Whether strace is here and may trace."""
+    if shutil.which("strace") is None:
+        return False
+    probe = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=openat", "true"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not can_trace(), reason="strace is not here or may not trace")
+
+
+def inject(path: Path, fault: str, call: str = "openat") -> tuple[str, ...]:
+    options = ["-e", f"trace={call}", "-e", f"inject={call}:{fault}"]
+    return ("strace", "-qq", "-f", "-o", "/dev/null", "-P", str(path), *options)
+
+
+@pytest.mark.parametrize("error", ["EMFILE", "ENFILE"])
+def test_a_refusal_by_the_kernel_is_waited_out(limited, tmp_path: Path, error: str) -> None:
+    """Every few opens refused, in both faces: nothing fails, and the statistics tell."""
+    limited(
+        f"""
+        from fsworkers.graceful import aio
+        for _ in range(12):
+            with graceful.open(FILE, "rb") as file:
+                assert len(file.read()) == 4096
+        async def main():
+            for _ in range(6):
+                async with aio.open(FILE, "rb") as file:
+                    assert len(await file.read()) == 4096
+                assert len(await aio.read_bytes(FILE)) == 4096
+        asyncio.run(main())
+        seen = graceful.statistics()
+        assert seen.refused >= 3 and seen.lent == 0, seen
+        assert seen.refused_machine == (seen.refused if {error!r} == "ENFILE" else 0), seen
+    """,
+        wrapper=inject(tmp_path / "file", f"error={error}:when=2+7"),
+    )
+
+
+def test_refusals_in_a_row_are_waited_out_by_many(limited, tmp_path: Path) -> None:
+    """Threads that are all refused a few times in a row all get their file."""
+    limited(
+        """
+        def read(number):
+            for _ in range(3):
+                with graceful.open(FILE, "rb") as file:
+                    assert len(file.read()) == 4096
+        in_threads(read, 8)
+        assert lent() == 0 and graceful.statistics().refused >= 8
+    """,
+        wrapper=inject(tmp_path / "file", "error=EMFILE:when=1..3"),
+    )
+
+
+def test_an_interrupted_close_closes_once(limited, tmp_path: Path) -> None:
+    """EINTR from close is no error, and the number is not closed again."""
+    limited(
+        """
+        file = graceful.open(FILE, "rb")
+        file.close()
+        assert file.closed and lent() == 0
+        number = graceful.os.open(FILE, os.O_RDONLY)
+        graceful.os.close(number)
+        assert lent() == 0
+    """,
+        wrapper=inject(tmp_path / "file", "error=EINTR", "close"),
+    )

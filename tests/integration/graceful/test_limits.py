@@ -1,0 +1,371 @@
+"""Real descriptors at a tight limit: nothing fails, nothing hangs, nothing is left."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="prlimit(2) is Linux's")
+
+
+def test_ten_thousand_coroutines_open_a_file_each(limited) -> None:
+    """All succeed, the peak stays within the budget, none overtakes."""
+    limited("""
+        from fsworkers.graceful import aio
+        order = []
+        async def one(number):
+            async with aio.open(FILE, "rb") as file:
+                order.append(number)
+                assert len(await file.read()) == 4096
+        async def main():
+            await one(-1)
+            before = open_count()
+            await asyncio.gather(*(one(number) for number in range(3000)))
+            assert open_count() == before
+        asyncio.run(main())
+        seen = graceful.statistics()
+        assert seen.lent == 0 and seen.peak <= seen.capacity, seen
+        assert seen.waits > 2000, seen
+    """)
+
+
+def test_two_hundred_threads_and_a_loop_share_the_line(limited) -> None:
+    """Threads and tasks all get through, with the descriptors of the start at the end."""
+    limited("""
+        from fsworkers.graceful import aio
+        before = open_count()
+        done = []
+        def read(number):
+            for _ in range(5):
+                with graceful.open(FILE, "rb") as file:
+                    assert len(file.read()) == 4096
+            done.append(number)
+        async def one():
+            async with aio.open(FILE, "rb") as file:
+                await file.read()
+            done.append("task")
+        async def main():
+            await asyncio.gather(*(one() for _ in range(200)))
+        loop = threading.Thread(target=lambda: asyncio.run(main()))
+        loop.start()
+        in_threads(read, 200)
+        loop.join()
+        assert len(done) == 400
+        assert lent() == 0 and open_count() == before
+    """)
+
+
+def test_foreign_code_takes_descriptors_and_gives_them_back(limited) -> None:
+    """No EMFILE reaches the caller; the capacity shrinks and recovers."""
+    limited("""
+        graceful.configure()
+        full = graceful.statistics().capacity
+        foreign = []
+        with contextlib.suppress(OSError):
+            while True:
+                foreign.append(os.open(os.devnull, os.O_RDONLY))
+        def free():
+            wait_for(lambda: graceful.statistics().waiting)
+            assert graceful.statistics().capacity < full
+            for number in foreign:
+                os.close(number)
+        freeing = threading.Thread(target=free)
+        freeing.start()
+        graceful.open(FILE).close()
+        freeing.join()
+        assert graceful.statistics().refused > 0
+        files = [graceful.open(FILE) for _ in range(full)]
+        assert graceful.statistics().capacity == full
+        for file in files: file.close()
+        assert lent() == 0
+    """)
+
+
+def test_a_release_of_ours_ends_the_wait_for_the_kernel(limited) -> None:
+    """The refused operation is tried again as soon as one of ours is closed."""
+    limited("""
+        graceful.configure()
+        mine = graceful.open(FILE)
+        with contextlib.suppress(OSError):
+            foreign = []
+            while True:
+                foreign.append(os.open(os.devnull, os.O_RDONLY))
+        def free():
+            wait_for(lambda: graceful.statistics().waiting)
+            mine.close()
+        threading.Thread(target=free).start()
+        graceful.open(FILE).close()
+    """)
+
+
+def test_errors_that_are_no_pressure_pass_at_once(limited) -> None:
+    """A missing file, a folder and a forbidden one give the permit back and keep their errors."""
+    limited("""
+        for path, kind in (("/missing/x", FileNotFoundError), (FOLDER, IsADirectoryError)):
+            for opener in (open, graceful.open):
+                try:
+                    opener(path, "w")
+                except kind as error:
+                    assert error.filename == path
+        assert lent() == 0 and graceful.statistics().refused == 0
+    """)
+
+
+def test_everyone_holds_one_and_asks_for_another(limited) -> None:
+    """As many jobs as the budget, then three times as many: all are done, in little time."""
+    limited("""
+        graceful.configure(max_open_files=20)
+        for jobs in (20, 60):
+            barrier = threading.Barrier(20)
+            def job(number):
+                with graceful.open(FILE, "rb"):
+                    if number < 20: barrier.wait()
+                    with graceful.open(FILE, "rb") as second:
+                        second.read()
+            begun_s = time.monotonic()
+            in_threads(job, jobs)
+            assert time.monotonic() - begun_s < 10
+        seen = graceful.statistics()
+        assert seen.lent == 0 and seen.rescued > 0 and seen.deadlocks == 0, seen
+    """)
+
+
+def test_coroutines_that_hold_and_wait(limited) -> None:
+    """The same in one event loop, also behind ``wait_for``."""
+    limited("""
+        from fsworkers.graceful import aio
+        graceful.configure(max_open_files=10)
+        async def second():
+            async with aio.open(FILE, "rb") as file:
+                await file.read()
+        async def job(way):
+            async with aio.open(FILE, "rb"):
+                await asyncio.sleep(0.01)
+                await way(second())
+        async def through(coroutine):
+            await coroutine
+        async def main():
+            for way in (through, lambda coroutine: asyncio.wait_for(coroutine, 20)):
+                await asyncio.gather(*(job(way) for _ in range(20)))
+        asyncio.run(main())
+        assert lent() == 0 and graceful.statistics().deadlocks == 0
+    """)
+
+
+def test_a_blocking_open_in_a_coroutine_does_not_hang_the_loop(limited) -> None:
+    """The loop's thread waits for what its own tasks hold: it is served from the reserve."""
+    limited("""
+        from fsworkers.graceful import aio
+        graceful.configure(max_open_files=2)
+        async def main():
+            async with aio.open(FILE), aio.open(FILE):
+                graceful.open(FILE).close()
+        asyncio.run(main())
+        assert graceful.statistics().rescued == 1 and lent() == 0
+    """)
+
+
+def test_files_that_are_only_collected_give_their_permits_back(limited) -> None:
+    """Garbage collection closes, warns as ever, and returns the permit."""
+    limited("""
+        import warnings
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for mode in ("r", "rb"):
+                graceful.open(FILE, mode)
+            graceful.open(FILE, "rb", buffering=0)
+            gc.collect()
+        assert [one.category for one in caught] == [ResourceWarning] * 3, caught
+        assert lent() == 0
+    """)
+
+
+@linux_only
+def test_a_limit_that_changes_is_followed(limited) -> None:
+    """Lowered below what is open, then raised again by someone else, while opens wait."""
+    limited(
+        """
+        graceful.configure()
+        at_64 = graceful.statistics().capacity
+        files = [graceful.open(FILE) for _ in range(at_64)]
+        more = []
+        waiting = threading.Thread(target=lambda: more.append(graceful.open(FILE)))
+        waiting.start()
+        wait_for(lambda: graceful.statistics().waiting)
+        resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE, (128, 256))
+        waiting.join(5)
+        assert more and graceful.statistics().capacity > at_64
+        resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE, (24, 256))
+        for file in files + more: file.close()
+        files = []
+        def read(number):
+            with graceful.open(FILE, "rb") as file: file.read()
+        in_threads(read, 60)
+        assert graceful.statistics().capacity < at_64 and lent() == 0
+    """,
+        hard=256,
+    )
+
+
+def test_numbers_count_not_descriptors(limited) -> None:
+    """With more open above a lowered limit than it allows, the free numbers below are lent."""
+    limited(
+        """
+        high = [os.open(os.devnull, os.O_RDONLY) for _ in range(150)]
+        for number in high:
+            if number < 64: os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 256))
+        seen = graceful.limits()
+        assert seen.in_use < 10 and seen.budget > 40, seen
+        files = [graceful.open(FILE) for _ in range(seen.budget)]
+        assert graceful.statistics().refused == 0
+        for file in files: file.close()
+    """,
+        limit=256,
+    )
+
+
+@pytest.mark.parametrize("limit", [16, 20, 32, 64])
+def test_it_works_at_small_limits(limited, limit: int) -> None:
+    """Down to 16: more files than the limit, in threads, and imports while saturated."""
+    limited(
+        """
+        graceful.configure()
+        def read(number):
+            with graceful.open(FILE, "rb") as file: file.read()
+        in_threads(read, 40)
+        files = [graceful.open(FILE) for _ in range(graceful.statistics().capacity)]
+        import sqlite3, tempfile, csv
+        with tempfile.TemporaryFile(): pass
+        base = sqlite3.connect(os.path.join(FOLDER, "base"))
+        base.execute("create table t (x)"); base.commit(); base.close()
+        for file in files: file.close()
+    """,
+        limit=limit,
+    )
+
+
+def test_below_the_minimum_it_refuses_with_the_figures(limited) -> None:
+    """A clear error says limit, use, reserve and minimum."""
+    limited(
+        """
+        keep = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+        try:
+            graceful.configure()
+        except graceful.TooFewDescriptors as error:
+            assert error.errno == errno.EMFILE and "4 is the minimum" in str(error), error
+        else:
+            raise AssertionError("it started")
+        os.close(keep.pop())
+    """,
+        limit=28,
+    )
+
+
+def test_raising_the_soft_limit_leaves_the_hard_one_and_children_alone(limited) -> None:
+    """The process gets more; a program it starts gets the limit as it was."""
+    limited(
+        """
+        graceful.configure(raise_limit=True)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (512, 512)
+        assert graceful.statistics().capacity > 400
+        if sys.platform == "linux":
+            child = graceful.subprocess.Popen(["cat"], stdin=-1, stdout=-1)
+            assert resource.prlimit(child.pid, resource.RLIMIT_NOFILE) == (64, 512)
+            child.communicate(b"")
+    """,
+        limit=64,
+        hard=512,
+    )
+
+
+def test_a_deadline_counts_from_the_first_wait(limited) -> None:
+    """Closes of others do not prolong it; the error names the path and the holders."""
+    limited("""
+        graceful.configure(max_open_files=2, wait_s=0.1)
+        files = [graceful.open(FILE), graceful.open(FILE)]
+        begun_s = time.monotonic()
+        try:
+            graceful.open(FILE)
+        except graceful.BudgetTimeout as error:
+            assert error.filename == FILE and "MainThread holds 2" in str(error)
+        else:
+            raise AssertionError("it opened")
+        assert time.monotonic() - begun_s < 1
+        for file in files: file.close()
+        assert lent() == 0
+    """)
+
+
+def test_limits_shows_what_there_is(limited) -> None:
+    """Soft, hard, in use, reserve, budget and the machine's figures."""
+    limited("""
+        seen = graceful.limits()
+        assert (seen.soft_limit, seen.hard_limit, seen.reserve) == (64, 64, 8)
+        assert seen.budget == 64 - seen.in_use - 8
+        if sys.platform == "linux":
+            assert 0 < seen.machine_in_use <= seen.machine_limit
+    """)
+
+
+def test_a_forked_child_has_a_budget_of_its_own(limited) -> None:
+    """Also with threads waiting in the parent: no inherited lock, and counts that are right."""
+    limited("""
+        graceful.configure(max_open_files=4)
+        files = [graceful.open(FILE) for _ in range(4)]
+        waiting = threading.Thread(target=lambda: graceful.open(FILE).close())
+        waiting.start()
+        wait_for(lambda: graceful.statistics().waiting)
+        child = os.fork()
+        if not child:
+            seen = graceful.statistics()
+            assert (seen.lent, seen.waiting, seen.waits) == (4, 0, 0), seen
+            files.pop().close()
+            with graceful.open(FILE): assert lent() == 4
+            done = []
+            thread = threading.Thread(target=lambda: done.append(graceful.open(FILE).close()))
+            thread.start(); thread.join(5)
+            for file in files: file.close()
+            os._exit(0 if done and lent() == 0 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        files.pop().close()
+        waiting.join()
+        for file in files: file.close()
+        assert lent() == 0
+    """)
+
+
+def test_a_thread_that_ends_with_a_file_open_loses_nothing(limited) -> None:
+    """The permit is the file's, not the thread's."""
+    limited("""
+        kept = []
+        in_threads(lambda number: kept.append(graceful.open(FILE)), 5)
+        assert lent() == 5
+        assert all("ended" in holder.name for holder in graceful.holders())
+        for file in kept: file.close()
+        assert lent() == 0
+    """)
+
+
+def test_the_interpreter_ends_quietly_with_waiters(limited) -> None:
+    """A daemon thread that still waits does not disturb the end."""
+    limited("""
+        graceful.configure(max_open_files=1)
+        file = graceful.open(FILE)
+        threading.Thread(target=graceful.open, args=(FILE,), daemon=True).start()
+        wait_for(lambda: graceful.statistics().waiting)
+        file.detach().detach().close if False else None
+        import warnings
+        warnings.simplefilter("ignore")
+    """)
+
+
+def test_importing_patches_nothing_and_loads_little(limited) -> None:
+    """The builtins stay, and nothing heavy comes along."""
+    limited("""
+        import builtins
+        assert builtins.open is io.open and io.open.__module__ == "io"
+        heavy = {"aiofiles", "asyncio", "inspect", "subprocess", "tempfile", "tenacity", "typing"}
+        assert not heavy & set(sys.modules), heavy & set(sys.modules)
+    """)

@@ -1,0 +1,400 @@
+"""The budget with threads and loops, without any file."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+import threading
+import time
+
+import pytest
+
+from fsworkers.graceful import Budget, BudgetTimeout, BudgetTooSmall, DescriptorDeadlock
+from fsworkers.graceful.aio.lending import take, take_many
+from fsworkers.graceful.capacity import default_reserve
+from fsworkers.graceful.reservation import Reservation
+from fsworkers.graceful.watch import backoff_s
+
+
+def wait_for(condition, longest_s: float = 5.0) -> None:
+    """Wait on a condition, as tests of threads must."""
+    until_s = time.monotonic() + longest_s
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < until_s, "it did not come about"
+        pause.wait(0.002)
+
+
+def test_a_permit_is_lent_and_comes_back() -> None:
+    """The plain case, and what the statistics make of it."""
+    budget = Budget(2)
+    permit = budget.take()
+    assert budget.statistics().lent == 1
+    permit.give_back()
+    seen = budget.statistics()
+    assert (seen.lent, seen.peak, seen.waits, seen.capacity) == (0, 1, 0, 2)
+
+
+def test_statistics_are_frozen_and_travel() -> None:
+    """A snapshot cannot be changed and survives pickling."""
+    seen = Budget(2).statistics()
+    with pytest.raises(AttributeError):
+        seen.lent = 3
+    assert pickle.loads(pickle.dumps(seen)) == seen
+    assert list(seen.as_dict())[:3] == ["capacity", "lent", "waiting"]
+
+
+def test_threads_are_served_in_the_order_they_came() -> None:
+    """First come, first served, without overtaking."""
+    budget = Budget(1)
+    first = budget.take()
+    served: list[int] = []
+
+    def ask(number: int) -> None:
+        permit = budget.take()
+        served.append(number)
+        permit.give_back()
+
+    threads = []
+    for number in range(10):
+        threads.append(threading.Thread(target=ask, args=(number,)))
+        threads[-1].start()
+        wait_for(lambda number=number: budget.statistics().waiting == number + 1)
+    first.give_back()
+    for thread in threads:
+        thread.join()
+    assert served == list(range(10))
+
+
+def test_threads_and_loops_stand_in_one_line() -> None:
+    """A thread that came before a task is served before it, and the other way round."""
+    budget = Budget(1)
+    first = budget.take()
+    served: list[str] = []
+
+    def ask(name: str) -> None:
+        permit = budget.take()
+        served.append(name)
+        permit.give_back()
+
+    async def await_it(name: str) -> None:
+        permit = await take(budget=budget)
+        served.append(name)
+        permit.give_back()
+
+    runners = [
+        lambda: ask("thread 0"),
+        lambda: asyncio.run(await_it("loop 1")),
+        lambda: ask("thread 2"),
+        lambda: asyncio.run(await_it("loop 3")),
+    ]
+    threads = []
+    for number, runner in enumerate(runners):
+        threads.append(threading.Thread(target=runner))
+        threads[-1].start()
+        wait_for(lambda number=number: budget.statistics().waiting == number + 1)
+    first.give_back()
+    for thread in threads:
+        thread.join()
+    assert served == ["thread 0", "loop 1", "thread 2", "loop 3"]
+
+
+def test_several_are_lent_all_or_none() -> None:
+    """A weighted request at the head holds back a small one behind it."""
+    budget = Budget(6)
+    permit = budget.take()
+    order: list[str] = []
+
+    def large() -> None:
+        permits = budget.take_many(6)
+        order.append("large")
+        for one in permits:
+            one.give_back()
+
+    def small() -> None:
+        one = budget.take()
+        order.append("small")
+        one.give_back()
+
+    threads = [threading.Thread(target=large), threading.Thread(target=small)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        wait_for(lambda number=number: budget.statistics().waiting == number + 1)
+    permit.give_back()
+    for thread in threads:
+        thread.join()
+    assert order == ["large", "small"]
+
+
+def test_more_than_the_budget_fails_at_once() -> None:
+    """No wait could help, so there is none."""
+    with pytest.raises(BudgetTooSmall, match="needs 2, budget 1"):
+        Budget(1).take_many(2)
+
+
+def test_a_wait_that_is_too_long_ends_with_the_holders_named() -> None:
+    """The error carries what was waited for, how long, and who holds the budget."""
+    budget = Budget(1)
+    permit = budget.take()
+    with pytest.raises(BudgetTimeout, match="MainThread holds 1") as caught:
+        budget.take("a/path", wait_s=0.01)
+    assert caught.value.filename == "a/path"
+    assert caught.value.waited_s >= 0.01
+    permit.give_back()
+    assert budget.statistics().lent == 0
+    budget.take().give_back()
+
+
+def test_a_waiter_cancelled_in_the_tick_in_which_it_is_served_passes_it_on() -> None:
+    """The permit granted to a cancelled task goes to the next in the line."""
+
+    async def main() -> None:
+        budget = Budget(1)
+        permit = await take(budget=budget)
+        doomed = asyncio.ensure_future(take(budget=budget))
+        heir = asyncio.ensure_future(take(budget=budget))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert budget.statistics().waiting == 2
+        permit.give_back()
+        doomed.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await doomed
+        (await heir).give_back()
+        assert budget.statistics().lent == 0
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_waiter_does_not_hold_up_others() -> None:
+    """A large request that is cancelled lets the small ones behind it pass at once."""
+
+    async def main() -> None:
+        budget = Budget(4)
+        permit = await take(budget=budget)
+        large = asyncio.ensure_future(take_many(4, budget=budget))
+        small = asyncio.ensure_future(take(budget=budget))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        large.cancel()
+        (await small).give_back()
+        permit.give_back()
+        assert budget.statistics().lent == 0
+
+    asyncio.run(main())
+
+
+def test_a_loop_closed_with_waiters_loses_no_permit() -> None:
+    """What is granted to a loop that is gone goes to the next."""
+    budget = Budget(1)
+    permit = budget.take()
+
+    async def give_up() -> None:
+        waiting = asyncio.ensure_future(take(budget=budget))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting.cancel()
+
+    asyncio.run(give_up())
+    permit.give_back()
+    budget.take().give_back()
+    assert budget.statistics().lent == 0
+
+
+def test_resizing_never_lends_too_many() -> None:
+    """A smaller budget takes nothing away, and lends again only below its new size."""
+    budget = Budget(3)
+    permits = [budget.take() for _ in range(3)]
+    budget.resize(1)
+    permits.pop().give_back()
+    permits.pop().give_back()
+    with pytest.raises(BudgetTimeout):
+        budget.take(wait_s=0.01)
+    permits.pop().give_back()
+    budget.take().give_back()
+    budget.resize(3)
+    permits = [budget.take() for _ in range(3)]
+    assert budget.statistics().lent == 3
+    for permit in permits:
+        permit.give_back()
+
+
+def test_a_finalizer_may_give_back_in_the_middle_of_bookkeeping() -> None:
+    """Collecting garbage while the line is worked on neither deadlocks nor loses a permit."""
+    budget = Budget(2)
+
+    class Holder:
+        def __init__(self) -> None:
+            self.permit = budget.take()
+            self.itself = self
+
+        def __del__(self) -> None:
+            self.permit.give_back()
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1, 1, 1)
+    try:
+        for _ in range(200):
+            Holder()
+            for permit in budget.take_many(1):
+                permit.give_back()
+    finally:
+        gc.set_threshold(*thresholds)
+    gc.collect()
+    assert budget.statistics().lent == 0
+
+
+def test_a_deadlock_without_a_reserve_ends_the_youngest() -> None:
+    """Each of two threads holds one of two and asks for another: one is told, one goes on."""
+    budget = Budget(2)
+    barrier = threading.Barrier(2)
+    outcomes: list[str] = []
+
+    def hold_and_wait() -> None:
+        permit = budget.take()
+        barrier.wait()
+        try:
+            budget.take("second").give_back()
+            outcomes.append("done")
+        except DescriptorDeadlock as error:
+            assert "holds 1" in str(error)
+            assert error.filename == "second"
+            outcomes.append("told")
+        finally:
+            permit.give_back()
+
+    threads = [threading.Thread(target=hold_and_wait) for _ in range(2)]
+    begun_s = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert sorted(outcomes) == ["done", "told"]
+    assert time.monotonic() - begun_s < 2
+    assert budget.statistics().deadlocks == 1
+
+
+def test_parents_that_await_asking_children_are_seen_through() -> None:
+    """The asker holds nothing; the task that awaits it, through any of asyncio's ways, does."""
+
+    async def main(wait) -> list[str]:
+        budget = Budget(2)
+
+        async def child() -> None:
+            (await take(budget=budget)).give_back()
+
+        async def parent() -> str:
+            permit = await take(budget=budget)
+            outcome = "done"
+            try:
+                await asyncio.sleep(0.01)
+                await wait(child)
+            except* DescriptorDeadlock:
+                outcome = "told"
+            finally:
+                permit.give_back()
+            return outcome
+
+        return sorted(await asyncio.wait_for(asyncio.gather(parent(), parent()), 10))
+
+    async def by_group(child) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child())
+
+    ways = [
+        lambda child: asyncio.wait_for(child(), 9),
+        lambda child: asyncio.gather(child()),
+        lambda child: asyncio.shield(asyncio.ensure_future(child())),
+        by_group,
+    ]
+    for way in ways:
+        assert asyncio.run(main(way)) == ["done", "told"]
+
+
+def test_opens_inside_a_reservation_draw_on_it() -> None:
+    """What is reserved is lent once, and comes back when both block and file are over."""
+    budget = Budget(3)
+    with Reservation(3, budget=budget):
+        drawn = [budget.take() for _ in range(3)]
+        assert budget.statistics().lent == 3
+        drawn.pop().give_back()
+        drawn.append(budget.take())
+    assert budget.statistics().lent == 3
+    for one in drawn:
+        one.give_back()
+    assert budget.statistics().lent == 0
+
+
+def test_a_reservation_inside_another_is_a_part_of_it() -> None:
+    """Nested blocks that fit cannot deadlock with one another."""
+    budget = Budget(3)
+    with Reservation(3, budget=budget), Reservation(2, budget=budget):
+        budget.take().give_back()
+    assert budget.statistics().lent == 0
+
+
+def test_tasks_draw_on_the_reservation_they_were_started_in() -> None:
+    """A reservation holds for the block's own task and those started from it."""
+
+    async def main() -> None:
+        budget = Budget(2)
+
+        async def child() -> None:
+            (await take(budget=budget)).give_back()
+
+        async with Reservation(2, budget=budget):
+            await asyncio.gather(child(), child())
+        assert budget.statistics().lent == 0
+
+    asyncio.run(main())
+
+
+def test_tracing_says_where_a_permit_was_taken() -> None:
+    """Off by default; on, each holder has the calls that led to it."""
+    budget = Budget(2)
+    quiet = budget.take()
+    assert budget.holders()[0].traces == ()
+    budget.trace(on=True)
+    loud = budget.take()
+    traces = budget.holders()[0].traces
+    assert any("test_tracing_says_where" in line for line in traces[0])
+    budget.trace(on=False)
+    quiet.give_back()
+    loud.give_back()
+    assert budget.holders() == ()
+
+
+@pytest.mark.parametrize(("limit", "reserve"), [(16, 4), (32, 4), (64, 8), (256, 32), (65536, 32)])
+def test_the_reserve_is_in_proportion(limit: int, reserve: int) -> None:
+    """An eighth of the limit, with a floor and a cap."""
+    assert default_reserve(limit) == reserve
+
+
+def test_backoff_grows_to_its_longest_with_jitter() -> None:
+    """The machine's shortage is polled more slowly than the process's own."""
+    assert 0.01 <= backoff_s(1, machine_wide=False) <= 0.02
+    assert 0.125 <= backoff_s(50, machine_wide=False) <= 0.25
+    assert 1.0 <= backoff_s(50, machine_wide=True) <= 2.0
+    assert len({backoff_s(50, machine_wide=True) for _ in range(20)}) > 1
+
+
+@pytest.mark.slow
+def test_idle_waiters_cost_no_time() -> None:
+    """A thousand waiters for some seconds use next to no CPU."""
+    budget = Budget(1)
+    permit = budget.take()
+
+    async def main() -> float:
+        waiting = [asyncio.ensure_future(take(budget=budget)) for _ in range(1000)]
+        await asyncio.sleep(0.1)
+        before_s = time.process_time()
+        await asyncio.sleep(5)
+        used_s = time.process_time() - before_s
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return used_s
+
+    assert asyncio.run(main()) < 0.05
+    permit.give_back()

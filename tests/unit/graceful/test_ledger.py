@@ -1,0 +1,225 @@
+"""The pure line: who is served next, under any order of events."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    precondition,
+    rule,
+)
+
+from fsworkers.graceful.errors import BudgetTooSmall
+from fsworkers.graceful.ledger import GONE, GRANTED, WAITING, Ledger, Ticket
+
+
+def ticket(count: int = 1, owner: int = 1) -> Ticket:
+    return Ticket(count, owner, f"file of {owner}", lambda: None)
+
+
+def serve(ledger: Ledger, lent: int) -> list[Ticket]:
+    """Serve whoever can be served, as the shell does."""
+    served = []
+    while (head := ledger.next_grant(lent)) is not None:
+        ledger.grant(head, 1.0)
+        lent += head.count
+        served.append(head)
+    return served
+
+
+def test_a_large_request_at_the_head_holds_back_small_ones_behind_it() -> None:
+    """Nobody overtakes, even where the next one would fit."""
+    ledger = Ledger(6)
+    large, small = ticket(6), ticket(1)
+    ledger.arrive(large, 0.0)
+    ledger.arrive(small, 0.0)
+    assert serve(ledger, lent=1) == []
+    assert serve(ledger, lent=0) == [large]
+
+
+def test_a_withdrawn_head_lets_the_next_pass() -> None:
+    """A waiter that gives up takes nothing and holds nobody up."""
+    ledger = Ledger(6)
+    large, small = ticket(6), ticket(1)
+    ledger.arrive(large, 0.0)
+    ledger.arrive(small, 0.0)
+    ledger.withdraw(large, 1.0)
+    assert large.state == GONE
+    assert serve(ledger, lent=1) == [small]
+
+
+def test_more_than_the_budget_is_refused_at_once() -> None:
+    """A request that no wait could meet fails with both figures."""
+    with pytest.raises(BudgetTooSmall, match="needs 2, budget 1"):
+        Ledger(1).arrive(ticket(2), 0.0)
+
+
+def test_a_refused_operation_goes_before_all_others_and_stays_there() -> None:
+    """The kernel's refusal does not cost the place in the line, however often it comes."""
+    ledger = Ledger(4)
+    first, second, late = ticket(), ticket(), ticket()
+    ledger.arrive(late, 0.0)
+    ledger.refuse(first, 2, 0.0, machine_wide=False)
+    ledger.refuse(second, 2, 0.0, machine_wide=True)
+    assert ledger.in_line() == [first, second, late]
+    assert (ledger.capacity, ledger.refused, ledger.refused_machine) == (2, 2, 1)
+    served = serve(ledger, lent=1)
+    assert served == [first]
+    ledger.refuse(first, 1, 0.0, machine_wide=False)
+    assert ledger.in_line() == [first, second, late]
+
+
+def test_capacity_grows_back_slowly_and_never_beyond_the_ceiling() -> None:
+    """After pressure one more may try, then two, then four."""
+    ledger = Ledger(10)
+    for _ in range(20):
+        ledger.arrive(ticket(), 0.0)
+    ledger.refuse(ticket(), 0, 0.0, machine_wide=False)
+    steps = []
+    while ledger.capacity < ledger.ceiling:
+        ledger.grow(ledger.capacity)
+        steps.append(ledger.capacity)
+    assert steps == [1, 3, 7, 10]
+
+
+def test_a_shrunk_budget_ends_those_it_can_never_serve() -> None:
+    """Resizing below a waiting request fails that request, and only that."""
+    ledger = Ledger(8)
+    large, small = ticket(6), ticket(2)
+    ledger.arrive(large, 0.0)
+    ledger.arrive(small, 0.0)
+    assert ledger.resize(4, 1.0) == [large]
+    assert isinstance(large.error, BudgetTooSmall)
+    assert serve(ledger, lent=0) == [small]
+
+
+def test_a_rescued_ticket_is_served_beyond_the_capacity_once() -> None:
+    """The loan out of the reserve is repaid before anybody else is served."""
+    ledger = Ledger(2)
+    holder, other = ticket(owner=1), ticket(owner=2)
+    ledger.arrive(other, 0.0)
+    ledger.arrive(holder, 0.0)
+    ledger.rescue(holder, lent=2)
+    assert serve(ledger, lent=2) == [holder]
+    assert ledger.loan == 1
+    assert serve(ledger, lent=2) == []
+    assert serve(ledger, lent=1) == [other]
+
+
+def test_those_who_gave_up_do_not_fill_the_line() -> None:
+    """A head that waits long behind a thousand time-outs costs no memory for them."""
+    ledger = Ledger(1)
+    for _ in range(1000):
+        gone = ticket()
+        ledger.arrive(gone, 0.0)
+        ledger.withdraw(gone, 0.0)
+    assert len(ledger._line) < 20
+
+
+class Line(RuleBasedStateMachine):
+    """Any order of arrivals, cancels, returns, refusals and resizes."""
+
+    tickets = Bundle("tickets")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = Ledger(5)
+        self.lent = 0
+        self.all: list[Ticket] = []
+        self.held: list[Ticket] = []
+        self.arrived: list[Ticket] = []
+        self.now_s = 0.0
+
+    def settle(self) -> None:
+        """Serve as the shell does, checking order and sum at each step."""
+        self.now_s += 1.0
+        while (head := self.ledger.next_grant(self.lent)) is not None:
+            assert head is min(self.ledger.in_line())
+            self.ledger.grant(head, self.now_s)
+            self.lent += head.count
+            assert self.lent <= self.ledger.capacity
+            self.held.append(head)
+
+    @rule(target=tickets, count=st.integers(1, 7))
+    def arrive(self, count: int) -> Ticket:
+        one = ticket(count, owner=len(self.all) + 1)
+        self.all.append(one)
+        if count > self.ledger.ceiling:
+            with pytest.raises(BudgetTooSmall):
+                self.ledger.arrive(one, self.now_s)
+        else:
+            self.ledger.arrive(one, self.now_s)
+        self.settle()
+        return one
+
+    @rule(one=consumes(tickets))
+    def cancel(self, one: Ticket) -> None:
+        if one.state == GRANTED and one in self.held:
+            self.held.remove(one)
+            self.lent -= one.count
+        self.ledger.withdraw(one, self.now_s)
+        self.settle()
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        one = data.draw(st.sampled_from(self.held))
+        self.held.remove(one)
+        self.lent -= one.count
+        self.settle()
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), machine_wide=st.booleans())
+    def refuse(self, data: st.DataObject, machine_wide: bool) -> None:
+        one = data.draw(st.sampled_from(self.held))
+        self.held.remove(one)
+        self.lent -= one.count
+        self.ledger.refuse(one, self.lent, self.now_s, machine_wide=machine_wide)
+        assert one is self.ledger.head() or self.ledger.head().order < 0  # type: ignore[union-attr]
+        self.settle()
+
+    @rule(ceiling=st.integers(1, 9))
+    def resize(self, ceiling: int) -> None:
+        for unmet in self.ledger.resize(ceiling, self.now_s):
+            assert unmet.count > ceiling
+            assert unmet.state == GONE
+        self.settle()
+
+    @rule()
+    def grow(self) -> None:
+        self.ledger.grow(self.lent)
+        self.settle()
+
+    @invariant()
+    def counts_add_up(self) -> None:
+        assert self.lent == sum(one.count for one in self.held)
+        assert self.lent >= 0
+        assert self.ledger.capacity <= self.ledger.ceiling
+        assert self.ledger.waiting == sum(one.state == WAITING for one in self.all)
+
+    @invariant()
+    def nobody_waits_in_vain(self) -> None:
+        head = self.ledger.head()
+        assert head is None or self.lent + head.count > self.ledger.capacity
+
+    def teardown(self) -> None:
+        """All come back, and then everyone who still waits is served."""
+        self.ledger.resize(max(self.ledger.ceiling, 9), self.now_s)
+        for _ in range(1000):
+            while self.held:
+                self.lent -= self.held.pop().count
+            self.ledger.grow(self.lent)
+            self.settle()
+        assert self.ledger.waiting == 0
+        while self.held:
+            self.lent -= self.held.pop().count
+        assert self.lent == 0
+
+
+Line.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLine = Line.TestCase
