@@ -6,8 +6,7 @@ someone who only wants ``fsworkers.graceful``, need not wait for the rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # of ``typing``, which someone who only wants the layer need not load
 if TYPE_CHECKING:
     from fsworkers import graceful
     from fsworkers.engines.trees import process_tree
@@ -42,7 +41,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a public name (PEP 562)."""
     from importlib import import_module  # noqa: PLC0415
 

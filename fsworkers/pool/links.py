@@ -24,8 +24,8 @@ aborts the process with 2 to 4 (measured, libzmq 4.3.5), so they are counted bef
 LANE_DESCRIPTORS = 4
 """For a lane's socket and connection, the back channel's connection, the lifeline."""
 
-START_DESCRIPTORS = LANE_DESCRIPTORS + 4
-"""Starting a process takes a socket pair and a pipe for its errors, for a moment."""
+START_DESCRIPTORS = LANE_DESCRIPTORS + 2
+"""Starting a process takes the other end of its lifeline as well, for a moment."""
 
 RECONNECT_MS = 5
 """A worker binds some 60 ms after its start: the connection is there as soon as it does."""

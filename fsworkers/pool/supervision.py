@@ -1,9 +1,12 @@
 """Worker processes from outside: start one, notice its end, kill it.
 
-Each worker holds one end of a socket pair, its *lifeline*. The configuration travels down it at
-the start; after that nothing does, and either side learns of the other's end by its closing. A
-worker is the leader of its own process group, so that a terminal's Ctrl-C reaches only the master
-and what a task has started dies together with its worker.
+Each worker holds one end of a socket pair, its *lifeline*, as its standard input. The configuration
+travels down it at the start; after that nothing does, and either side learns of the other's end by
+its closing. A worker is the leader of its own process group, so that a terminal's Ctrl-C reaches
+only the master and what a task has started dies together with its worker.
+
+Workers are started by ``posix_spawn``: ``subprocess`` waits for a pipe to close that another
+thread's ``fork`` may have copied, and then waits for as long as that child lives.
 """
 
 from __future__ import annotations
@@ -11,12 +14,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import sysconfig
+import weakref
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import IO
 
 from fsworkers.pool.wire import Config, encode
 
@@ -26,71 +29,81 @@ class WorkerProcess:
 
     Args:
         config: What it is to know.
-        output: Where its stdout and stderr go.
+        output: The descriptor that its stdout and stderr go to.
 
     Raises:
         OSError: The process could not be started; nothing is left open.
     """
 
-    def __init__(self, config: Config, output: IO[bytes] | int) -> None:
+    def __init__(self, config: Config, output: int) -> None:
         self.number = config.worker
-        ours, theirs = socket.socketpair()
+        self._exit_code: int | None = None
+        self._lifeline, theirs = socket.socketpair()
         with theirs:
-            message = encode(config)
-            ours.sendall(len(message).to_bytes(4) + message)
             try:
-                self._process = subprocess.Popen(
-                    _command(theirs.fileno()),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=_environment(),
-                    pass_fds=(theirs.fileno(),),
-                    process_group=0,
+                self._lifeline.setblocking(False)
+                message = encode(config)
+                self._lifeline.sendall(len(message).to_bytes(4) + message)
+                command = _command()
+                self.pid = os.posix_spawn(
+                    command[0],
+                    command,
+                    _environment(),
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
+                        (os.POSIX_SPAWN_DUP2, output, 1),
+                        (os.POSIX_SPAWN_DUP2, output, 2),
+                    ],
+                    setpgroup=0,
                 )
             except BaseException:
-                ours.close()
+                self._lifeline.close()
                 raise
-        self._lifeline = ours
+        _close_lifelines_in_forked_children()
+        _LIVING.add(self)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when the process has ended."""
         return self._lifeline.fileno()
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
     def kill(self) -> None:
         """Send SIGKILL to it and to all that its tasks have started."""
         with suppress(ProcessLookupError):  # it has ended already
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
 
-    def has_ended(self) -> bool:
-        """Whether the process has ended; collects its exit status then."""
-        return self._process.poll() is not None
-
-    def wait(self, wait_s: float | None = None) -> bool:
-        """Wait for its end; ``False`` if ``wait_s`` seconds passed first."""
-        try:
-            self._process.wait(wait_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+    def wait(self) -> None:
+        """Wait for its end."""
+        if self._exit_code is None:
+            try:
+                _, status = os.waitpid(self.pid, 0)
+                self._exit_code = os.waitstatus_to_exitcode(status)
+            except ChildProcessError:
+                self._exit_code = 0  # the caller's process collects its children itself
 
     def cause_of_death(self) -> str:
         """How it ended, in words: the signal's name or the exit code."""
-        code = self._process.poll()
-        if code is None:
-            return "it closed its lifeline"
-        if code < 0:
-            return f"killed by {signal_name(-code)}"
-        return f"exited with {code}"
+        self.wait()
+        code = self._exit_code or 0
+        return f"killed by {signal_name(-code)}" if code < 0 else f"exited with {code}"
 
     def close(self) -> None:
         """Give back the lifeline. The process has ended by then."""
+        _LIVING.discard(self)
         self._lifeline.close()
+
+
+_LIVING: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
+
+
+@cache
+def _close_lifelines_in_forked_children() -> None:
+    """A forked child must not keep workers alive after their master has ended."""
+
+    def close_all() -> None:
+        for worker in list(_LIVING):
+            worker.close()
+
+    os.register_at_fork(after_in_child=close_all)
 
 
 def signal_name(number: int) -> str:
@@ -101,10 +114,10 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _command(lifeline: int) -> list[str]:
+def _command() -> list[str]:
     # -P: files of the working directory must not stand in for modules of the standard library.
     utf8 = ["-X", "utf8"] if sys.flags.utf8_mode else []
-    return [sys.executable, "-P", *utf8, "-m", "fsworkers.pool.worker", str(lifeline)]
+    return [sys.executable, "-P", *utf8, "-m", "fsworkers.pool.worker"]
 
 
 def _environment() -> dict[str, str]:

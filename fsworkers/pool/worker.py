@@ -1,4 +1,4 @@
-"""A worker process: ``python -m fsworkers.pool.worker LIFELINE``.
+"""A worker process: ``python -m fsworkers.pool.worker``, its lifeline as standard input.
 
 Started by ``pool.supervision`` as a clean process. It reads its configuration from the lifeline,
 binds its sockets before any task code is imported, and then runs jobs on its main thread until it
@@ -23,16 +23,23 @@ def main() -> None:
     """Run one worker."""
     # The master decides when to stop; a handler, unlike SIG_IGN, is not inherited by children.
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
-    lifeline = int(sys.argv[1])
-    os.set_inheritable(lifeline, False)
+    lifeline = take_lifeline()
     config = read_config(lifeline)
     sys.path[:] = config.sys_path
-    sys.argv[1:] = []
     graceful.configure(max_open_files=config.max_open_files)
     courier = Courier(config, lifeline, descriptors)
     courier.start()
     Slots(courier.backlog).run()
     courier.finish()
+
+
+def take_lifeline() -> int:
+    """Move the lifeline away from standard input, where a task's children would inherit it."""
+    lifeline = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return lifeline
 
 
 def read_config(lifeline: int) -> Config:
