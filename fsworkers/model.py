@@ -43,7 +43,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         value: What the task returned; ``None`` unless ``status`` is ``done``.
         error: ``"Type: message"`` or the reason in words; ``None`` when ``status`` is ``done``.
         attempts: How often the job was executed; 0 when it never was.
-        size: Bytes of the file when the attempt began; ``None`` where there is no such file.
+        size: Bytes of the file, in runs over a tree; ``None`` where there is no such file, and from
+            ``Pool.map``, whose items need not be files.
         duration_s: Seconds the last attempt took inside the worker.
         worker: Number of the worker that ran the last attempt; ``None`` when none did.
         traceback: The remote traceback's text when the task raised.

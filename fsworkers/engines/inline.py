@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fsworkers.errors import BadSetting
 from fsworkers.model import Outcome
 from fsworkers.pool.figures import PoolStatistics
-from fsworkers.pool.functions import TaskFunction, as_task, attempt, is_coroutine_function
+from fsworkers.pool.functions import TaskFunction, attempt, is_coroutine_function
 from fsworkers.pool.runs import unpacked
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class InlineEngine:
         """Yield every path's outcome, in lists."""
         if is_coroutine_function(function):
             function = partial(_run_coroutine, function)
-        task = as_task(function, is_coroutine=False, slots=1)
+        is_measuring = getattr(function, "is_measuring", False)
+        task = TaskFunction(function, False, 1, is_measuring, wants_size=True)
         batch: list[Outcome] = []
         hand_over_at = monotonic() + BATCH_S
         for number, path in enumerate(paths):

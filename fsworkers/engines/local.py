@@ -34,7 +34,7 @@ class LocalEngine:
         self, function: Callable[[str], Any], paths: Iterable[str], *, ordered: bool
     ) -> Generator[list[Outcome]]:
         """Yield every path's outcome, in lists."""
-        self._run = self._pool.begin(function, paths, ordered=ordered)
+        self._run = self._pool.begin(function, paths, ordered=ordered, wants_size=True)
         yield from self._run.batches(wait_s=LOOK_S)
 
     def cancel(self) -> None:

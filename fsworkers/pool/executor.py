@@ -151,16 +151,24 @@ class Pool(Executor):
         return _outcomes(run, deadline)
 
     def begin(
-        self, fn: Callable[[Any], Any], items: Iterable[Any], *, ordered: bool = False
+        self,
+        fn: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        ordered: bool = False,
+        wants_size: bool = False,
     ) -> MapRun:
         """As ``map``, but give the run itself: it yields outcomes in batches, and can be cancelled.
+
+        With ``wants_size``, outcomes tell the size of the file that their item names.
 
         Raises:
             UnpicklableTask: ``fn`` can't be sent to the workers.
             PoolClosed: The pool has been shut down.
         """
         function = fn.function if isinstance(fn, _Spread) else fn
-        task = self._task_of(fn, is_coroutine=is_coroutine_function(function))
+        is_coroutine = is_coroutine_function(function)
+        task = self._task_of(fn, is_coroutine=is_coroutine, wants_size=wants_size)
         master = self._running_master()
         run = MapRun(
             task,
@@ -250,9 +258,11 @@ class Pool(Executor):
             self.kill()
             raise
 
-    def _task_of(self, fn: Callable[..., Any], *, is_coroutine: bool) -> wire.Task:
+    def _task_of(
+        self, fn: Callable[..., Any], *, is_coroutine: bool, wants_size: bool = False
+    ) -> wire.Task:
         slots = slots_of(self._settings.slots, is_coroutine=is_coroutine)
-        return wire.Task(next(self._run_ids), pickle_function(fn), is_coroutine, slots)
+        return wire.Task(next(self._run_ids), pickle_function(fn), is_coroutine, slots, wants_size)
 
     def _running_master(self) -> Master:
         if os.getpid() != self._pid:

@@ -36,12 +36,14 @@ class TaskFunction(NamedTuple):
         is_measuring: Whether it returns a string and the size in bytes, because it has counted
             them: asking for the size costs a seventh of what hashing a small file does. A task
             function says so by an attribute of this name.
+        wants_size: Whether the file is asked for its size otherwise.
     """
 
     function: Callable[[Any], Any]
     is_coroutine: bool
     slots: int
-    is_measuring: bool = False
+    is_measuring: bool
+    wants_size: bool
 
     @property
     def is_serial(self) -> bool:
@@ -87,12 +89,9 @@ def load_task(task: Task) -> TaskFunction:
     """
     import pickle  # noqa: PLC0415  (loaded long since, through the wire)
 
-    return as_task(pickle.loads(task.function), is_coroutine=task.is_coroutine, slots=task.slots)
-
-
-def as_task(function: Callable[[Any], Any], *, is_coroutine: bool, slots: int) -> TaskFunction:
-    """How a function is run."""
-    return TaskFunction(function, is_coroutine, slots, getattr(function, "is_measuring", False))
+    function = pickle.loads(task.function)
+    is_measuring = getattr(function, "is_measuring", False)
+    return TaskFunction(function, task.is_coroutine, task.slots, is_measuring, task.wants_size)
 
 
 def call(packed: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:
@@ -111,12 +110,10 @@ async def call_coroutine(
 
 def size_of(item: Any) -> int | None:
     """Bytes of the file that ``item`` names, ``None`` if it names none."""
-    if type(item) is str or isinstance(item, (str, bytes, os.PathLike)):
-        try:
-            return os.stat(item).st_size
-        except (OSError, ValueError):
-            return None  # the task will meet the reason and say it
-    return None
+    try:
+        return os.stat(item).st_size
+    except (OSError, TypeError, ValueError):
+        return None  # the task will meet the reason and say it
 
 
 def attempt(job_id: int, packed: Any, task: TaskFunction, started: float) -> Row:
@@ -127,7 +124,8 @@ def attempt(job_id: int, packed: Any, task: TaskFunction, started: float) -> Row
         if task.is_measuring:
             value, size = task.function(item)
             return job_id, value, None, size, perf_counter() - started
-        size = size_of(item)
+        if task.wants_size:
+            size = size_of(item)
         value = pack(task.function(item))
     except KeyboardInterrupt:
         raise  # of the inline engine's user; workers do not let it come this far
@@ -141,7 +139,8 @@ async def attempt_coroutine(job_id: int, packed: Any, task: TaskFunction, starte
     size = None
     try:
         item = unpack(packed)
-        size = size_of(item)
+        if task.wants_size:
+            size = size_of(item)
         value = pack(await task.function(item))
     except BaseException as error:  # noqa: BLE001  (likewise; nobody cancels these from outside)
         return _failed(job_id, packed, error, task, size, started)

@@ -27,12 +27,21 @@ class Descriptors(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A run's task function: pickled, and how to run it."""
+    """A run's task function: pickled, and how to run it.
+
+    Attributes:
+        run: The run it belongs to.
+        function: The pickled function.
+        is_coroutine: Whether it runs in the event loop.
+        slots: Jobs in progress at one time.
+        wants_size: Whether outcomes tell the size of the file that the item names.
+    """
 
     run: int
     function: bytes
     is_coroutine: bool
     slots: int
+    wants_size: bool = False
 
 
 class Forget(NamedTuple):

@@ -1,0 +1,87 @@
+"""Values, failures and settings on their way between processes."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsworkers.errors import BadSetting, UnpicklableValue
+from fsworkers.pool import wire
+from fsworkers.pool.payload import Packed, pack, unpack
+from fsworkers.pool.retry import delay_s, is_starved, is_transient
+from fsworkers.pool.settings import PoolSettings
+
+plain = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+)
+
+
+@given(st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_values_come_back_as_they_were(value: Any) -> None:
+    """Whatever is packed is the same when unpacked, also after a message."""
+    message = wire.decode(wire.encode(wire.Block(0, [1], [pack(value)])))
+    assert unpack(message.items[0]) == value
+
+
+def test_plain_values_are_not_wrapped() -> None:
+    """Paths cost nothing: they travel as they are."""
+    assert pack("path") == "path"
+    assert type(pack(["path"])) is Packed
+
+
+def test_unpicklable_value_says_its_type() -> None:
+    """The error names what could not travel."""
+    with pytest.raises(UnpicklableValue, match="type lock"):
+        pack(threading.Lock())
+
+
+def test_names_that_are_not_utf8_survive() -> None:
+    """A surrogate in a path is kept through a message."""
+    name = b"\xff\n".decode(errors="surrogateescape")
+    assert wire.decode(wire.encode(wire.Block(0, [1], [name]))).items == [name]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.EBUSY, ""), True),
+        (OSError(errno.EIO, ""), True),
+        (OSError(errno.ENOENT, ""), False),
+        (OSError(errno.EACCES, ""), False),
+        (ConnectionResetError("passing"), True),
+        (ValueError("x"), False),
+        (KeyError("x"), False),
+        (RuntimeError("x"), True),
+    ],
+)
+def test_what_is_worth_another_attempt(error: BaseException, expected: bool) -> None:
+    """Failures that may pass are, errors of program or content are not."""
+    assert is_transient(error) is expected
+
+
+def test_starvation_is_told_from_failure() -> None:
+    """EMFILE and ENFILE are no fault of the job."""
+    assert is_starved(OSError(errno.EMFILE, ""))
+    assert is_starved(OSError(errno.ENFILE, ""))
+    assert not is_starved(OSError(errno.ENOSPC, ""))
+
+
+def test_delays_grow_to_a_bound() -> None:
+    """A retry waits at random, up to a bound that doubles, and never longer than 10 s."""
+    assert all(0 <= delay_s(1) <= 0.2 for _ in range(50))
+    assert all(0 <= delay_s(30) <= 10 for _ in range(50))
+    assert max(delay_s(8) for _ in range(50)) > 1
+
+
+def test_defaults_need_no_setting() -> None:
+    """One worker for each usable processor, and time enough to start them."""
+    settings = PoolSettings()
+    assert settings.worker_count >= 1
+    assert settings.ready_s > 10
+    with pytest.raises(BadSetting, match="grace is -1"):
+        PoolSettings(grace=-1)
