@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 from io import BufferedRandom, BufferedReader, BufferedWriter, FileIO, TextIOWrapper
+from os import fspath
 
 from fsworkers.graceful import table
 from fsworkers.graceful.budget import BUDGET
@@ -25,7 +26,7 @@ _builtin_open = io.open
 _close = FileIO.close
 _take_now = BUDGET.take_now
 _WARN_DEFAULT_ENCODING = sys.flags.warn_default_encoding
-_NEWLINES = frozenset({None, "", "\n", "\r", "\r\n"})
+_NEWLINES = (None, "", "\n", "\r", "\r\n")
 
 
 class CountedFileIO(FileIO):
@@ -100,7 +101,10 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
     if (
         plan is None
         or (buffering == 0 and plan[1])
-        or not (encoding is errors is newline is None or _is_text_layer(plan, newline))
+        or not isinstance(buffering, int)
+        or not (
+            encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
+        )
     ):
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
     permit = _take_now()
@@ -146,11 +150,16 @@ def open_with(
     if (
         plan is None
         or (buffering == 0 and plan[1])
-        or not (encoding is errors is newline is None or _is_text_layer(plan, newline))
+        or not isinstance(buffering, int)
+        or not (
+            encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
+        )
     ):
         opened = _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
         give_back(lent)
         return opened
+    if hasattr(file, "__fspath__"):
+        file = fspath(file)
     if opener is None:
         raw = CountedFileIO(file, plan[0], closefd)
         raw.permit = lent.pop()
@@ -175,8 +184,19 @@ def _warn_of_line_buffering() -> None:
     )
 
 
-def _is_text_layer(plan: tuple[str, bool, type[Any]], newline: str | None) -> bool:
-    return plan[1] and newline in _NEWLINES
+def _is_text_layer(
+    plan: tuple[str, bool, type[Any]],
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> bool:
+    """Whether these are for a text layer and of the right kinds, so that it can judge them."""
+    return (
+        plan[1]
+        and newline in _NEWLINES
+        and (encoding is None or encoding.__class__ is str)
+        and (errors is None or errors.__class__ is str)
+    )
 
 
 def _layers(
@@ -222,6 +242,8 @@ def _open_slowly(
         permit.give_back()
     if isinstance(file, int):
         return _adopt(file, raw_mode, closefd)
+    if hasattr(file, "__fspath__"):
+        file = fspath(file)
 
     def operation() -> CountedFileIO:
         return CountedFileIO(file, raw_mode, closefd, opener)
