@@ -109,7 +109,7 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
     permit = _take_now()
     if permit is None or file.__class__ is not str or opener is not None or not closefd:
-        raw = _open_slowly(permit, None, file, plan[0], closefd, opener)
+        raw = _open_slowly(permit, None, file, plan[0], closefd, opener, buffering)
     else:
         try:
             raw = CountedFileIO(file, plan[0])
@@ -117,7 +117,7 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
             if error.errno not in EXHAUSTED:
                 permit.give_back()
                 raise
-            raw = _open_slowly(permit, error, file, plan[0], closefd, opener)
+            raw = _open_slowly(permit, error, file, plan[0], closefd, opener, buffering)
         except BaseException:
             permit.give_back()
             raise
@@ -236,17 +236,20 @@ def _open_slowly(
     raw_mode: str,
     closefd: bool,
     opener: Any,
+    buffering: int,
 ) -> FileIO:
     """Open what has to wait, was refused, or is no plain path."""
     if permit is not None and refusal is None:
         permit.give_back()
     if isinstance(file, int):
-        return _adopt(file, raw_mode, closefd)
+        return _adopt(file, raw_mode, closefd, buffering)
     if hasattr(file, "__fspath__"):
         file = fspath(file)
 
+    kind = CountedFileIO if opener is None else _kind(buffering)
+
     def operation() -> CountedFileIO:
-        return CountedFileIO(file, raw_mode, closefd, opener)
+        return kind(file, raw_mode, closefd, opener)
 
     refused = None if permit is None or refusal is None else (permit, refusal)
     raw, lent = persist(operation, file, refused=refused, is_drawn_on=opener is not None)
@@ -271,11 +274,20 @@ def _settle(raw: CountedFileIO, lent: list[Lent]) -> None:
     give_back(lent)
 
 
-def _adopt(number: int, raw_mode: str, closefd: bool) -> FileIO:
+def _kind(buffering: int) -> type[CountedFileIO]:
+    """The raw file for a number that may be set not to block: patient below a buffer."""
+    if buffering == 0:
+        return CountedFileIO
+    from fsworkers.graceful.patient import PatientFileIO  # noqa: PLC0415 - rare, and loads more
+
+    return PatientFileIO
+
+
+def _adopt(number: int, raw_mode: str, closefd: bool, buffering: int) -> FileIO:
     """A file on an open number: it needs no permit, and closes with the one the number has."""
+    raw = _kind(buffering)(number, raw_mode, closefd)
     if not closefd:
-        return FileIO(number, raw_mode, closefd)
-    raw = CountedFileIO(number, raw_mode)
+        return raw
     lent = table.pop(number)
     if lent is not None:
         raw.permit = lent
