@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import aiofiles  # noqa: TID251 - what is compared with
 
@@ -19,7 +20,7 @@ from fsworkers.graceful import aio
 ROUNDS = 7
 
 
-async def seconds_each(call, number: int, at_once: int) -> float:
+async def seconds_each(call: Any, number: int, at_once: int) -> float:
     """Seconds a call with so many of them in flight."""
 
     async def several() -> None:
@@ -34,7 +35,7 @@ async def seconds_each(call, number: int, at_once: int) -> float:
 async def compare(path: str, number: int) -> None:
     """Print a line for each number of files in flight."""
 
-    def steps(module):
+    def steps(module: Any) -> Any:
         async def call() -> None:
             async with module.open(path, "rb") as file:
                 await file.read()
@@ -50,7 +51,7 @@ async def compare(path: str, number: int) -> None:
         theirs, ours, one_hop = (min(column) for column in zip(*rounds, strict=True))
         print(
             f"{at_once:3} at once: aiofiles {theirs * 1e6:.0f} µs, here {ours * 1e6:.0f} µs "
-            f"× {ours / theirs:.2f} (bar 1.1), read_bytes {one_hop * 1e6:.0f} µs, "
+            f"x {ours / theirs:.2f} (bar 1.1), read_bytes {one_hop * 1e6:.0f} µs, "
             f"{theirs / one_hop:.1f} times faster (bar 2.5)"
         )
 

@@ -9,13 +9,14 @@ import sys
 import tempfile
 import timeit
 from pathlib import Path
+from typing import Any
 
 from fsworkers import graceful
 
 ROUNDS = 25
 
 
-def best_of(*calls, number: int) -> list[float]:
+def best_of(*calls: Any, number: int) -> list[float]:
     """Seconds a call, the best of rounds that take turns so that both see the same machine."""
     times = [[timeit.timeit(call, number=number) for call in calls] for _ in range(ROUNDS)]
     return [min(column) / number for column in zip(*times, strict=True)]
@@ -30,14 +31,14 @@ def main(number: int) -> None:
         budget = graceful.Budget(100)
         budget.take().give_back()
 
-        def reading(opener, mode: str):
+        def reading(opener: Any, mode: str) -> Any:
             def call() -> None:
                 with opener(path, mode) as file:
                     file.read()
 
             return call
 
-        def raw(opener):
+        def raw(opener: Any) -> Any:
             def call() -> None:
                 with opener(path, "rb", buffering=0) as file:
                     file.readinto(buffer)
@@ -55,7 +56,7 @@ def main(number: int) -> None:
             builtin, ours = best_of(make(open), make(graceful.open), number=number)
             print(
                 f"{name:28} {builtin * 1e6:.2f} µs builtin, {ours * 1e6:.2f} µs here: "
-                f"× {ours / builtin:.3f} (bar 1.15)"
+                f"x {ours / builtin:.3f} (bar 1.15)"
             )
 
 

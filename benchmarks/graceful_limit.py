@@ -56,9 +56,7 @@ def main() -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             seconds.append(float(done.stdout))
     tight_s, free_s = min(taken_s[64]), min(taken_s[8192])
-    print(
-        f"limit 64: {tight_s:.2f} s, limit 8,192: {free_s:.2f} s: × {tight_s / free_s:.2f} (bar 1.5)"
-    )
+    print(f"limit 64: {tight_s:.2f} s, 8,192: {free_s:.2f} s: x {tight_s / free_s:.2f} (bar 1.5)")
 
 
 if __name__ == "__main__":

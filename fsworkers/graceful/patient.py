@@ -1,8 +1,8 @@
 """Reads that go on when a descriptor that does not block has nothing yet (EAGAIN).
 
 Below a buffer, the standard raw file answers ``None``, which the buffer passes on, or ends a
-Below a buffer, the standard raw file answers ``None``, which the buffer passes on, or ends a
-``read()`` early with what there is. graceful-fs tries again at once, up to ten times; here the wait is
+``read()`` early with what there is. graceful-fs tries again at once, up to ten times; here the wait
+is for the descriptor itself, and it is bounded.
 """
 
 from __future__ import annotations

@@ -15,10 +15,13 @@ def test_trees_deeper_than_the_budget(limited) -> None:
             open(os.path.join(path, "f"), "w").close()
             path = os.path.join(path, "d")
         for options in ({}, {"topdown": False}):
-            expected = [(a, sorted(b), sorted(c)) for a, b, c in os.walk(top, **options)]
-            assert [(a, sorted(b), sorted(c)) for a, b, c in graceful.os.walk(top, **options)] == expected
-            assert [(a, sorted(b), sorted(c)) for a, b, c, fd in graceful.os.fwalk(top, **options)] == expected
-        assert sorted(graceful.glob.glob(top + "/**", recursive=True)) == sorted(glob.glob(top + "/**", recursive=True))
+            def found(walk):
+                return [(a, sorted(b), sorted(c)) for a, b, c, *_ in walk(top, **options)]
+            assert found(graceful.os.walk) == found(os.walk)
+            assert found(graceful.os.fwalk) == found(os.walk)
+        every = top + "/**"
+        found = sorted(graceful.glob.glob(every, recursive=True))
+        assert found == sorted(glob.glob(every, recursive=True))
         graceful.shutil.copytree(top, top + "2")
         assert len(list(os.walk(top + "2"))) == 100
         graceful.shutil.rmtree(top + "2")
@@ -81,11 +84,12 @@ def test_an_operation_too_large_for_the_budget_fails_at_once(limited) -> None:
 def test_third_party_code_at_a_tight_limit(limited) -> None:
     """Installed, a task's libraries wait their turn; uninstalled, all names are the originals."""
     limited("""
-        import csv, glob, logging, pathlib, shutil, socket, sqlite3, subprocess, tarfile, tempfile, zipfile
-        import builtins
+        import builtins, csv, glob, logging, pathlib, shutil, socket, sqlite3, subprocess
+        import tarfile, tempfile, zipfile
         names = [(builtins, "open"), (io, "open"), (os, "open"), (os, "close"), (os, "scandir"),
-                 (os, "walk"), (shutil, "rmtree"), (tarfile, "bltn_open"), (socket.socket, "__init__"),
-                 (subprocess.Popen, "__init__"), (socket, "socketpair")]
+                 (os, "walk"), (shutil, "rmtree"), (tarfile, "bltn_open"),
+                 (socket.socket, "__init__"), (subprocess.Popen, "__init__"),
+                 (socket, "socketpair")]
         originals = [getattr(*name) for name in names]
         graceful.configure(max_open_files=16)
         graceful.install()
@@ -211,7 +215,8 @@ def test_cancelling_at_any_moment_leaves_nothing(limited) -> None:
             await one()
             before = open_count()
             for number in range(150):
-                tasks = [asyncio.ensure_future(random.choice((one, raw, whole))()) for _ in range(30)]
+                kinds = random.choices((one, raw, whole), k=30)
+                tasks = [asyncio.ensure_future(kind()) for kind in kinds]
                 for _ in range(random.randrange(6)):
                     await asyncio.sleep(0)
                 if number % 3 == 0:
@@ -236,7 +241,8 @@ def test_the_asynchronous_face_is_aiofiles(limited) -> None:
                              (aiofiles.tempfile, aio.tempfile)):
             for name in theirs.__all__:
                 mine = getattr(ours, name)
-                if inspect.isfunction(getattr(theirs, name)) and theirs in (aiofiles, aiofiles.tempfile):
+                has_own_signature = theirs in (aiofiles, aiofiles.tempfile)
+                if has_own_signature and inspect.isfunction(getattr(theirs, name)):
                     expected = list(inspect.signature(getattr(theirs, name)).parameters)
                     found = list(inspect.signature(mine).parameters)
                     assert [one for one in found if one != "delete_on_close"] == [
