@@ -26,7 +26,16 @@ from fsworkers.graceful.files import open  # noqa: A004 - the drop-in's name is 
 from fsworkers.graceful.records import Limits, Statistics
 from fsworkers.graceful.settings import configure, limits
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # What ``__getattr__`` below loads when it is asked for.
+    from fsworkers.graceful import aio, glob, mmap, os, shutil, socket, subprocess, tempfile
+    from fsworkers.graceful.os import scandir
+    from fsworkers.graceful.patches import install, is_installed, uninstall
+    from fsworkers.graceful.reservation import reserve
+
 __all__ = [
+    "BUDGET",
     "Budget",
     "BudgetTimeout",
     "BudgetTooSmall",
@@ -36,11 +45,25 @@ __all__ = [
     "Permit",
     "Statistics",
     "TooFewDescriptors",
+    "aio",
     "configure",
     "errors",
+    "glob",
+    "holders",
+    "install",
+    "is_installed",
     "limits",
+    "mmap",
     "open",
+    "os",
+    "reserve",
+    "scandir",
+    "shutil",
+    "socket",
     "statistics",
+    "subprocess",
+    "tempfile",
+    "uninstall",
 ]
 
 _FACES = frozenset({"aio", "glob", "mmap", "os", "shutil", "socket", "subprocess", "tempfile"})

@@ -142,13 +142,15 @@ class Budget(Upkeep):
         self.wait_s = wait_s
         self._most = most
         ceiling = ceiling if most is None else min(most, ceiling)
-        if self._ledger is None:
-            self._ledger = Ledger(ceiling)
+        made = Ledger(ceiling)
+        if self._ledger is None:  # one step with the next line: see ``ledger``
+            self._ledger = made
         self._submit(partial(self._resize, ceiling))
 
     def statistics(self) -> Statistics:
         """What the budget did so far and does now, as an immutable snapshot."""
         ledger = self.ledger
+        self.follow_limit()
         return Statistics(
             capacity=ledger.capacity + ledger.loan,
             lent=self.lent,

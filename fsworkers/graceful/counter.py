@@ -165,7 +165,10 @@ class Counter:
                 measured = measuring.measure(self._reserve)
                 self._limit = measured.limit
                 ceiling = measuring.ceiling_from(measured)
-            self._ledger = Ledger(ceiling)
+            made = Ledger(ceiling)
+            # Threads that come first together measure together; one step, no call: the first wins.
+            if self._ledger is None:
+                self._ledger = made
         return self._ledger
 
     def take_now(self) -> Permit | None:
@@ -201,7 +204,7 @@ class Counter:
         """Give up a ticket in whatever state: what it was lent goes back, the next is woken."""
         self._submit(partial(self._withdraw, ticket))
 
-    def look(self) -> float | None:
+    def look(self, turn: int) -> float | None:  # noqa: ARG002 - for those who look
         """Look after the line once; seconds until the next look, ``None`` when nobody waits.
 
         A bare counter has nothing to look after: see ``upkeep``.
@@ -257,20 +260,20 @@ class Counter:
             while (self._dirty or self._inbox) and self._lock.acquire(blocking=False):
                 try:
                     self._pumping = get_ident()
-                    starts_watch = self._work()
+                    start_watch = self._work()
                 finally:
                     self._pumping = 0
                     self._lock.release()
                 self._ring()
-                if starts_watch:
-                    self._watch.start()
+                if start_watch is not None:
+                    start_watch()
         except BaseException:
             # Ctrl-C may strike between getting the lock and the next line, or while letting it go.
             if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
                 self._lock.release()
             raise
 
-    def _work(self) -> bool:
+    def _work(self) -> Callable[[], None] | None:
         self.calm = self.quick = False
         self._dirty = False
         self._now_s = monotonic()
@@ -285,13 +288,12 @@ class Counter:
             self._all.discard(free.pop())
             self._made -= 1
         if ledger.waiting:
-            if not self._watch.running:
-                self._watch.running = True
-                return True
+            if not self._watch.is_running:
+                return self._watch.prepare()
         elif self._made <= ledger.capacity:
             self.calm = True
             self.quick = not self.pots and not self.is_tracing
-        return False
+        return None
 
     def _serve(self) -> None:
         ledger = self.ledger

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 from io import BufferedRandom, BufferedReader, BufferedWriter, FileIO, TextIOWrapper
+from os import fspath
 
 from fsworkers.graceful import table
 from fsworkers.graceful.budget import BUDGET
@@ -25,7 +26,7 @@ _builtin_open = io.open
 _close = FileIO.close
 _take_now = BUDGET.take_now
 _WARN_DEFAULT_ENCODING = sys.flags.warn_default_encoding
-_NEWLINES = frozenset({None, "", "\n", "\r", "\r\n"})
+_NEWLINES = (None, "", "\n", "\r", "\r\n")
 
 
 class CountedFileIO(FileIO):
@@ -100,12 +101,15 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
     if (
         plan is None
         or (buffering == 0 and plan[1])
-        or not (encoding is errors is newline is None or _is_text_layer(plan, newline))
+        or not isinstance(buffering, int)
+        or not (
+            encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
+        )
     ):
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
     permit = _take_now()
     if permit is None or file.__class__ is not str or opener is not None or not closefd:
-        raw = _open_slowly(permit, None, file, plan[0], closefd, opener)
+        raw = _open_slowly(permit, None, file, plan[0], closefd, opener, buffering)
     else:
         try:
             raw = CountedFileIO(file, plan[0])
@@ -113,7 +117,7 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
             if error.errno not in EXHAUSTED:
                 permit.give_back()
                 raise
-            raw = _open_slowly(permit, error, file, plan[0], closefd, opener)
+            raw = _open_slowly(permit, error, file, plan[0], closefd, opener, buffering)
         except BaseException:
             permit.give_back()
             raise
@@ -146,11 +150,16 @@ def open_with(
     if (
         plan is None
         or (buffering == 0 and plan[1])
-        or not (encoding is errors is newline is None or _is_text_layer(plan, newline))
+        or not isinstance(buffering, int)
+        or not (
+            encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
+        )
     ):
         opened = _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
         give_back(lent)
         return opened
+    if hasattr(file, "__fspath__"):
+        file = fspath(file)
     if opener is None:
         raw = CountedFileIO(file, plan[0], closefd)
         raw.permit = lent.pop()
@@ -175,8 +184,19 @@ def _warn_of_line_buffering() -> None:
     )
 
 
-def _is_text_layer(plan: tuple[str, bool, type[Any]], newline: str | None) -> bool:
-    return plan[1] and newline in _NEWLINES
+def _is_text_layer(
+    plan: tuple[str, bool, type[Any]],
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> bool:
+    """Whether these are for a text layer and of the right kinds, so that it can judge them."""
+    return (
+        plan[1]
+        and newline in _NEWLINES
+        and (encoding is None or encoding.__class__ is str)
+        and (errors is None or errors.__class__ is str)
+    )
 
 
 def _layers(
@@ -216,15 +236,20 @@ def _open_slowly(
     raw_mode: str,
     closefd: bool,
     opener: Any,
+    buffering: int,
 ) -> FileIO:
     """Open what has to wait, was refused, or is no plain path."""
     if permit is not None and refusal is None:
         permit.give_back()
     if isinstance(file, int):
-        return _adopt(file, raw_mode, closefd)
+        return _adopt(file, raw_mode, closefd, buffering)
+    if hasattr(file, "__fspath__"):
+        file = fspath(file)
+
+    kind = CountedFileIO if opener is None else _kind(buffering)
 
     def operation() -> CountedFileIO:
-        return CountedFileIO(file, raw_mode, closefd, opener)
+        return kind(file, raw_mode, closefd, opener)
 
     refused = None if permit is None or refusal is None else (permit, refusal)
     raw, lent = persist(operation, file, refused=refused, is_drawn_on=opener is not None)
@@ -249,11 +274,20 @@ def _settle(raw: CountedFileIO, lent: list[Lent]) -> None:
     give_back(lent)
 
 
-def _adopt(number: int, raw_mode: str, closefd: bool) -> FileIO:
+def _kind(buffering: int) -> type[CountedFileIO]:
+    """The raw file for a number that may be set not to block: patient below a buffer."""
+    if buffering == 0:
+        return CountedFileIO
+    from fsworkers.graceful.patient import PatientFileIO  # noqa: PLC0415 - rare, and loads more
+
+    return PatientFileIO
+
+
+def _adopt(number: int, raw_mode: str, closefd: bool, buffering: int) -> FileIO:
     """A file on an open number: it needs no permit, and closes with the one the number has."""
+    raw = _kind(buffering)(number, raw_mode, closefd)
     if not closefd:
-        return FileIO(number, raw_mode, closefd)
-    raw = CountedFileIO(number, raw_mode)
+        return raw
     lent = table.pop(number)
     if lent is not None:
         raw.permit = lent

@@ -8,6 +8,13 @@ from __future__ import annotations
 import os
 import sys
 
+# Taken before ``install`` can replace them: what measures must not wait for what it measures.
+builtin_open = open
+close = os.close
+listdir = os.listdir
+open_number = os.open
+scandir = os.scandir
+
 IS_LINUX = sys.platform == "linux"
 _OWN_DESCRIPTORS = "/proc/self/fd" if IS_LINUX else "/dev/fd"
 
@@ -19,7 +26,7 @@ def open_numbers() -> list[int] | None:
         proc_pid_fd(5); fd(4) on macOS.
     """
     try:
-        names = os.listdir(_OWN_DESCRIPTORS)
+        names = listdir(_OWN_DESCRIPTORS)
     except OSError:
         return None
     # The directory being listed is among them: the one number that is closed again by now.
@@ -53,7 +60,7 @@ def machine_files() -> tuple[int | None, int | None]:
     if not IS_LINUX:
         return None, None
     try:
-        with open("/proc/sys/fs/file-nr", "rb", buffering=0) as file:
+        with builtin_open("/proc/sys/fs/file-nr", "rb", buffering=0) as file:
             used, _unused, most = file.read(128).split()
     except (OSError, ValueError):
         return None, None

@@ -26,16 +26,19 @@ class Upkeep(Counter):
 
     __slots__ = ()
 
-    def look(self) -> float | None:
+    def look(self, turn: int) -> float | None:
         """Look after the line once, on the watch's thread.
+
+        Args:
+            turn: Which watch asks.
 
         Returns:
             Seconds until the next look; ``None`` when nobody waits any more.
         """
-        self._follow_limit()
+        self.follow_limit()
         table.sweep()
         answer: list[float | None] = []
-        self._submit(partial(self._look, answer))
+        self._submit(partial(self._look, answer, turn))
         return answer[0] if answer else GROW_S
 
     def held(self) -> dict[int, int]:
@@ -69,7 +72,8 @@ class Upkeep(Counter):
             return self._reserve
         return measuring.default_reserve(measuring.soft_limit())
 
-    def _follow_limit(self) -> None:
+    def follow_limit(self) -> None:
+        """Measure anew if the soft limit is not what it was."""
         if self._limit and measuring.soft_limit() != self._limit:
             measured = measuring.measure(self._reserve)
             self._limit = measured.limit
@@ -78,12 +82,13 @@ class Upkeep(Counter):
                 ceiling = min(ceiling, self._most)
             self._submit(partial(self._resize, ceiling))
 
-    def _look(self, answer: list[float | None]) -> None:
+    def _look(self, answer: list[float | None], turn: int) -> None:
         if answer:
             return  # interrupted and begun again
         ledger = self.ledger
-        if ledger.head() is None:
-            self._watch.running = False
+        if turn != self._watch.turn or ledger.head() is None:
+            if turn == self._watch.turn:
+                self._watch.end()
             answer.append(None)
             return
         wait_s = LOOK_S

@@ -11,10 +11,14 @@ from _thread import allocate_lock, start_new_thread
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
+from functools import partial
 from os import urandom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Lock
+
     from fsworkers.graceful.counter import Counter
 
 LOOK_S = 0.25
@@ -39,24 +43,31 @@ def backoff_s(streak: int, *, machine_wide: bool) -> float:
 
 
 class Watch:
-    """Looks after one budget's line; ends when nobody waits."""
+    """Looks after one budget's line; ends when nobody waits.
 
-    __slots__ = ("_alarm", "_budget", "running")
+    ``turn`` tells the one thread in charge from any that is late in ending: it changes, under the
+    budget's lock, whenever a new one is to begin.
+    """
 
-    def __init__(self, budget: Counter) -> None:
-        self._budget = ref(budget)
+    __slots__ = ("_alarm", "_counter", "is_running", "turn")
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = ref(counter)
         self._alarm = allocate_lock()
-        self.running = False
+        self.is_running = False
+        self.turn = 0
 
-    def start(self) -> None:
-        """Begin to look, unless it does already."""
-        self._alarm = allocate_lock()
-        self._alarm.acquire()
-        try:
-            start_new_thread(self._run, (self._alarm,))
-        except RuntimeError:
-            # No thread to be had now; whoever begins to wait next tries again.
-            self.running = False
+    def prepare(self) -> Callable[[], None]:
+        """Under the lock: settle that a thread is to begin; what begins it, outside the lock."""
+        self.is_running = True
+        self.turn += 1
+        self._alarm = alarm = allocate_lock()
+        alarm.acquire()
+        return partial(self._begin, alarm, self.turn)
+
+    def end(self) -> None:
+        """Under the lock: settle that there is nothing to look after any more."""
+        self.is_running = False
 
     def hurry(self) -> None:
         """Look sooner: the time to the next look has changed."""
@@ -65,13 +76,21 @@ class Watch:
         except RuntimeError:
             return  # it is awake already
 
-    def _run(self, alarm: object) -> None:
+    def _begin(self, alarm: Lock, turn: int) -> None:
+        try:
+            start_new_thread(self._run, (alarm, turn))
+        except RuntimeError:
+            # No thread to be had now; whoever begins to wait next tries again.
+            if self.turn == turn:
+                self.is_running = False
+
+    def _run(self, alarm: Lock, turn: int) -> None:
         while True:
-            budget = self._budget()
-            if budget is None:
+            counter = self._counter()
+            if counter is None:
                 return
-            wait_s = budget.look()
-            del budget
-            if wait_s is None or alarm is not self._alarm:
+            wait_s = counter.look(turn)
+            del counter
+            if wait_s is None or turn != self.turn:
                 return
-            self._alarm.acquire(timeout=wait_s)
+            alarm.acquire(timeout=wait_s)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import files
 from fsworkers.graceful.aio import threads
+from fsworkers.graceful.aio.crew import Strand, hop, transfers
 from fsworkers.graceful.aio.wrapped import (
     AiofilesContextManager,
     AsyncBufferedIOBase,
@@ -52,11 +53,11 @@ class _Closing:
 
     _file: Any
     _loop: asyncio.AbstractEventLoop
-    _executor: Any
+    _executor: Strand
 
     async def close(self) -> None:
         """Close the file after whatever it is still doing, and give the permit back."""
-        await threads.finish(self._loop.run_in_executor(self._executor, self._file.close))
+        await threads.finish(hop(self._executor, self._loop, self._file.close))
 
 
 class TextFile(_Closing, AsyncTextIOWrapper):
@@ -96,7 +97,7 @@ def wrap(
         wrapper = WrittenFile
     else:
         wrapper = ReadFile
-    return wrapper(file, loop=loop, executor=threads.Strand(executor))
+    return wrapper(file, loop=loop, executor=Strand(executor or transfers))
 
 
 def open(  # noqa: A001 - the drop-in's name is aiofiles'

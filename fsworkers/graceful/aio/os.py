@@ -10,6 +10,7 @@ import os as _os
 from typing import TYPE_CHECKING, Any, Self
 
 from fsworkers.graceful import os as graceful_os
+from fsworkers.graceful import system
 from fsworkers.graceful.aio import ospath as path
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.wrapping import wrap, wrap_opening
@@ -80,8 +81,6 @@ if hasattr(_os, "fdatasync"):
     fdatasync = wrap(_os.fdatasync)
     __all__ += ["fdatasync"]
 
-_scandir = _os.scandir
-
 
 class Entries(graceful_os.scandir):
     """Entries of a folder: a standard iterator, as aiofiles returns, and an asynchronous one."""
@@ -127,7 +126,7 @@ async def scandir(path: Any = ".", *, loop: Any = None, executor: Any = None) ->
     """
 
     def action(lent: list[Any]) -> Entries:
-        entries = Entries.holding(_scandir(path), lent[0])
+        entries = Entries.holding(system.scandir(path), lent[0])
         lent.clear()
         return entries
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fsworkers.graceful import tempfile
 from fsworkers.graceful.aio import threads
+from fsworkers.graceful.aio.crew import transfers
 from fsworkers.graceful.aio.files import Opening, wrap
 from fsworkers.graceful.aio.wrapped import AsyncSpooledTemporaryFile, AsyncTemporaryDirectory
 from fsworkers.graceful.pressure import draw_on, give_back
@@ -162,7 +163,7 @@ class SpooledFile(AsyncSpooledTemporaryFile):  # type: ignore[type-arg]  # str o
     async def close(self) -> None:
         """Close it; also when the task is cancelled."""
         loop = asyncio.get_running_loop()
-        executor = self._executor or threads.executors.transfers
+        executor = self._executor or transfers
         await threads.finish(loop.run_in_executor(executor, self._file.close))
 
     async def __aenter__(self) -> Self:

@@ -12,113 +12,21 @@ other's second.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections import deque
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from fsworkers.graceful.aio.crew import hop, opens, transfers
 from fsworkers.graceful.aio.lending import take, take_again, take_many
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
 
     from fsworkers.graceful.counter import Lent
 
 Result = TypeVar("Result")
-
-_THREADS = min(32, (os.cpu_count() or 1) + 4)
-
-
-class _Executors:
-    """Made when first used, and again in a forked child, which has none of the threads."""
-
-    def __init__(self) -> None:
-        self.renew()
-        os.register_at_fork(after_in_child=self.renew)
-
-    def renew(self) -> None:
-        self._opens: ThreadPoolExecutor | None = None
-        self._transfers: ThreadPoolExecutor | None = None
-
-    @property
-    def opens(self) -> ThreadPoolExecutor:
-        if self._opens is None:
-            self._opens = ThreadPoolExecutor(_THREADS, "graceful-open")
-        return self._opens
-
-    @property
-    def transfers(self) -> ThreadPoolExecutor:
-        if self._transfers is None:
-            self._transfers = ThreadPoolExecutor(_THREADS, "graceful-file")
-        return self._transfers
-
-
-executors = _Executors()
-
-
-class Strand(Executor):
-    """One file's operations, one after another, on the threads of another executor.
-
-    A read whose task was cancelled is still running when the file is closed: the close must come
-    after it, and without a thread that waits.
-    """
-
-    def __init__(self, threads: Executor | None) -> None:
-        self._threads = threads
-        self._waiting: deque[Callable[[], None]] = deque()
-        self._steps: list[None] = [None]
-
-    def submit(  # type: ignore[override]  # positional arguments only
-        self, fn: Callable[..., Result], /, *args: Any
-    ) -> Future[Result]:
-        """Run a call after those submitted before."""
-        future: Future[Result] = Future()
-        self._waiting.append(partial(_run, future, fn, args))
-        self._start()
-        return future
-
-    def _start(self) -> None:
-        """Send the next call to a thread, unless one of ours is there."""
-        if not self._waiting:
-            return
-        try:
-            self._steps.pop()
-        except IndexError:
-            return
-        threads = executors.transfers if self._threads is None else self._threads
-        try:
-            threads.submit(self._work)
-        except BaseException:
-            self._steps.append(None)
-            raise
-
-    def _work(self) -> None:
-        try:
-            while True:
-                try:
-                    call = self._waiting.popleft()
-                except IndexError:
-                    break
-                call()
-        finally:
-            self._steps.append(None)
-        # What was submitted after the last look and before the step was free again.
-        self._start()
-
-
-def _run(future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = fn(*args)
-    except BaseException as error:  # noqa: BLE001 - it is the caller's, and goes there
-        future.set_exception(error)
-    else:
-        future.set_result(result)
 
 
 class _Refusal:
@@ -177,7 +85,7 @@ class _Errand(Generic[Result]):
             self._start.pop()
         except IndexError:
             if self._home:
-                executors.transfers.submit(self._discard)
+                transfers.post(self._discard)
         else:
             give_back(self._lent)
 
@@ -220,7 +128,10 @@ async def bring(
     while True:
         errand = _Errand(action, lent)
         try:
-            await loop.run_in_executor(executor or executors.opens, errand)
+            if executor is None:
+                await hop(opens, loop, errand)
+            else:
+                await loop.run_in_executor(executor, errand)
         except BaseException:
             errand.forget()
             raise
@@ -266,7 +177,9 @@ async def run(
 ) -> Result:
     """Run a call that opens nothing on a thread."""
     loop = loop or asyncio.get_running_loop()
-    return await loop.run_in_executor(executor or executors.transfers, function)
+    if executor is None:
+        return await hop(transfers, loop, function)
+    return await loop.run_in_executor(executor, function)
 
 
 async def finish(future: asyncio.Future[Result]) -> Result:

@@ -9,7 +9,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fsworkers.graceful import glob as graceful_glob
-from fsworkers.graceful import shutil
+from fsworkers.graceful import shutil, system
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.wrapping import wrap_opening
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_open = open
 _READ = _os.O_RDONLY | getattr(_os, "O_CLOEXEC", 0)
 
 
@@ -39,7 +38,7 @@ async def read_text(
     """A whole file as text; line ends as ``open`` translates them."""
 
     def read() -> str:
-        with _open(path, encoding=encoding, errors=errors, newline=newline) as file:
+        with system.builtin_open(path, encoding=encoding, errors=errors, newline=newline) as file:
             return str(file.read())
 
     return await _in_one_hop(read, path, executor)
@@ -102,7 +101,7 @@ async def _in_one_hop(
 
 
 def _read(path: Any) -> bytes:
-    fd = _os.open(path, _READ)
+    fd = system.open_number(path, _READ)
     try:
         # One more than the size tells the end of a regular file in one call.
         chunks = [_os.read(fd, min(_os.fstat(fd).st_size, 1 << 30) + 1)]
@@ -112,18 +111,18 @@ def _read(path: Any) -> bytes:
             chunks.append(_os.read(fd, 1 << 20))
         return b"".join(chunks)
     finally:
-        _os.close(fd)
+        system.close(fd)
 
 
 def _write(path: Any, mode: str, data: Any, *, atomic: bool, **options: Any) -> int:
     if not atomic:
-        with _open(path, mode, **options) as file:
+        with system.builtin_open(path, mode, **options) as file:
             return int(file.write(data))
     target = _os.path.realpath(path)
     folder, name = _os.path.split(_os.fsdecode(target))
     beside = _os.path.join(folder, f".{name[:200]}.{token_hex(6)}")
     try:
-        with _open(beside, mode.replace("w", "x"), **options) as file:
+        with system.builtin_open(beside, mode.replace("w", "x"), **options) as file:
             written = int(file.write(data))
             file.flush()
             _os.fsync(file.fileno())

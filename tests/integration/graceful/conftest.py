@@ -6,9 +6,12 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREAMBLE = """
 import asyncio, contextlib, errno, gc, io, os, resource, sys, threading, time

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def can_trace() -> bool:
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.skipif(not can_trace(), reason="strace is not here or m
 
 
 def inject(path: Path, fault: str, call: str = "openat") -> tuple[str, ...]:
+    """The strace command that makes some calls on a path fail."""
     options = ["-e", f"trace={call}", "-e", f"inject={call}:{fault}"]
     return ("strace", "-qq", "-f", "-o", "/dev/null", "-P", str(path), *options)
 

@@ -7,10 +7,12 @@ from fsworkers.graceful.ledger import Ticket
 
 
 def ask(owner: int, count: int = 1, blocks: int = 0) -> Ticket:
+    """One in the line."""
     return Ticket(count, owner, None, lambda: None, blocks)
 
 
 def own_thread(owner: int) -> int:
+    """Each owner a thread of its own."""
     return abs(owner)
 
 

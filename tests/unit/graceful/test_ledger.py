@@ -19,6 +19,7 @@ from fsworkers.graceful.ledger import GONE, GRANTED, WAITING, Ledger, Ticket
 
 
 def ticket(count: int = 1, owner: int = 1) -> Ticket:
+    """One that is to stand in the line."""
     return Ticket(count, owner, f"file of {owner}", lambda: None)
 
 

@@ -1,0 +1,215 @@
+"""``graceful.open`` against the builtin, argument by argument."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import pathlib
+import warnings
+from pathlib import Path
+
+import pytest
+
+from fsworkers import graceful
+
+MODES = (
+    "r rb rt r+ rb+ r+b +br tr w wb w+ wb+ a ab a+ ab+ x xb x+ xt".split()  # noqa: SIM905 - legible
+)
+BAD = [
+    {"mode": "q"},
+    {"mode": ""},
+    {"mode": "rw"},
+    {"mode": "rr"},
+    {"mode": "rbt"},
+    {"mode": "b"},
+    {"mode": "rU"},
+    {"mode": 5},
+    {"mode": None},
+    {"mode": []},
+    {"mode": "rb", "encoding": "utf-8"},
+    {"mode": "rb", "errors": "strict"},
+    {"mode": "rb", "newline": "\n"},
+    {"mode": "r", "buffering": 0},
+    {"mode": "r", "newline": "x"},
+    {"mode": "r", "newline": 5},
+    {"mode": "r", "newline": []},
+    {"mode": "r", "encoding": "no such"},
+    {"mode": "r", "encoding": 5},
+    {"mode": "r", "errors": 5},
+    {"mode": "r", "buffering": "x"},
+    {"mode": "rb", "buffering": -5},
+    {"mode": "r", "closefd": False},
+    {"mode": "r", "opener": 5},
+    {"mode": "r", "opener": lambda name, flags: -1},
+    {"mode": "r", "opener": lambda name, flags: "x"},
+    {"file": 1.5},
+    {"file": None},
+    {"file": "with\0null"},
+    {"file": "/"},
+    {"file": "/missing/file"},
+    {"file": 987654},
+    {"file": -1},
+    {"file": ""},
+]
+
+
+def outcome(opener, arguments) -> tuple[type, str]:
+    """What an open comes to: its error's type and message."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with opener(**arguments) as file:
+                return type(file), repr(file.mode)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is compared
+        return type(error), str(error)
+
+
+@pytest.fixture(autouse=True)
+def _all_come_back():
+    before = graceful.statistics().lent
+    yield
+    assert graceful.statistics().lent == before
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("buffering", [-1, 1, 0, 512])
+def test_every_mode_is_as_the_builtin_has_it(tmp_path: Path, mode: str, buffering: int) -> None:
+    """Layers, mode, name, buffering and what can be done are the builtin's."""
+    seen: list[object] = []
+    for opener in (open, graceful.open):
+        path = tmp_path / "file"
+        path.unlink(missing_ok=True)
+        if "x" not in mode:
+            path.write_bytes(b"one\ntwo\n")
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                with opener(path, mode, buffering) as file:
+                    layers = [type(file)]
+                    if hasattr(file, "buffer"):
+                        layers.append(type(file.buffer))
+                    seen.append((
+                        layers if buffering else [],
+                        isinstance(file, io.FileIO),
+                        file.mode,
+                        file.name,
+                        file.readable(),
+                        file.writable(),
+                        getattr(file, "line_buffering", None),
+                        getattr(file, "encoding", None),
+                        file.tell(),
+                        file.read() if file.readable() else None,
+                        [(one.category, str(one.message), one.filename) for one in caught],
+                    ))  # fmt: skip
+        except ValueError as error:
+            seen.append(str(error))
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=str)
+def test_a_mistake_is_told_in_the_builtins_words(
+    tmp_path: Path, arguments: dict[str, object]
+) -> None:
+    """The same error, of the same type, with the same message."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    arguments = {"file": str(path), **arguments}
+    assert outcome(graceful.open, arguments) == outcome(open, arguments)
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", b"bytes", pathlib.Path("path"), os.fsdecode(b"not\xffutf8"), b"\xfe\xff"]
+)
+def test_any_kind_of_name(tmp_path: Path, name, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text, bytes, path objects, names that are no UTF-8."""
+    monkeypatch.chdir(tmp_path)
+    with graceful.open(name, "w") as file:
+        file.write("here")
+    with open(name) as file:
+        assert file.read() == "here"
+
+
+def test_append_and_update_keep_their_positions(tmp_path: Path) -> None:
+    """Text append with update starts at the end and may seek."""
+    path = tmp_path / "file"
+    path.write_text("begun ")
+    with graceful.open(path, "a+") as file:
+        assert file.tell() == 6
+        file.write("ended")
+        file.seek(0)
+        assert file.read() == "begun ended"
+
+
+def test_a_file_on_a_number_closes_it_or_not(tmp_path: Path) -> None:
+    """``closefd`` decides, and neither takes a permit for what is open already."""
+    fd = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    with graceful.open(fd, "w", closefd=False) as file:
+        file.write("x")
+        assert graceful.statistics().lent == 0
+    os.fstat(fd)
+    graceful.open(fd, "rb").close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+def test_a_number_with_a_permit_hands_it_to_the_file(tmp_path: Path) -> None:
+    """``os.open`` counts, ``fdopen`` takes over, close gives back once."""
+    fd = graceful.os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    assert graceful.statistics().lent == 1
+    file = graceful.os.fdopen(fd, "wb")
+    assert graceful.statistics().lent == 1
+    file.close()
+    file.close()
+    assert graceful.statistics().lent == 0
+
+
+def test_a_number_closed_behind_our_back_comes_back_with_its_number(tmp_path: Path) -> None:
+    """When the kernel hands the number out again, the old permit is given back."""
+    fd = graceful.os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    os.close(fd)
+    again = graceful.os.open(tmp_path / "file", os.O_RDWR)
+    assert again == fd
+    assert graceful.statistics().lent == 1
+    graceful.os.close(again)
+
+
+def test_an_opener_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """Its own exception passes and the permit goes back."""
+
+    def opener(name: str, flags: int) -> int:
+        raise LookupError(name)
+
+    with pytest.raises(LookupError):
+        graceful.open("name", opener=opener)
+
+
+def test_an_opener_that_is_graceful_itself_counts_once(tmp_path: Path) -> None:
+    """The descriptor it opened is the file's one."""
+    graceful.configure(max_open_files=1)
+    try:
+        with graceful.open(tmp_path / "file", "w", opener=graceful.os.open):
+            assert graceful.statistics().lent == 1
+    finally:
+        graceful.configure()
+
+
+def test_the_signature_is_the_builtins() -> None:
+    """Names, order and defaults."""
+    ours = inspect.signature(graceful.open).parameters
+    builtins = inspect.signature(open).parameters
+    assert list(ours) == list(builtins)
+    assert [one.default for one in ours.values()] == [one.default for one in builtins.values()]
+
+
+def test_detaching_keeps_the_permit_with_the_raw_file(tmp_path: Path) -> None:
+    """What holds the descriptor holds the permit."""
+    (tmp_path / "file").write_text("x")
+    raw = graceful.open(tmp_path / "file").detach().detach()
+    assert graceful.statistics().lent == 1
+    raw.close()
+
+
+def test_limits_and_statistics_agree() -> None:
+    """The budget shown is the one that is lent."""
+    assert graceful.limits().budget == graceful.statistics().capacity
