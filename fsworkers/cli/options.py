@@ -81,6 +81,7 @@ Retries = Annotated[
 Timeout = Annotated[
     float | None, typer.Option("--timeout", help="Longest time of one attempt in seconds.")
 ]
+NoInstall = Annotated[bool, typer.Option("--no-install", help="Leave open() and the like as they are in the workers.")]
 Output = Annotated[
     Path | None,
     typer.Option(

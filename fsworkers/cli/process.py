@@ -53,6 +53,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     nul: options.Nul = False,
     retries: options.Retries = 0,
     timeout: options.Timeout = None,
+    no_install: options.NoInstall = False,
     output: options.Output = None,
     summary: options.Summary = None,
     keep_order: options.KeepOrder = False,
@@ -72,6 +73,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
         max_open_files=max_open_files,
         timeout=timeout,
         retries=retries,
+        install=not no_install,
     )
     try:
         filters = ScanOptions(

@@ -28,7 +28,7 @@ class GracefulError(FsworkersError):
     """Whatever the descriptor layer itself has to say; the kernel's errors pass as they are."""
 
 
-class BudgetTooSmall(GracefulError, ValueError):  # noqa: N818 - names what happened
+class BudgetTooSmall(GracefulError, ValueError):
     """More descriptors were asked for at one moment than the budget will ever lend.
 
     Attributes:
@@ -45,7 +45,7 @@ class BudgetTooSmall(GracefulError, ValueError):  # noqa: N818 - names what happ
         )
 
 
-class BudgetTimeout(GracefulError, TimeoutError):  # noqa: N818 - names what happened
+class BudgetTimeout(GracefulError, TimeoutError):
     """No descriptor came free within the longest wait that was allowed; nothing was lent.
 
     Attributes:
@@ -71,7 +71,7 @@ class BudgetTimeout(GracefulError, TimeoutError):  # noqa: N818 - names what hap
         )
 
 
-class DescriptorDeadlock(GracefulError, OSError):  # noqa: N818 - names what happened
+class DescriptorDeadlock(GracefulError, OSError):
     """Everyone who holds descriptors waits for more: this operation was ended to free the others.
 
     Close what is held and try again, or ask for all at once with ``graceful.reserve``.
@@ -101,7 +101,7 @@ class DescriptorDeadlock(GracefulError, OSError):  # noqa: N818 - names what hap
         )
 
 
-class TooFewDescriptors(GracefulError, OSError):  # noqa: N818 - names what happened
+class TooFewDescriptors(GracefulError, OSError):
     """So few descriptors are free that the layer refuses to start.
 
     Attributes:

@@ -63,6 +63,8 @@ class Pool(Executor):
         timeout: Longest time of one attempt in seconds. An attempt that takes longer is ended
             together with its worker, and its outcome is ``timed_out``; no other job is touched.
         retries: Further attempts of a job after a time-out or a failure that may pass.
+        install: Whether ``open``, ``tempfile``, ``subprocess``, ``socket`` and the like
+            wait for descriptors in the workers, so that third-party code is graceful as well.
         ready_timeout: Seconds in which a worker must get ready.
         grace: Seconds without a sign of life after which a worker counts as hung.
 
@@ -78,6 +80,7 @@ class Pool(Executor):
         max_open_files: int | None = None,
         timeout: float | None = None,
         retries: int = 0,
+        install: bool = True,
         ready_timeout: float | None = None,
         grace: float = 30.0,
     ) -> None:
@@ -87,6 +90,7 @@ class Pool(Executor):
             max_open_files=max_open_files,
             timeout=timeout,
             retries=retries,
+            install=install,
             ready_timeout=ready_timeout,
             grace=grace,
         )
@@ -262,7 +266,14 @@ class Pool(Executor):
         self, fn: Callable[..., Any], *, is_coroutine: bool, wants_size: bool = False
     ) -> wire.Task:
         slots = slots_of(self._settings.slots, is_coroutine=is_coroutine)
-        return wire.Task(next(self._run_ids), pickle_function(fn), is_coroutine, slots, wants_size)
+        return wire.Task(
+            run=next(self._run_ids),
+            function=pickle_function(fn),
+            is_coroutine=is_coroutine,
+            slots=slots,
+            wants_size=wants_size,
+            wants_install=self._settings.install and not getattr(fn, "is_graceful", False),
+        )
 
     def _running_master(self) -> Master:
         if os.getpid() != self._pid:

@@ -12,6 +12,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fsworkers import graceful
 from fsworkers.errors import Skip, UnpicklableTask
 from fsworkers.pool.actions import Failure, Row
 from fsworkers.pool.payload import Packed, pack, pickle_value, unpack
@@ -82,13 +83,15 @@ def pickle_function(function: Callable[..., Any]) -> bytes:
 
 
 def load_task(task: Task) -> TaskFunction:
-    """Make a task function callable in this worker.
+    """Make a task function callable in this worker; the descriptor layer is put below it first.
 
     Raises:
         Exception: Whatever importing the function's module raises.
     """
     import pickle  # noqa: PLC0415  (loaded long since, through the wire)
 
+    if task.wants_install:
+        graceful.install()
     function = pickle.loads(task.function)
     is_measuring = getattr(function, "is_measuring", False)
     return TaskFunction(function, task.is_coroutine, task.slots, is_measuring, task.wants_size)

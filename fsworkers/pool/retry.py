@@ -6,6 +6,8 @@ import errno
 from functools import cache
 from typing import TYPE_CHECKING
 
+from fsworkers.graceful.errors import DescriptorDeadlock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,9 @@ STARVED_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def is_starved(error: BaseException) -> bool:
-    """Whether a descriptor ran out, which is no fault of the job."""
+    """Whether descriptors ran out, or jobs waited for each other's: no fault of the job."""
+    if isinstance(error, DescriptorDeadlock):
+        return True
     return isinstance(error, OSError) and error.errno in STARVED_ERRNOS
 
 

@@ -22,6 +22,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
         max_open_files: Descriptors each worker may lend; ``None`` for what its limit leaves.
         timeout: Longest time of one attempt in seconds; ``None`` for no bound.
         retries: Further attempts after a transient failure or a time-out.
+        install: Whether other libraries' file operations in the workers wait for descriptors too.
         ready_timeout: Seconds in which a worker must get ready; ``None`` for 10 and a bit each.
         grace: Seconds without a sign of life after which a worker counts as hung.
 
@@ -34,6 +35,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     max_open_files: int | None = None
     timeout: float | None = None
     retries: int = 0
+    install: bool = True
     ready_timeout: float | None = None
     grace: float = 30.0
 

@@ -35,6 +35,7 @@ class Task(NamedTuple):
         is_coroutine: Whether it runs in the event loop.
         slots: Jobs in progress at one time.
         wants_size: Whether outcomes tell the size of the file that the item names.
+        wants_install: Whether ``open`` and the like are to wait for descriptors in this worker.
     """
 
     run: int
@@ -42,6 +43,7 @@ class Task(NamedTuple):
     is_coroutine: bool
     slots: int
     wants_size: bool = False
+    wants_install: bool = False
 
 
 class Forget(NamedTuple):

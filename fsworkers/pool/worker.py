@@ -26,8 +26,9 @@ def main() -> None:
     lifeline = take_lifeline()
     config = read_config(lifeline)
     sys.path[:] = config.sys_path
-    graceful.configure(max_open_files=config.max_open_files)
     courier = Courier(config, lifeline, descriptors)
+    # Only now are the sockets there that the budget must leave alone.
+    graceful.configure(max_open_files=config.max_open_files)
     courier.start()
     Slots(courier.backlog).run()
     courier.finish()

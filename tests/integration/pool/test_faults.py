@@ -259,7 +259,8 @@ def test_caller_out_of_descriptors_loses_nothing() -> None:
         from fsworkers import Pool
         with Pool(2) as pool:
             outcomes, hoard = [], []
-            for outcome in pool.map(lambda n: __import__("threading").Event().wait(0.002), range(400)):
+            wait = lambda _: __import__("threading").Event().wait(0.002)
+            for outcome in pool.map(wait, range(400)):
                 outcomes.append(outcome.status)
                 if len(outcomes) == 20:
                     try:

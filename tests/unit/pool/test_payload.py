@@ -16,9 +16,8 @@ from fsworkers.pool.payload import Packed, pack, unpack
 from fsworkers.pool.retry import delay_s, is_starved, is_transient
 from fsworkers.pool.settings import PoolSettings
 
-plain = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
-)
+numbers = st.booleans() | st.integers() | st.floats(allow_nan=False)
+plain = st.none() | numbers | st.text() | st.binary()
 
 
 @given(st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
