@@ -276,20 +276,18 @@ class Counter:
             while (self._dirty or self._inbox) and self._lock.acquire(blocking=False):
                 try:
                     self._pumping = get_ident()
-                    start_watch = self._work()
+                    self._work()
                 finally:
                     self._pumping = 0
                     self._lock.release()
                 self._ring()
-                if start_watch is not None:
-                    start_watch()
         except BaseException:
             # Ctrl-C may strike between getting the lock and the next line, or while letting it go.
             if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
                 self._lock.release()
             raise
 
-    def _work(self) -> Callable[[], None] | None:
+    def _work(self) -> None:
         self.calm = self.quick = False
         self._dirty = False
         self._now_s = monotonic()
@@ -305,11 +303,10 @@ class Counter:
             self._made -= 1
         if ledger.waiting:
             if not self._watch.is_running:
-                return self._watch.prepare()
+                self._watch.begin()
         elif self._made <= ledger.capacity:
             self.calm = True
             self.quick = not self.pots and not self.is_tracing
-        return None
 
     def _serve(self) -> None:
         ledger = self.ledger

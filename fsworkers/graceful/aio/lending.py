@@ -64,7 +64,7 @@ async def take_again(
     return await _line_up(len(permits), label, wait_s, budget, post)
 
 
-async def _line_up(
+async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
     count: int,
     label: object,
     wait_s: float | None,
