@@ -317,8 +317,9 @@ class Counter:
                 self.free.extend(permits)
                 return
             head.permits = permits
-            ledger.grant(head, self._now_s)
+            # Noted first: an interrupt in between must not leave it served and asleep.
             self._bells[id(head)] = head
+            ledger.grant(head, self._now_s)
 
     def _gather(self, count: int, owner: int) -> list[Permit]:
         permits: list[Permit] = []
@@ -345,6 +346,8 @@ class Counter:
         # A ticket leaves only after it was woken: if Ctrl-C strikes in between, the next to come
         # by, at the latest the watch, wakes it again.
         for ticket in tuple(self._bells.values()):
+            if ticket.state == WAITING:
+                continue
             is_there = ticket.wake()
             self._bells.pop(id(ticket), None)
             if is_there is False:
