@@ -167,7 +167,8 @@ class Budget(Upkeep):
     def _ticket(self, count: int, label: object) -> tuple[Ticket, Lock]:
         bell = Lock()
         bell.acquire()
-        return Ticket(count, owners.identify(), label, bell.release, blocks=get_ident()), bell
+        wake = partial(_release, bell)
+        return Ticket(count, owners.identify(), label, wake, blocks=get_ident()), bell
 
     def _wait(self, ticket: Ticket, bell: Lock, wait_s: float | None) -> list[Permit]:
         if ticket.state == GRANTED:
@@ -185,6 +186,14 @@ class Budget(Upkeep):
             self.abandon(ticket)
             raise self.timeout_of(ticket, monotonic() - begun_s)
         return ticket.permits
+
+
+def _release(bell: Lock) -> None:
+    """Wake a thread; it may have been woken before."""
+    try:
+        bell.release()
+    except RuntimeError:
+        return
 
 
 def calls(depth: int = 8) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ included:
 
 from __future__ import annotations
 
+# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
+from _weakref import ref
 from collections import deque
 from functools import partial
 from threading import RLock, get_ident
@@ -54,7 +56,7 @@ class Permit:
         trace: Where it was taken, while tracing is on.
     """
 
-    __slots__ = ("budget", "owner", "trace")
+    __slots__ = ("__weakref__", "budget", "owner", "trace")
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
@@ -72,6 +74,12 @@ class Permit:
     def real(self) -> Permit:
         """The permit itself: see ``Lent``."""
         return self
+
+    def __del__(self) -> None:
+        # Lost while lent: an exception from outside (Ctrl-C, a signal handler's) struck between
+        # two lines, before whoever was to hold it did.
+        if self.owner:
+            self.budget.regain(self)
 
 
 class Counter:
@@ -139,9 +147,9 @@ class Counter:
         self._dirty = False
         self._now_s = 0.0
         self._inbox: deque[Callable[[], object]] = deque()
-        self._bells: deque[Ticket] = deque()
+        self._bells: dict[int, Ticket] = {}
         self._ledger: Ledger | None = None
-        self._all: set[Permit] = set()
+        self._all: dict[int, ref[Permit]] = {}
         self._returns = 0
         self._stall = Stall()
         self._next_try_s = 0.0
@@ -211,6 +219,14 @@ class Counter:
         """
         return None
 
+    def regain(self, lost: Permit) -> None:
+        """Put a new permit in the place of one that nobody holds any more."""
+        self._all.pop(id(lost), None)
+        # Not by the class's name: at the interpreter's end that may be gone before us.
+        permit = type(lost)(lost.budget)
+        self._all[id(permit)] = ref(permit)
+        permit.give_back()
+
     def collect(self) -> None:
         """Look at what came back to ``free`` and serve the line with it."""
         self._returns += 1
@@ -260,20 +276,18 @@ class Counter:
             while (self._dirty or self._inbox) and self._lock.acquire(blocking=False):
                 try:
                     self._pumping = get_ident()
-                    start_watch = self._work()
+                    self._work()
                 finally:
                     self._pumping = 0
                     self._lock.release()
                 self._ring()
-                if start_watch is not None:
-                    start_watch()
         except BaseException:
             # Ctrl-C may strike between getting the lock and the next line, or while letting it go.
             if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
                 self._lock.release()
             raise
 
-    def _work(self) -> Callable[[], None] | None:
+    def _work(self) -> None:
         self.calm = self.quick = False
         self._dirty = False
         self._now_s = monotonic()
@@ -285,15 +299,14 @@ class Counter:
         free = self.free
         most = ledger.capacity + ledger.loan
         while self._made > most and free:
-            self._all.discard(free.pop())
+            del self._all[id(free.pop())]
             self._made -= 1
         if ledger.waiting:
             if not self._watch.is_running:
-                return self._watch.prepare()
+                self._watch.begin()
         elif self._made <= ledger.capacity:
             self.calm = True
             self.quick = not self.pots and not self.is_tracing
-        return None
 
     def _serve(self) -> None:
         ledger = self.ledger
@@ -304,8 +317,9 @@ class Counter:
                 self.free.extend(permits)
                 return
             head.permits = permits
+            # Noted first: an interrupt in between must not leave it served and asleep.
+            self._bells[id(head)] = head
             ledger.grant(head, self._now_s)
-            self._bells.append(head)
 
     def _gather(self, count: int, owner: int) -> list[Permit]:
         permits: list[Permit] = []
@@ -323,20 +337,20 @@ class Counter:
     def _make(self, owner: int) -> Permit:
         permit = Permit(self)  # type: ignore[arg-type]  # every counter is a Budget's
         permit.owner = owner
-        self._all.add(permit)
+        self._all[id(permit)] = ref(permit)
         self._made += 1
         self._peak = max(self._peak, self._made)
         return permit
 
     def _ring(self) -> None:
-        while self._bells:
-            try:
-                ticket = self._bells.popleft()
-            except IndexError:
-                return
-            try:
-                ticket.wake()
-            except RuntimeError:
+        # A ticket leaves only after it was woken: if Ctrl-C strikes in between, the next to come
+        # by, at the latest the watch, wakes it again.
+        for ticket in tuple(self._bells.values()):
+            if ticket.state == WAITING:
+                continue
+            is_there = ticket.wake()
+            self._bells.pop(id(ticket), None)
+            if is_there is False:
                 # Its event loop was closed: nobody will come for the permits.
                 self._inbox.append(partial(self._withdraw, ticket))
 
@@ -348,7 +362,7 @@ class Counter:
         except BudgetTooSmall as error:
             # The budget has shrunk since it was asked for.
             ticket.error = error
-            self._bells.append(ticket)
+            self._bells[id(ticket)] = ticket
 
     def _withdraw(self, ticket: Ticket) -> None:
         if ticket.state == WAITING:
@@ -374,4 +388,5 @@ class Counter:
         self.pots += change
 
     def _resize(self, capacity: int) -> None:
-        self._bells.extend(self.ledger.resize(capacity, self._now_s))
+        for ticket in self.ledger.resize(capacity, self._now_s):
+            self._bells[id(ticket)] = ticket

@@ -39,7 +39,8 @@ class Ticket:
         since_s: When it began to wait.
         permits: What it was lent, once ``GRANTED``.
         error: Why it failed, when ``GONE`` by the ledger's decision.
-        wake: Called once, outside any lock, when ``GRANTED`` or failed.
+        wake: Called outside any lock when ``GRANTED`` or failed, sometimes more than once;
+            ``False`` says that nobody is there any more.
         blocks: The thread that can do nothing else while this one waits, or 0.
     """
 

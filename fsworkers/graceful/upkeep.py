@@ -18,6 +18,7 @@ from fsworkers.graceful.watch import GROW_S, LOOK_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fsworkers.graceful.counter import Permit
     from fsworkers.graceful.ledger import Ledger, Ticket
 
 
@@ -41,10 +42,15 @@ class Upkeep(Counter):
         self._submit(partial(self._look, answer, turn))
         return answer[0] if answer else GROW_S
 
+    def _permits(self) -> list[Permit]:
+        """All there are, lent or not."""
+        found = [one() for one in tuple(self._all.values())]
+        return [permit for permit in found if permit is not None]
+
     def held(self) -> dict[int, int]:
         """Descriptors lent now, by owner."""
         counts: dict[int, int] = {}
-        for permit in tuple(self._all):
+        for permit in self._permits():
             if permit.owner:
                 counts[permit.owner] = counts.get(permit.owner, 0) + 1
         return counts
@@ -52,7 +58,7 @@ class Upkeep(Counter):
     def holders(self) -> tuple[Holder, ...]:
         """Who holds descriptors, the largest first; with tracing on, where each was taken."""
         traces: dict[int, list[tuple[str, ...]]] = {}
-        for permit in tuple(self._all):
+        for permit in self._permits():
             if permit.owner:
                 traces.setdefault(permit.owner, []).append(permit.trace)
         found = [
@@ -86,12 +92,15 @@ class Upkeep(Counter):
         if answer:
             return  # interrupted and begun again
         ledger = self.ledger
-        if turn != self._watch.turn or ledger.head() is None:
+        if turn != self._watch.turn or (ledger.head() is None and not self._bells):
             if turn == self._watch.turn:
                 self._watch.end()
             answer.append(None)
             return
         wait_s = LOOK_S
+        if ledger.head() is None:
+            answer.append(wait_s)
+            return
         if ledger.capacity < ledger.ceiling:
             if self._now_s >= self._next_try_s:
                 ledger.grow(self.lent)
@@ -139,7 +148,7 @@ class Upkeep(Counter):
         )
         ledger.deadlocks += 1
         ledger.fail(youngest, error, self._now_s)
-        self._bells.append(youngest)
+        self._bells[id(youngest)] = youngest
 
     def _reserve_to_lend(self) -> int:
         """How much of the reserve may end a deadlock: half; nothing where none was measured."""

@@ -11,12 +11,10 @@ from _thread import allocate_lock, start_new_thread
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
-from functools import partial
 from os import urandom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from threading import Lock
 
     from fsworkers.graceful.counter import Counter
@@ -57,13 +55,18 @@ class Watch:
         self.is_running = False
         self.turn = 0
 
-    def prepare(self) -> Callable[[], None]:
-        """Under the lock: settle that a thread is to begin; what begins it, outside the lock."""
-        self.is_running = True
-        self.turn += 1
-        self._alarm = alarm = allocate_lock()
+    def begin(self) -> None:
+        """Under the lock: begin to look. Interrupted in here, it is begun again: that harms not."""
+        turn = self.turn + 1
+        alarm = allocate_lock()
         alarm.acquire()
-        return partial(self._begin, alarm, self.turn)
+        self._alarm = alarm
+        self.turn = turn
+        try:
+            start_new_thread(self._run, (alarm, turn))
+        except RuntimeError:
+            return  # no thread to be had now; whoever begins to wait next tries again
+        self.is_running = True
 
     def end(self) -> None:
         """Under the lock: settle that there is nothing to look after any more."""
@@ -75,14 +78,6 @@ class Watch:
             self._alarm.release()
         except RuntimeError:
             return  # it is awake already
-
-    def _begin(self, alarm: Lock, turn: int) -> None:
-        try:
-            start_new_thread(self._run, (alarm, turn))
-        except RuntimeError:
-            # No thread to be had now; whoever begins to wait next tries again.
-            if self.turn == turn:
-                self.is_running = False
 
     def _run(self, alarm: Lock, turn: int) -> None:
         while True:

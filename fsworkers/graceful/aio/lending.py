@@ -64,7 +64,7 @@ async def take_again(
     return await _line_up(len(permits), label, wait_s, budget, post)
 
 
-async def _line_up(
+async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
     count: int,
     label: object,
     wait_s: float | None,
@@ -78,8 +78,12 @@ async def _line_up(
         if not served.done():
             served.set_result(None)
 
-    def wake() -> None:
-        loop.call_soon_threadsafe(notice)
+    def wake() -> bool:
+        try:
+            loop.call_soon_threadsafe(notice)
+        except RuntimeError:
+            return False  # the loop was closed
+        return True
 
     ticket = Ticket(count, current_owner(), label, wake)
     begun_s = loop.time()
