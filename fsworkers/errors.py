@@ -5,14 +5,26 @@ The descriptor layer's own errors are defined beside it (it stands alone) and sh
 
 from __future__ import annotations
 
-from fsworkers.graceful.errors import FsworkersError
+from fsworkers.graceful.errors import (
+    BudgetTimeout,
+    BudgetTooSmall,
+    DescriptorDeadlock,
+    FsworkersError,
+    GracefulError,
+    TooFewDescriptors,
+)
 
 __all__ = [
     "BadOption",
     "BadSetting",
+    "BudgetTimeout",
+    "BudgetTooSmall",
+    "DescriptorDeadlock",
     "FsworkersError",
+    "GracefulError",
     "MissingExtra",
     "PoolClosed",
+    "PoolDoesNotFit",
     "RemoteError",
     "Skip",
     "TaskLoadError",
@@ -100,7 +112,7 @@ class WorkerStartError(FsworkersError, RuntimeError):
         super().__init__(f"{reason}{said}")
 
 
-class TooFewDescriptors(FsworkersError, OSError):
+class PoolDoesNotFit(FsworkersError, OSError):
     """The descriptor limit leaves no room for what was asked."""
 
     def __init__(self, purpose: str, needed: int, free: int) -> None:

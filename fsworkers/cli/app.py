@@ -15,7 +15,7 @@ from fsworkers.cli.exits import INTERNAL, INTERRUPTED, USAGE, complain
 from fsworkers.cli.limits import limits
 from fsworkers.cli.process import process
 from fsworkers.cli.tasks import tasks
-from fsworkers.errors import FsworkersError, TooFewDescriptors, WorkerStartError
+from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError
 from fsworkers.sinks.errors import OutputFailed
 
 app = typer.Typer(
@@ -68,7 +68,7 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (OutputFailed, TooFewDescriptors, WorkerStartError) as error:
+    except (OutputFailed, PoolDoesNotFit, WorkerStartError) as error:
         complain(str(error))
         return INTERNAL
     except FsworkersError as error:

@@ -112,7 +112,7 @@ class Pool(Executor):
         """Start the workers, if they are not running yet. Nobody need call it: first use does.
 
         Raises:
-            TooFewDescriptors: The limit of this process leaves no room for a pool.
+            PoolDoesNotFit: The limit of this process leaves no room for a pool.
             PoolClosed: It has been shut down.
         """
         self._running_master()

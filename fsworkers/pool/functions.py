@@ -90,6 +90,11 @@ def load_task(task: Task) -> TaskFunction:
     """
     import pickle  # noqa: PLC0415  (loaded long since, through the wire)
 
+    if task.is_coroutine:
+        # The layer patches asyncio only where it is loaded, and tells tasks apart only with aio.
+        import asyncio  # noqa: F401, PLC0415
+
+        from fsworkers.graceful import aio  # noqa: F401, PLC0415
     if task.wants_install:
         graceful.install()
     function = pickle.loads(task.function)

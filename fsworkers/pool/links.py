@@ -14,7 +14,7 @@ from typing import Any
 
 import zmq
 
-from fsworkers.errors import TooFewDescriptors
+from fsworkers.errors import PoolDoesNotFit
 from fsworkers.pool import wire
 
 CONTEXT_DESCRIPTORS = 12
@@ -35,12 +35,12 @@ class Links:
     """The private directory, and the sockets in it.
 
     Raises:
-        TooFewDescriptors: There is no room for a ZeroMQ context.
+        PoolDoesNotFit: There is no room for a ZeroMQ context.
     """
 
     def __init__(self) -> None:
         if not has_free_descriptors(CONTEXT_DESCRIPTORS):
-            raise TooFewDescriptors("a pool", CONTEXT_DESCRIPTORS, count_free(CONTEXT_DESCRIPTORS))
+            raise PoolDoesNotFit("a pool", CONTEXT_DESCRIPTORS, count_free(CONTEXT_DESCRIPTORS))
         # mkdtemp makes it 0700. An ipc address holds 107 bytes, whatever TMPDIR is set to.
         parent = tempfile.gettempdir()
         self.directory = tempfile.mkdtemp(

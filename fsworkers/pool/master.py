@@ -51,7 +51,7 @@ class Master(threading.Thread):
         worker_count: How many workers to keep.
 
     Raises:
-        TooFewDescriptors: There is no room for the sockets.
+        PoolDoesNotFit: There is no room for the sockets.
     """
 
     def __init__(self, settings: PoolSettings, worker_count: int) -> None:

@@ -6,7 +6,7 @@ import errno
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fsworkers.graceful.errors import DescriptorDeadlock
+from fsworkers.graceful.errors import DescriptorDeadlock, TooFewDescriptors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,8 @@ STARVED_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
 
 def is_starved(error: BaseException) -> bool:
     """Whether descriptors ran out, or jobs waited for each other's: no fault of the job."""
+    if isinstance(error, TooFewDescriptors):
+        return False  # the layer itself can't work under this limit
     if isinstance(error, DescriptorDeadlock):
         return True
     return isinstance(error, OSError) and error.errno in STARVED_ERRNOS

@@ -291,7 +291,7 @@ def test_too_low_a_limit_is_refused() -> None:
         except OSError as error:
             print(type(error).__name__, error)
     """)
-    assert done.stdout.startswith("TooFewDescriptors a pool needs")
+    assert done.stdout.startswith("PoolDoesNotFit a pool needs")
     assert done.returncode == 0
 
 
