@@ -81,6 +81,9 @@ class Stall:
     CONFIRM_S = 0.3
     """How long nothing must have moved before the first step."""
 
+    CONFIRM_REFUSED_S = 1.5
+    """The same while the kernel refuses: other code may close something of its own meanwhile."""
+
     AGAIN_S = 0.02
     """And before each further step of the same jam."""
 
@@ -102,9 +105,15 @@ class Stall:
         self._since_s = now_s
         return not self.is_jam(now_s)
 
-    def is_confirmed(self, now_s: float) -> bool:
-        """Report that the line is stuck, and learn whether to act now."""
-        if now_s - self._since_s < (self.AGAIN_S if self.is_jam(now_s) else self.CONFIRM_S):
+    def is_confirmed(self, now_s: float, *, is_refused: bool = False) -> bool:
+        """Report that the line is stuck, and learn whether to act now.
+
+        Args:
+            now_s: The time.
+            is_refused: Whether it is the kernel that refuses, and not the budget.
+        """
+        confirm_s = self.CONFIRM_REFUSED_S if is_refused else self.CONFIRM_S
+        if now_s - self._since_s < (self.AGAIN_S if self.is_jam(now_s) else confirm_s):
             return False
         self._acted_s = now_s
         self._since_s = now_s

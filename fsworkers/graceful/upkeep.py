@@ -116,11 +116,13 @@ class Upkeep(Counter):
         Returns:
             Whether the line is stuck, as far as one look can tell.
         """
-        if self._stall.has_moved((ledger.served, self._returns), self._now_s):
+        # What was served and refused by the kernel has not moved, nor is there anything to spare.
+        is_refused = ledger.streak > 0
+        if self._stall.has_moved((ledger.served - ledger.refused, self._returns), self._now_s):
             return False
         waiting = ledger.in_line()
         held = self.held()
-        spare = ledger.capacity + ledger.loan - self.lent
+        spare = 0 if is_refused else ledger.capacity + ledger.loan - self.lent
         blocked = holding.blocked_owners(waiting, held, owners.thread_of)
         above: dict[int, frozenset[int]] = {}
         if not holding.is_stuck(waiting, held, blocked, spare):
@@ -128,7 +130,7 @@ class Upkeep(Counter):
             blocked |= held.keys() & frozenset().union(*above.values())
             if not holding.is_stuck(waiting, held, blocked, spare):
                 return False
-        if self._stall.is_confirmed(self._now_s):
+        if self._stall.is_confirmed(self._now_s, is_refused=is_refused):
             self._break(ledger, holding.ring(waiting, blocked, owners.thread_of, above), waiting)
         return True
 

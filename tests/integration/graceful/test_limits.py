@@ -371,3 +371,21 @@ heavy = {"aiofiles", "asyncio", "inspect", "random", "subprocess", "tempfile", "
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_holder_whom_the_kernel_refuses_does_not_wait_for_ever(limited) -> None:
+    """Other code holds what the budget counts on, and whoever could free some waits: it is told."""
+    limited("""
+        graceful.open(FILE, "rb").close()
+        hog = [os.open(FILE, os.O_RDONLY) for _ in range(15)]
+        held = []
+        try:
+            while True:
+                held.append(graceful.open(FILE, "rb"))
+        except graceful.DescriptorDeadlock:
+            pass
+        for file in held:
+            file.close()
+        graceful.open(FILE, "rb").close()
+        assert graceful.statistics().lent == 0
+    """)
