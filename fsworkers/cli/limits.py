@@ -21,3 +21,10 @@ def limits() -> None:
     ]
     for name, value in rows:
         typer.echo(f"{name:<28}{'unknown' if value is None else f'{value:,}'}")
+    typer.echo("What would change it:")
+    if now.hard_limit is None or now.soft_limit is None or now.soft_limit < now.hard_limit:
+        most = "any number" if now.hard_limit is None else f"at most {now.hard_limit:,}"
+        typer.echo(f"  more: ulimit -n NUMBER, {most} without the administrator's help")
+    else:
+        typer.echo("  more: the soft limit is at the hard one; only the administrator can raise it")
+    typer.echo("  less: fsworkers process --max-open-files NUMBER, for each worker")

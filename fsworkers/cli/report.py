@@ -72,10 +72,11 @@ def one_line(summary: RunSummary, *, is_interrupted: bool) -> str:
     )
     begin = "interrupted: " if is_interrupted else ""
     files = "file" if summary.found == 1 else "files"
+    workers = "worker" if summary.workers == 1 else "workers"
     return (
         f"{begin}{summary.found:,} {files}: {counts or 'nothing to do'}; "
         f"{human_bytes(summary.bytes)} in {summary.seconds:.2f} s "
-        f"({summary.files_per_s:,.0f} files/s, {summary.workers} workers)"
+        f"({summary.files_per_s:,.0f} files/s, {summary.workers} {workers})"
     )
 
 

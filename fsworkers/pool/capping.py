@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from fsworkers.pool.links import (
-    CONTEXT_DESCRIPTORS,
-    LANE_DESCRIPTORS,
-    START_DESCRIPTORS,
-    count_free,
-)
+from fsworkers import graceful
+from fsworkers.graceful.capacity import MINIMUM
+from fsworkers.pool.links import LANE_DESCRIPTORS, START_DESCRIPTORS, count_free
 
-CALLER_DESCRIPTORS = 6
-"""Left to the caller beside the pool: a directory being read, an output, imports."""
+POOL_DESCRIPTORS = 9
+"""What a pool holds beside its lanes: ZeroMQ's context and threads, the back channel, the wakeup,
+the pipe for what workers print (counted, libzmq 4.3.5)."""
 
 
 def fitting_workers(asked_for: int) -> int:
-    """``asked_for`` workers, or as many as there are descriptors for in the master; at least 1."""
-    fixed = CONTEXT_DESCRIPTORS + START_DESCRIPTORS + CALLER_DESCRIPTORS
+    """``asked_for`` workers, or as many as there are descriptors for in the master; at least 1.
+
+    The caller keeps what the descriptor layer needs to work: it reads directories, opens outputs.
+    """
+    starting = START_DESCRIPTORS - LANE_DESCRIPTORS
+    fixed = POOL_DESCRIPTORS + starting + graceful.limits().reserve + MINIMUM
     free = count_free(fixed + asked_for * LANE_DESCRIPTORS)
     return max(1, min(asked_for, (free - fixed) // LANE_DESCRIPTORS))

@@ -10,11 +10,15 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from os import scandir
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from fsworkers.graceful.pressure import give_back, persist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from os import _ScandirIterator as ScandirIterator
 
 __all__ = ["opened_directory"]
 
@@ -30,6 +34,9 @@ _STEP_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 def opened_directory(path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
     """Open a directory and give its entries, read from the kernel as they are drawn.
 
+    It waits until a descriptor is free, as every file operation here does; the entries themselves
+    are the system's, because a wrapper around each would double what a file costs.
+
     Only ``name`` and the questions to an entry may be used: its ``path`` is the bare name where
     the directory's own path is too long. One descriptor is held, two for such a path.
 
@@ -37,15 +44,36 @@ def opened_directory(path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
         OSError: The directory cannot be opened; drawing entries may raise it too.
     """
     if len(path) <= _SURELY_SHORT_CHARACTERS or len(os.fsencode(path)) <= _LONGEST_PATH_BYTES:
-        with scandir(path) as entries:
-            yield entries
+        near, lent = persist(partial(scandir, path), path)
+        try:
+            with near as entries:
+                yield entries
+        finally:
+            give_back(lent)
         return
-    descriptor = _open_in_steps(path)
+    far, lent = persist(partial(_read_in_steps, path), path, 2)
     try:
-        with scandir(descriptor) as entries:
+        with far.entries as entries:
             yield entries
     finally:
+        os.close(far.descriptor)
+        give_back(lent)
+
+
+class _Far(NamedTuple):
+    """A directory that no path reaches: its entries ask relative to its descriptor."""
+
+    descriptor: int
+    entries: ScandirIterator[str]
+
+
+def _read_in_steps(path: str) -> _Far:
+    descriptor = _open_in_steps(path)
+    try:
+        return _Far(descriptor, scandir(descriptor))
+    except BaseException:
         os.close(descriptor)
+        raise
 
 
 def _open_in_steps(path: str) -> int:
