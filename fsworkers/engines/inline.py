@@ -16,7 +16,7 @@ from fsworkers.errors import BadSetting
 from fsworkers.model import Outcome
 from fsworkers.pool.figures import PoolStatistics
 from fsworkers.pool.functions import TaskFunction, attempt, is_coroutine_function
-from fsworkers.pool.runs import unpacked
+from fsworkers.pool.map_run import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable

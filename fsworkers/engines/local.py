@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from fsworkers.model import Outcome
     from fsworkers.pool.figures import PoolStatistics
-    from fsworkers.pool.runs import MapRun
+    from fsworkers.pool.map_run import MapRun
     from fsworkers.pool.settings import PoolSettings
 
 LOOK_S = 0.1

@@ -24,6 +24,7 @@ from msgspec.structs import asdict
 
 from fsworkers.errors import PoolClosed, UnpicklableValue
 from fsworkers.pool import wire
+from fsworkers.pool.call_run import CallRun
 from fsworkers.pool.capping import fitting_workers
 from fsworkers.pool.figures import PoolStatistics
 from fsworkers.pool.functions import (
@@ -33,9 +34,9 @@ from fsworkers.pool.functions import (
     pickle_function,
     slots_of,
 )
+from fsworkers.pool.map_run import MapRun
 from fsworkers.pool.master import Master
 from fsworkers.pool.payload import pack
-from fsworkers.pool.runs import CallRun, MapRun
 from fsworkers.pool.settings import PoolSettings
 
 if TYPE_CHECKING:

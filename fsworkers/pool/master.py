@@ -2,7 +2,7 @@
 
 One loop: wait until something happens, turn it into events, carry out the actions. Nothing here
 decides anything; what goes where is ``pool.dispatcher``'s, what a run does with its outcomes is
-``pool.runs``'s.
+``pool.map_run``'s and ``pool.call_run``'s.
 """
 
 from __future__ import annotations
