@@ -6,17 +6,19 @@ Exit codes: 0 all done, 1 some files failed, 2 usage, 3 internal, 130 and 143 in
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
 import fsworkers
-from fsworkers.cli.exits import INTERNAL, INTERRUPTED, USAGE, complain
+from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain
 from fsworkers.cli.limits import limits
 from fsworkers.cli.process import process
 from fsworkers.cli.tasks import tasks
 from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError
-from fsworkers.sinks.errors import OutputFailed
+from fsworkers.names import printable
+from fsworkers.sinks.errors import DigestsMissing, OutputFailed
 
 app = typer.Typer(
     name="fsworkers",
@@ -50,33 +52,42 @@ def _options(
     """Run a task over every file of a tree, on all cores, without running out of descriptors."""
 
 
-def main() -> None:
-    """Run the command line, and exit with its code."""
-    if sys.platform == "win32":
-        complain("Windows is not supported: there are no descriptor limits to keep within")
-        sys.exit(USAGE)
-    sys.exit(run(sys.argv[1:]))
+_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (DigestsMissing, FAILED),
+    (OutputFailed, INTERNAL),
+    (PoolDoesNotFit, INTERNAL),
+    (WorkerStartError, INTERNAL),
+    (FsworkersError, USAGE),
+)
+"""What each kind of error means for the exit code; the first that fits counts."""
 
 
 def run(arguments: list[str]) -> int:
     """Run one command, and return its exit code."""
+    if sys.platform == "win32":
+        complain("Windows is not supported: its file handles have no limit to keep within")
+        return USAGE
     try:
         code = app(arguments, prog_name="fsworkers", standalone_mode=False)
     except typer.Exit as exit_:
         return exit_.exit_code
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (OutputFailed, PoolDoesNotFit, WorkerStartError) as error:
-        complain(str(error))
-        return INTERNAL
-    except FsworkersError as error:
-        complain(str(error))
-        return USAGE
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # click's own, from wherever typer takes it
-            raise
+    except Exception as error:  # noqa: BLE001  (the one boundary)
+        return _explain(error, is_verbose=bool({"-v", "--verbose"} & set(arguments)))
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: Exception, *, is_verbose: bool) -> int:
+    """Say what went wrong in one line, and return the exit code for it."""
+    if hasattr(error, "format_message"):  # click's own, from wherever typer takes it
         complain(f"{error.format_message()} (see fsworkers --help)")
         return USAGE
-    return code if isinstance(code, int) else 0
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            complain(str(error))
+            return code
+    if is_verbose:
+        traceback.print_exception(error)
+    complain(f"internal error: {type(error).__name__}: {printable(str(error))}")
+    return INTERNAL

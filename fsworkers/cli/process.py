@@ -88,6 +88,8 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     except ValueError as error:
         raise BadOption(str(error)) from error
     check_paths(roots)
+    if output is not None and summary is not None and _is_same(output, summary):
+        raise BadOption(f"-o and --summary are the same file, {printable(output)}: give two")
     own = [path for path in (output, summary) if path is not None]
     found = _found(roots, files_from, filters, own, is_nul=nul)
     try:
@@ -100,6 +102,12 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
         )
     except BrokenPipeError:
         return leave_quietly()
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two outputs are one regular file, of which the second would overwrite the first."""
+    real = os.path.realpath(one)
+    return real == os.path.realpath(other) and (os.path.isfile(real) or not os.path.exists(real))
 
 
 def _is_display_wanted(output: Path | None) -> bool:
@@ -133,6 +141,8 @@ def _found(
     """What the scan will find; our own outputs are no input."""
     if files_from is None:
         return scan(roots, filters, own=own)
+    if files_from == "-" and sys.stdin is None:
+        raise BadOption("--files-from -: standard input is closed")
     try:
         stream = sys.stdin.buffer if files_from == "-" else open(files_from, "rb")  # noqa: SIM115
     except OSError as error:

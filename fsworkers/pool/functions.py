@@ -10,7 +10,7 @@ import os
 import sys
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fsworkers import graceful
 from fsworkers.errors import Skip, UnpicklableTask
@@ -124,6 +124,30 @@ def size_of(item: Any) -> int | None:
         return None  # the task will meet the reason and say it
 
 
+_is_forked = False
+
+
+def note_fork() -> None:
+    """Called in a child that a task has forked: it is no worker, and runs no further job."""
+    global _is_forked  # noqa: PLW0603  (a process is forked or it is not)
+    _is_forked = True
+
+
+def _leave_forked_child(error: BaseException | None) -> NoReturn:
+    """End a forked child where its parent's job would end, as a program of its own would."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        import traceback  # noqa: PLC0415  (as in describe)
+
+        traceback.print_exception(error)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def attempt(job_id: int, packed: Any, task: TaskFunction, started: float) -> Row:
     """Run one attempt of a plain function that started just now, and report it."""
     size = None
@@ -138,7 +162,11 @@ def attempt(job_id: int, packed: Any, task: TaskFunction, started: float) -> Row
     except KeyboardInterrupt:
         raise  # of the inline engine's user; workers do not let it come this far
     except BaseException as error:  # noqa: BLE001  (SystemExit of one job must not end the worker)
+        if _is_forked:
+            _leave_forked_child(error)
         return _failed(job_id, packed, error, task, size, started)
+    if _is_forked:
+        _leave_forked_child(None)
     return job_id, value, None, size, perf_counter() - started
 
 
@@ -151,7 +179,11 @@ async def attempt_coroutine(job_id: int, packed: Any, task: TaskFunction, starte
             size = size_of(item)
         value = pack(await task.function(item))
     except BaseException as error:  # noqa: BLE001  (likewise; nobody cancels these from outside)
+        if _is_forked:
+            _leave_forked_child(error)
         return _failed(job_id, packed, error, task, size, started)
+    if _is_forked:
+        _leave_forked_child(None)
     return job_id, value, None, size, perf_counter() - started
 
 

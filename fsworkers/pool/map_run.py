@@ -95,9 +95,9 @@ class MapRun:
             FsworkersError: The run can't be finished.
             Exception: Whatever drawing the items raised, after the outcomes of those drawn.
         """
-        feeder = threading.Thread(target=self._draw, name="fsworkers-feeder", daemon=True)
-        feeder.start()
-        self._wake_master()
+        if not (self._is_cancelled or self._has_failed):
+            threading.Thread(target=self._draw, name="fsworkers-feeder", daemon=True).start()
+            self._wake_master()
         try:
             while True:
                 bound_s = wait_s if wait_until is None else max(0.0, wait_until - monotonic())

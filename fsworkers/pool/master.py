@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from fsworkers.errors import FsworkersError, TaskLoadError, WorkerStartError
+from fsworkers.errors import FsworkersError, PoolClosed, TaskLoadError, WorkerStartError
 from fsworkers.pool import actions, wire
 from fsworkers.pool.dispatcher import Dispatcher, Rules
 from fsworkers.pool.figures import Figures, PoolStatistics
@@ -76,6 +76,8 @@ class Master(threading.Thread):
         os.set_blocking(self._output_read, False)
         self._output = b""
         self._requests: deque[tuple[str, Run | None]] = deque()
+        self._request_lock = threading.Lock()
+        self._is_over = False
         self._runs: dict[int, Run] = {}
         self._workers: dict[int, WorkerProcess] = {}
         self._unstarted: list[tuple[float, int]] = []
@@ -119,9 +121,13 @@ class Master(threading.Thread):
         self._request("kill", None)
 
     def _request(self, what: str, run: Run | None) -> None:
-        self._requests.append((what, run))
-        if self.is_alive():
-            self.wake()
+        with self._request_lock:
+            is_too_late = self._is_over
+            if not is_too_late:
+                self._requests.append((what, run))
+        if is_too_late and run is not None and what == "begin":
+            run.fail(PoolClosed("the pool has been shut down"))
+        self.wake()
 
     def statistics(self) -> PoolStatistics:
         """The figures of this moment; read without a lock, so each is right for itself."""
@@ -196,7 +202,7 @@ class Master(threading.Thread):
             what, run = self._requests.popleft()
             if what == "kill":
                 self._is_killing = self._is_stopping = True
-                self._break(FsworkersError("the pool was killed"))
+                self._break(PoolClosed("the pool was killed"))
             elif what == "stop":
                 self._is_stopping = True
             elif run is not None and what == "begin":
@@ -389,8 +395,11 @@ class Master(threading.Thread):
         self._pass_output_on()
         os.close(self._output_read)
         os.close(self._output_write)
-        closed = self.broken or FsworkersError("the pool was shut down")
-        for run in self._runs.values():
+        with self._request_lock:
+            self._is_over = True
+            unheard = [run for what, run in self._requests if run is not None and what == "begin"]
+        closed = self.broken or PoolClosed("the pool was shut down")
+        for run in [*self._runs.values(), *unheard]:
             run.fail(closed)
         self._links.close()
         self._wakeup.close()

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 
 
 class Wakeup:
-    """Set from any thread, seen by the one that polls. Takes one descriptor, or two."""
+    """Set from any thread, seen by the one that polls. Takes one descriptor, or two.
+
+    Setting it after it was closed does nothing: its number may be someone else's file by then.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_closed = False
         if hasattr(os, "eventfd"):
             self._read = self._write = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         else:
@@ -23,8 +29,9 @@ class Wakeup:
 
     def set(self) -> None:
         """Make the descriptor readable."""
-        with suppress(BlockingIOError):  # as full as can be, so it is readable
-            os.write(self._write, b"\0\0\0\0\0\0\0\1")
+        with self._lock, suppress(BlockingIOError):  # as full as can be, so it is readable
+            if not self._is_closed:
+                os.write(self._write, b"\0\0\0\0\0\0\0\1")
 
     def clear(self) -> None:
         """Make the descriptor unreadable until it is set again."""
@@ -34,6 +41,8 @@ class Wakeup:
 
     def close(self) -> None:
         """Close the descriptor."""
-        os.close(self._read)
-        if self._write != self._read:
-            os.close(self._write)
+        with self._lock:
+            self._is_closed = True
+            os.close(self._read)
+            if self._write != self._read:
+                os.close(self._write)

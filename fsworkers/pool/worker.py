@@ -15,6 +15,7 @@ import sys
 
 from fsworkers import graceful
 from fsworkers.pool.courier import Courier
+from fsworkers.pool.functions import note_fork
 from fsworkers.pool.slots import Slots
 from fsworkers.pool.wire import Config, Descriptors
 
@@ -30,6 +31,7 @@ def main() -> None:
     # Only now are the sockets there that the budget must leave alone.
     graceful.configure(max_open_files=config.max_open_files)
     courier.start()
+    os.register_at_fork(after_in_child=note_fork)
     Slots(courier.backlog).run()
     courier.finish()
 

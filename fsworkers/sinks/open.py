@@ -55,8 +55,8 @@ def open_sink(
     first batch is written or the sink closed.
 
     Args:
-        target: The output file; its suffix, in any case, says the format. ``None`` is stdout, in
-            JSON Lines unless ``format`` says otherwise.
+        target: The output file; its suffix, in any case, says the format. ``None`` and ``-`` are
+            stdout; that, devices and pipes get JSON Lines unless ``format`` says otherwise.
         format: One of ``FORMATS``, to overrule the suffix.
         algorithm: What the checksum task computes; ``None`` for other tasks, whose values may
             well be digests too.
@@ -66,6 +66,8 @@ def open_sink(
         AlgorithmMismatch: The suffix is that of another algorithm's checksum list.
         OutputUnwritable: The target cannot be written to.
     """
+    if target is not None and os.fspath(target) == "-":
+        target = None
     chosen, suffix_algorithm = _chosen(target, format)
     if algorithm is not None and suffix_algorithm is not None and suffix_algorithm != algorithm:
         raise AlgorithmMismatch(os.fspath(target or ""), suffix_algorithm, algorithm)
@@ -87,6 +89,8 @@ def _chosen(target: Path | None, named: str | None) -> tuple[str, str | None]:
         return named, algorithm if named == "sums" else None
     if algorithm is not None:
         return "sums", algorithm
+    if suffix not in _ROW_SUFFIXES and target.exists() and not target.is_file():
+        return "jsonl", None  # /dev/stdout, a FIFO: they have no suffix to say it by
     if suffix not in _ROW_SUFFIXES:
         raise UnknownFormat(os.fspath(target), KNOWN_SUFFIXES)
     return _ROW_SUFFIXES[suffix], None

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import sys
+from contextlib import suppress
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,9 @@ def load_callable(name: str, options: Mapping[str, str]) -> Callable[[str], Any]
     module_name, separator, attribute = name.partition(":")
     if not (module_name and separator and attribute):
         raise TaskNotFound(name, "write it as MODULE:FUNCTION, for example photos:make_thumbnail")
-    working_directory = os.getcwd()
-    if working_directory not in sys.path:
-        sys.path.insert(0, working_directory)
+    with suppress(FileNotFoundError):  # the working directory was deleted: nothing to find there
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)
     except BaseException as error:

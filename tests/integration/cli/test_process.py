@@ -340,3 +340,75 @@ def test_limits_and_tasks() -> None:
     assert "soft limit (ulimit -n)      64" in shown
     assert "budget for file operations" in shown
     assert "algorithm=sha256|sha1|md5|blake2b|blake3" in fsworkers("tasks").stdout.decode()
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&-"])
+def test_closed_standard_streams_change_no_result(tmp_path: Path, closed: str) -> None:
+    """With stdin or stderr closed all results are written, and nothing else is."""
+    (tmp_path / "a").write_text("a")
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *FSWORKERS, "process", "a"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, [row["path"] for row in rows(done.stdout)]) == (0, ["a"])
+
+
+def test_error_never_goes_to_stdout(tmp_path: Path) -> None:
+    """With stderr closed an error message goes nowhere."""
+    done = subprocess.run(
+        ["sh", "-c", '"$@" 2>&-', "sh", *FSWORKERS, "process", "nowhere"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_interrupt_at_any_moment_is_quiet(many: Path, tmp_path: Path) -> None:
+    """Ctrl-C while everything is still being loaded: exit 130 and no traceback."""
+    for delay_s in (0.06, 0.1, 0.15, 0.2, 0.3):
+        run = subprocess.Popen(
+            [*FSWORKERS, "process", str(many), "-o", str(tmp_path / "o.jsonl")],
+            stderr=subprocess.PIPE,
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            run.wait(delay_s)
+        run.send_signal(signal.SIGINT)
+        _, stderr = run.communicate(timeout=20)
+        assert run.returncode in {0, 130}
+        assert b"Traceback" not in stderr
+
+
+def test_outputs_that_would_overwrite_each_other_are_refused(tmp_path: Path) -> None:
+    """``-o`` and ``--summary`` on one file: exit 2, nothing written."""
+    done = fsworkers("process", ".", "-o", "x.csv", "--summary", "./x.csv", cwd=tmp_path)
+    assert (done.returncode, b"same file" in done.stderr) == (2, True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("target", ["-", "/dev/stdout"])
+def test_output_to_stdout_by_name(tmp_path: Path, target: str) -> None:
+    """``-o -`` and ``-o /dev/stdout`` are JSON Lines on stdout."""
+    (tmp_path / "a").write_text("a")
+    done = fsworkers("process", "a", "-o", target, "-q", cwd=tmp_path)
+    assert (done.returncode, len(rows(done.stdout))) == (0, 1)
+
+
+def test_deleted_working_directory(tmp_path: Path) -> None:
+    """From a directory that is gone, absolute paths are processed all the same."""
+    (tmp_path / "a").write_text("a")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = [*FSWORKERS, "process", str(tmp_path / "a"), "--call", "os.path:getsize"]
+    script = f'cd "{gone}" && rmdir "{gone}" && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *command],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, rows(done.stdout)[0]["value"]) == (0, 1)

@@ -246,3 +246,35 @@ def test_map_after_shutdown_is_refused() -> None:
         list(outcomes)
     with pytest.raises(PoolClosed, match="shut down"):
         pool.map(functions.square, [1])
+
+
+def test_closed_pool_touches_nobody_s_files(tmp_path: Path) -> None:
+    """Iterating after the pool has ended raises at once, and writes into no reused descriptor."""
+    with Pool(1) as pool:
+        outcomes = pool.map(functions.square, [1, 2])
+    files = [(tmp_path / str(number)).open("wb") for number in range(20)]
+    with pytest.raises(PoolClosed):
+        list(outcomes)
+    for file in files:
+        file.close()
+    assert all(file.stat().st_size == 0 for file in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["return", "raise", "exit"])
+def test_task_may_fork(pool: Pool, ending: str) -> None:
+    """A child that a task forks ends where the task would, and runs no other job."""
+
+    def fork(_: int) -> int:
+        import os
+
+        child = os.fork()
+        if child == 0:
+            if ending == "raise":
+                raise ValueError("in the child")
+            if ending == "exit":
+                raise SystemExit(3)
+            return -1
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    values = [outcome.value for outcome in pool.map(fork, range(5))]
+    assert values == [{"return": 0, "raise": 1, "exit": 3}[ending]] * 5
