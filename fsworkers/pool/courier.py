@@ -8,11 +8,14 @@ The slots never wait for it: they append to a list, and it comes by.
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import threading
+from contextlib import suppress
 from itertools import repeat
 from math import ceil
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import zmq
 
@@ -67,7 +70,7 @@ class Courier(threading.Thread):
     def run(self) -> None:
         """Carry until the slots have ended and everything they reported is sent."""
         if not self._wait_for_master():
-            os._exit(0)
+            self._leave()
         self._back.send(wire.encode(wire.Ready(self._config.worker)))
         poller = zmq.Poller()
         poller.register(self._lane, zmq.POLLIN)
@@ -77,7 +80,7 @@ class Courier(threading.Thread):
         while not (self._slots_ended and not self.backlog.finished):
             ready = dict(poller.poll(self._poll_ms(next_heartbeat)))
             if self._lifeline in ready:
-                os._exit(0)  # the master is gone: nobody is left to report to
+                self._leave()
             if self._wakeup.fileno() in ready:
                 self._wakeup.clear()
             if self._lane in ready:
@@ -89,6 +92,18 @@ class Courier(threading.Thread):
         self._lane.close()
         self._back.close()
         self._context.term()
+
+    def _leave(self) -> NoReturn:
+        """Nobody is left to report to; clear away what a killed master could not.
+
+        Only if the lifeline has really ended: a task that closed it by mistake must not take the
+        directory from the other workers.
+        """
+        with suppress(OSError):
+            is_socket = stat.S_ISSOCK(os.fstat(self._lifeline).st_mode)
+            if is_socket and not os.read(self._lifeline, 1):
+                shutil.rmtree(self._config.directory, ignore_errors=True)
+        os._exit(0)
 
     def _wait_for_master(self) -> bool:
         """Wait until the master has connected; ``False`` if it is gone before."""

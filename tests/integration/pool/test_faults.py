@@ -154,7 +154,7 @@ def test_worker_that_never_gets_ready_holds_up_no_other(
 
 
 def test_no_worker_outlives_a_killed_master(tmp_path: Path) -> None:
-    """After SIGKILL of the caller's process its workers are gone within a second."""
+    """After SIGKILL of the caller's process its workers and sockets are gone within a second."""
     ready = tmp_path / "ready"
     script = f"""
         import pathlib
@@ -163,7 +163,9 @@ def test_no_worker_outlives_a_killed_master(tmp_path: Path) -> None:
         for outcome in pool.map(lambda n: __import__("threading").Event().wait(0.01), range(10**6)):
             pathlib.Path({str(ready)!r}).touch()
     """
-    master = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
+    master = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
     try:
         process = psutil.Process(master.pid)
         deadline = time.monotonic() + 20
@@ -178,6 +180,7 @@ def test_no_worker_outlives_a_killed_master(tmp_path: Path) -> None:
     _, left = psutil.wait_procs(orphans, timeout=1.0)
     # Where process 1 collects no orphans they stay as zombies, which hold and do nothing.
     assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)
+    assert not list(tmp_path.glob("fsw-*"))
 
 
 def test_script_on_stdin_needs_no_main_guard() -> None:
