@@ -20,6 +20,7 @@ __all__ = [
     "BudgetTimeout",
     "BudgetTooSmall",
     "DescriptorDeadlock",
+    "DirectoryNotPrivate",
     "FsworkersError",
     "GracefulError",
     "MissingExtra",
@@ -121,6 +122,18 @@ class PoolDoesNotFit(FsworkersError, OSError):
         self.free = free
         super().__init__(
             f"{purpose} needs {needed} descriptors and {free} are free; raise the limit (ulimit -n)"
+        )
+
+
+class DirectoryNotPrivate(FsworkersError, PermissionError):
+    """Sockets would lie where other users can reach them."""
+
+    def __init__(self, parent: str, mode: int) -> None:
+        self.parent = parent
+        self.mode = mode
+        super().__init__(
+            f"a new directory in {parent} is open to others (mode {mode:04o}); "
+            "set TMPDIR to a directory on a file system that keeps permissions"
         )
 
 

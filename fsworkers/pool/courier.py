@@ -7,15 +7,13 @@ The slots never wait for it: they append to a list, and it comes by.
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
+import sys
 import threading
-from contextlib import suppress
 from itertools import repeat
 from math import ceil
 from time import perf_counter
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import zmq
 
@@ -23,10 +21,13 @@ from fsworkers.pool import wire
 from fsworkers.pool.actions import Failure
 from fsworkers.pool.backlog import Backlog
 from fsworkers.pool.functions import TaskFunction, load_task
+from fsworkers.pool.lifeline import leave
 from fsworkers.pool.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fsworkers.pool.lifeline import Lifeline
 
 
 class Courier(threading.Thread):
@@ -34,12 +35,12 @@ class Courier(threading.Thread):
 
     Args:
         config: What the master told this worker.
-        lifeline: A descriptor that reads as closed when the master is gone.
+        lifeline: Tells when the master is gone.
         descriptors: Gives the worker's descriptor figures.
     """
 
     def __init__(
-        self, config: wire.Config, lifeline: int, descriptors: Callable[[], wire.Descriptors]
+        self, config: wire.Config, lifeline: Lifeline, descriptors: Callable[[], wire.Descriptors]
     ) -> None:
         super().__init__(name="fsworkers-courier", daemon=True)
         self._config = config
@@ -51,8 +52,8 @@ class Courier(threading.Thread):
         self._is_stopping = False
         self._slots_ended = False
         self._context = zmq.Context()
-        self._lane = self._bind(zmq.PULL, wire.lane_address(config.directory, config.worker))
-        self._back = self._bind(zmq.PUSH, wire.back_address(config.directory, config.worker))
+        self._lane = self._bind(zmq.PULL, wire.lane_address(config.directory))
+        self._back = self._bind(zmq.PUSH, wire.back_address(config.directory))
 
     def _bind(self, kind: int, address: str) -> zmq.Socket[bytes]:
         socket = self._context.socket(kind)
@@ -69,18 +70,17 @@ class Courier(threading.Thread):
 
     def run(self) -> None:
         """Carry until the slots have ended and everything they reported is sent."""
-        if not self._wait_for_master():
-            self._leave()
-        self._back.send(wire.encode(wire.Ready(self._config.worker)))
+        self._meet()
+        self._report(wire.Ready(self._config.worker))
         poller = zmq.Poller()
         poller.register(self._lane, zmq.POLLIN)
-        poller.register(self._lifeline, zmq.POLLIN)
+        poller.register(self._lifeline.fileno(), zmq.POLLIN)
         poller.register(self._wakeup.fileno(), zmq.POLLIN)
         next_heartbeat = perf_counter() + self._config.heartbeat_s
         while not (self._slots_ended and not self.backlog.finished):
             ready = dict(poller.poll(self._poll_ms(next_heartbeat)))
-            if self._lifeline in ready:
-                self._leave()
+            if self._lifeline.fileno() in ready:
+                leave()
             if self._wakeup.fileno() in ready:
                 self._wakeup.clear()
             if self._lane in ready:
@@ -93,24 +93,27 @@ class Courier(threading.Thread):
         self._back.close()
         self._context.term()
 
-    def _leave(self) -> NoReturn:
-        """Nobody is left to report to; clear away what a killed master could not.
+    def _meet(self) -> None:
+        """Wait until the master has connected both sockets; or leave, when it is gone before.
 
-        Only if the lifeline has really ended: a task that closed it by mistake must not take the
-        directory from the other workers.
+        After that nothing of theirs is needed on disk. The lifeline is armed only then, because
+        a worker that is killed can't remove its directory.
         """
-        with suppress(OSError):
-            is_socket = stat.S_ISSOCK(os.fstat(self._lifeline).st_mode)
-            if is_socket and not os.read(self._lifeline, 1):
-                shutil.rmtree(self._config.directory, ignore_errors=True)
-        os._exit(0)
-
-    def _wait_for_master(self) -> bool:
-        """Wait until the master has connected; ``False`` if it is gone before."""
         poller = zmq.Poller()
-        poller.register(self._back, zmq.POLLOUT)
-        poller.register(self._lifeline, zmq.POLLIN)
-        return self._lifeline not in dict(poller.poll())
+        poller.register(self._lifeline.fileno(), zmq.POLLIN)
+        for socket, readiness in ((self._lane, zmq.POLLIN), (self._back, zmq.POLLOUT)):
+            poller.register(socket, readiness)
+            if self._lifeline.fileno() in dict(poller.poll()):
+                shutil.rmtree(self._config.directory, ignore_errors=True)
+                leave()
+            poller.unregister(socket)
+        shutil.rmtree(self._config.directory, ignore_errors=True)
+        self._lifeline.arm()
+        if self._lifeline.has_ended():
+            leave()
+
+    def _report(self, report: wire.Report) -> None:
+        self._back.send(wire.encode(report, self._config.secret))
 
     def _poll_ms(self, next_heartbeat: float) -> int:
         """Until the next heartbeat; no longer than the flush time while slots are at work."""
@@ -125,7 +128,11 @@ class Courier(threading.Thread):
                 frame = self._lane.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._obey(wire.decode(frame))
+            order = wire.decode(frame, self._config.secret)
+            if order is None:
+                print("fsworkers: dropped an order that is not the master's", file=sys.stderr)  # noqa: T201
+            else:
+                self._obey(order)
 
     def _obey(self, order: wire.Order) -> None:
         if isinstance(order, wire.Block):
@@ -143,8 +150,8 @@ class Courier(threading.Thread):
             self._tasks.pop(order.run, None)
         elif isinstance(order, wire.GiveBack):
             given_back = self.backlog.give_back(order.most)
-            self._back.send(wire.encode(wire.GivenBack(self._config.worker, given_back)))
-        else:
+            self._report(wire.GivenBack(self._config.worker, given_back))
+        elif isinstance(order, wire.Stop):
             self.backlog.close()
 
     def _load(self, order: wire.Task) -> None:
@@ -157,16 +164,14 @@ class Courier(threading.Thread):
             broken = wire.TaskBroken(
                 self._config.worker, order.run, text, "".join(traceback.format_exception(error))
             )
-            self._back.send(wire.encode(broken))
+            self._report(broken)
 
     def _flush(self) -> None:
         rows = self.backlog.take_finished()
         if rows:
-            results = wire.Results(self._config.worker, rows, self._descriptors())
-            self._back.send(wire.encode(results))
+            self._report(wire.Results(self._config.worker, rows, self._descriptors()))
 
     def _send_heartbeat(self) -> None:
         now = perf_counter()
         running = [(job, now - since) for job, since in list(self.backlog.running.values())]
-        heartbeat = wire.Heartbeat(self._config.worker, running, self._descriptors())
-        self._back.send(wire.encode(heartbeat))
+        self._report(wire.Heartbeat(self._config.worker, running, self._descriptors()))

@@ -2,20 +2,28 @@
 
 The master only connects. A process that is out of descriptors when someone connects to it is
 aborted by libzmq, and this one is the caller's; a ``connect`` is merely tried again.
+
+The two meet in a private directory that each worker has for itself. It is there only until both
+sockets are connected: after that there is nothing left that anybody could connect to, or that a
+killed master could leave behind.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from typing import Any
 
 import zmq
 
-from fsworkers.errors import PoolDoesNotFit
+from fsworkers.errors import DirectoryNotPrivate, PoolDoesNotFit
 from fsworkers.pool import wire
+
+LOGGER = logging.getLogger("fsworkers")
 
 CONTEXT_DESCRIPTORS = 12
 """For the context, its threads, the back channel. The first socket of a context needs 6 and
@@ -32,7 +40,7 @@ RECONNECT_MS = 5
 
 
 class Links:
-    """The private directory, and the sockets in it.
+    """The master's end of everything that connects it to its workers.
 
     Raises:
         PoolDoesNotFit: There is no room for a ZeroMQ context.
@@ -41,13 +49,9 @@ class Links:
     def __init__(self) -> None:
         if not has_free_descriptors(CONTEXT_DESCRIPTORS):
             raise PoolDoesNotFit("a pool", CONTEXT_DESCRIPTORS, count_free(CONTEXT_DESCRIPTORS))
-        # mkdtemp makes it 0700. An ipc address holds 107 bytes, whatever TMPDIR is set to.
-        parent = tempfile.gettempdir()
-        self.directory = tempfile.mkdtemp(
-            prefix="fsw-",
-            dir=parent if len(os.fsencode(parent)) < 70 else "/tmp",  # noqa: S108
-        )
+        self.secret = os.urandom(wire.SECRET_BYTES)
         self._context = zmq.Context()
+        self._directories: dict[int, str] = {}
         self._lanes: dict[int, zmq.Socket[bytes]] = {}
         self._known_runs: dict[int, set[int]] = {}
         self.back = self._make_socket(zmq.PULL)
@@ -59,17 +63,29 @@ class Links:
         socket.reconnect_ivl = RECONNECT_MS
         return socket
 
+    def meeting_place(self, worker: int) -> str:
+        """Make the directory in which a worker is to bind its sockets.
+
+        Raises:
+            DirectoryNotPrivate: Others could enter what was made.
+            OSError: It can't be made.
+        """
+        directory = self._directories[worker] = make_private_directory()
+        return directory
+
     def connect(self, worker: int) -> None:
         """Open the lane to a worker that may not have bound yet.
 
         Raises:
             OSError: No descriptor is free for it (``zmq.ZMQError`` with EMFILE).
         """
+        directory = self._directories[worker]
         lane = self._make_socket(zmq.PUSH)
-        lane.connect(wire.lane_address(self.directory, worker))
-        self.back.connect(wire.back_address(self.directory, worker))
+        lane.connect(wire.lane_address(directory))
+        self.back.connect(wire.back_address(directory))
         self._lanes[worker] = lane
         self._known_runs[worker] = set()
+        self.send(worker, wire.Hello())
 
     def send_block(self, worker: int, task: wire.Task, block: wire.Block) -> None:
         """Send a block, and before a run's first one its task."""
@@ -81,7 +97,7 @@ class Links:
 
     def send(self, worker: int, order: wire.Order) -> None:
         """Send an order down a lane."""
-        self._lanes[worker].send(wire.encode(order), zmq.NOBLOCK)
+        self._lanes[worker].send(wire.encode(order, self.secret), zmq.NOBLOCK)
 
     def forget(self, run: int) -> None:
         """Tell the workers that know the run that it is over."""
@@ -92,10 +108,15 @@ class Links:
 
     def receive(self) -> Any | None:
         """The next report, ``None`` if there is none now."""
-        try:
-            return wire.decode(self.back.recv(zmq.NOBLOCK))
-        except zmq.Again:
-            return None
+        while True:
+            try:
+                frame = self.back.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            report = wire.decode(frame, self.secret)
+            if report is not None:
+                return report
+            LOGGER.warning("dropped a message that is not from a worker of this pool")
 
     def close_lane(self, worker: int) -> None:
         """Close the lane of a worker that has ended. Its reports can still be received."""
@@ -105,21 +126,42 @@ class Links:
             lane.close(linger=0)
 
     def disconnect(self, worker: int) -> None:
-        """Stop listening to a worker that ended a while ago, and remove its socket files."""
-        self.back.disconnect(wire.back_address(self.directory, worker))
-        for address in (
-            wire.lane_address(self.directory, worker), wire.back_address(self.directory, worker),
-        ):  # fmt: skip
-            with suppress(FileNotFoundError):  # it ended before it had bound
-                os.unlink(address.removeprefix("ipc://"))
+        """Stop listening to a worker that ended a while ago, or has never been connected."""
+        directory = self._directories.pop(worker, None)
+        if directory is None:
+            return
+        with suppress(zmq.ZMQError):  # it had not come so far
+            self.back.disconnect(wire.back_address(directory))
+        shutil.rmtree(directory, ignore_errors=True)  # there only if it ended before it was ready
 
     def close(self) -> None:
-        """Close everything and remove the directory."""
+        """Close everything."""
         for lane in self._lanes.values():
             lane.close(linger=0)
         self.back.close(linger=0)
         self._context.term()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for directory in self._directories.values():
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def make_private_directory() -> str:
+    """Make a directory that only this user can enter, with a path that an address can hold.
+
+    Raises:
+        DirectoryNotPrivate: The file system gave it to others as well.
+        OSError: It can't be made.
+    """
+    # An ipc address holds 107 bytes, whatever TMPDIR is set to.
+    parent = tempfile.gettempdir()
+    directory = tempfile.mkdtemp(
+        prefix="fsw-",
+        dir=parent if len(os.fsencode(parent)) < 70 else "/tmp",  # noqa: S108
+    )
+    status = os.stat(directory)
+    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        os.rmdir(directory)
+        raise DirectoryNotPrivate(parent, stat.S_IMODE(status.st_mode))
+    return directory
 
 
 def has_free_descriptors(count: int) -> bool:

@@ -126,7 +126,7 @@ class Master(threading.Thread):
             if not is_too_late:
                 self._requests.append((what, run))
         if is_too_late and run is not None and what == "begin":
-            run.fail(PoolClosed("the pool has been shut down"))
+            run.fail(self.broken or PoolClosed("the pool has been shut down"))
         self.wake()
 
     def statistics(self) -> PoolStatistics:
@@ -286,30 +286,36 @@ class Master(threading.Thread):
             run.deliver(action.settled)
 
     def _start(self, number: int) -> None:
-        config = wire.Config(
+        if not has_free_descriptors(START_DESCRIPTORS):
+            self._start_later(number)
+            return
+        try:
+            worker = WorkerProcess(self._config(number), self._output_write)
+            self._workers[number] = worker
+            self._poller.register(worker.fileno(), zmq.POLLIN)
+            self._links.connect(number)
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}:
+                self._break(error if isinstance(error, FsworkersError) else unstartable(error))
+            elif number in self._workers:
+                self._bury(number)
+            else:
+                self._links.disconnect(number)
+                self._start_later(number)
+
+    def _config(self, number: int) -> wire.Config:
+        return wire.Config(
             worker=number,
-            directory=self._links.directory,
+            directory=self._links.meeting_place(number),
+            secret=self._links.secret,
             sys_path=list(sys.path),
             max_open_files=self._settings.max_open_files,
             flush_s=FLUSH_S,
             heartbeat_s=self._heartbeat_s,
         )
-        if not has_free_descriptors(START_DESCRIPTORS):
-            self._unstarted.append((monotonic() + RETRY_START_S, number))
-            return
-        try:
-            worker = WorkerProcess(config, self._output_write)
-            self._workers[number] = worker
-            self._links.connect(number)
-        except OSError as error:
-            if error.errno not in {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}:
-                raise
-            if number in self._workers:
-                self._bury(number)
-            else:
-                self._unstarted.append((monotonic() + RETRY_START_S, number))
-        else:
-            self._poller.register(worker.fileno(), zmq.POLLIN)
+
+    def _start_later(self, number: int) -> None:
+        self._unstarted.append((monotonic() + RETRY_START_S, number))
 
     def _retry_starts(self) -> None:
         now = monotonic()
@@ -403,3 +409,8 @@ class Master(threading.Thread):
             run.fail(closed)
         self._links.close()
         self._wakeup.close()
+
+
+def unstartable(error: OSError) -> WorkerStartError:
+    """The error of a pool in whose surroundings no worker can be started."""
+    return WorkerStartError(f"a worker can't be started: {error}", "")

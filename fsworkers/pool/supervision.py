@@ -12,6 +12,7 @@ thread's ``fork`` may have copied, and then waits for as long as that child live
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -20,8 +21,10 @@ import weakref
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fsworkers.pool.wire import Config, encode
+if TYPE_CHECKING:
+    from fsworkers.pool.wire import Config
 
 
 class WorkerProcess:
@@ -42,7 +45,7 @@ class WorkerProcess:
         with theirs:
             try:
                 self._lifeline.setblocking(False)
-                message = encode(config)
+                message = pickle.dumps(config)
                 self._lifeline.sendall(len(message).to_bytes(4) + message)
                 command = _command()
                 self.pid = os.posix_spawn(

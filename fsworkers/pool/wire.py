@@ -1,13 +1,15 @@
 """The messages between master and worker: one ZeroMQ frame each, a pickled named tuple.
 
-Down a lane go ``Task``, ``Forget``, ``Block``, ``GiveBack`` and ``Stop``, up the back channel
-``Ready``, ``Results``, ``GivenBack``, ``Heartbeat`` and ``TaskBroken``. All of them stay between
-the processes of one run: the sockets lie in a directory that no other user can enter.
+Down a lane go ``Hello``, ``Task``, ``Forget``, ``Block``, ``GiveBack`` and ``Stop``, up the back
+channel ``Ready``, ``Results``, ``GivenBack``, ``Heartbeat`` and ``TaskBroken``. All of them stay
+between the processes of one pool: the sockets lie in a directory that no other user can enter, and
+each frame begins with the pool's secret, without which nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import pickle
+from hmac import compare_digest
 from typing import Any, NamedTuple, TypeAlias
 
 from fsworkers.pool.actions import Row  # noqa: TC001  (named tuples keep their annotations)
@@ -24,6 +26,10 @@ class Descriptors(NamedTuple):
     waits: int
     waited_s: float
     refused: int
+
+
+class Hello(NamedTuple):
+    """The first order down a lane: the master has connected."""
 
 
 class Task(NamedTuple):
@@ -108,7 +114,7 @@ class TaskBroken(NamedTuple):
     traceback: str
 
 
-Order: TypeAlias = Task | Forget | Block | GiveBack | Stop
+Order: TypeAlias = Hello | Task | Forget | Block | GiveBack | Stop
 Report: TypeAlias = Ready | Results | GivenBack | Heartbeat | TaskBroken
 
 
@@ -117,7 +123,8 @@ class Config(NamedTuple):
 
     Attributes:
         worker: Its number.
-        directory: Where it binds its two sockets.
+        directory: Where it binds its two sockets; its own, removed once both are connected.
+        secret: What each frame begins with.
         sys_path: The master's import path, so that the same modules are found.
         max_open_files: Descriptors it may lend to file operations; ``None`` for what is free.
         flush_s: Longest time a finished result waits before it is sent.
@@ -126,27 +133,33 @@ class Config(NamedTuple):
 
     worker: int
     directory: str
+    secret: bytes
     sys_path: list[str]
     max_open_files: int | None
     flush_s: float
     heartbeat_s: float
 
 
-def lane_address(directory: str, worker: int) -> str:
+SECRET_BYTES = 16
+
+
+def lane_address(directory: str) -> str:
     """Where a worker pulls its orders."""
-    return f"ipc://{directory}/{worker}.lane"
+    return f"ipc://{directory}/lane"
 
 
-def back_address(directory: str, worker: int) -> str:
+def back_address(directory: str) -> str:
     """Where a worker pushes its reports."""
-    return f"ipc://{directory}/{worker}.back"
+    return f"ipc://{directory}/back"
 
 
-def encode(message: Order | Report | Config) -> bytes:
+def encode(message: Order | Report, secret: bytes) -> bytes:
     """Turn a message into a frame."""
-    return pickle.dumps(message, protocol=5)
+    return secret + pickle.dumps(message, protocol=5)
 
 
-def decode(frame: bytes | memoryview) -> Any:
-    """Turn a frame back into its message."""
-    return pickle.loads(frame)
+def decode(frame: bytes, secret: bytes) -> Any:
+    """Turn a frame back into its message; ``None`` for one that is not of this pool."""
+    if not compare_digest(frame[:SECRET_BYTES], secret):
+        return None
+    return pickle.loads(memoryview(frame)[SECRET_BYTES:])

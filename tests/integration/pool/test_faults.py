@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +18,8 @@ import psutil
 import pytest
 
 from fsworkers import Pool
-from fsworkers.errors import WorkerStartError
+from fsworkers.errors import DirectoryNotPrivate, WorkerStartError
+from fsworkers.pool.links import make_private_directory
 from tests.integration.pool import functions_for_tests as functions
 
 
@@ -153,27 +158,36 @@ def test_worker_that_never_gets_ready_holds_up_no_other(
     assert "was not ready within 1.5 s" in caplog.text
 
 
-def test_no_worker_outlives_a_killed_master(tmp_path: Path) -> None:
-    """After SIGKILL of the caller's process its workers and sockets are gone within a second."""
+@pytest.mark.parametrize("task", ["wait", "hold the GIL", "start a process"])
+def test_no_process_outlives_a_killed_master(tmp_path: Path, task: str) -> None:
+    """After SIGKILL of the caller's process nothing of its pool is left, whatever its jobs do."""
     ready = tmp_path / "ready"
     script = f"""
-        import pathlib
+        import ctypes, pathlib, subprocess, time
         from fsworkers import Pool
-        pool = Pool(2)
-        for outcome in pool.map(lambda n: __import__("threading").Event().wait(0.01), range(10**6)):
-            pathlib.Path({str(ready)!r}).touch()
+
+        def work(number):
+            pathlib.Path({str(ready)!r}, str(number)).touch()
+            if {task!r} == "hold the GIL":
+                ctypes.PyDLL(None).sleep(60)
+            elif {task!r} == "start a process":
+                subprocess.run(["sleep", "60"])
+            else:
+                time.sleep(60)
+
+        ready = pathlib.Path({str(ready)!r}).mkdir()
+        list(Pool(2).map(work, range(2)))
     """
     master = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)], env=os.environ | {"TMPDIR": str(tmp_path)}
     )
     try:
-        process = psutil.Process(master.pid)
-        deadline = time.monotonic() + 20
-        while not ready.exists():
+        expected = 4 if task == "start a process" else 2
+        deadline = time.monotonic() + 30
+        orphans: list[psutil.Process] = []
+        while len(orphans) < expected or len(list(ready.glob("*"))) < 2:
             assert time.monotonic() < deadline
-            os.sched_yield()
-        orphans = process.children()
-        assert len(orphans) == 2
+            orphans = psutil.Process(master.pid).children(recursive=True)
     finally:
         master.kill()
         master.wait()
@@ -181,6 +195,29 @@ def test_no_worker_outlives_a_killed_master(tmp_path: Path) -> None:
     # Where process 1 collects no orphans they stay as zombies, which hold and do nothing.
     assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)
     assert not list(tmp_path.glob("fsw-*"))
+
+
+def test_master_killed_while_workers_start_leaves_nothing(tmp_path: Path) -> None:
+    """No moment of the start slips through: workers that come up without a master end at once."""
+    for delay_s in (0.0, 0.01, 0.05, 0.1, 0.15, 0.2, 0.3):
+        master = subprocess.Popen(
+            [sys.executable, "-c", "from fsworkers import Pool; list(Pool(2).map(abs, range(9)))"],
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            process = psutil.Process(master.pid)
+            deadline = time.monotonic() + 20
+            while not process.children() and master.poll() is None:
+                assert time.monotonic() < deadline
+            threading.Event().wait(delay_s)
+            orphans = process.children() if master.poll() is None else []
+        finally:
+            master.kill()
+            master.wait()
+        _, left = psutil.wait_procs(orphans, timeout=2.0)
+        assert all(process.status() == psutil.STATUS_ZOMBIE for process in left)
+        assert not list(tmp_path.glob("fsw-*"))
 
 
 def test_script_on_stdin_needs_no_main_guard() -> None:
@@ -298,12 +335,62 @@ def test_too_low_a_limit_is_refused() -> None:
     assert done.returncode == 0
 
 
-def test_sockets_lie_in_a_private_directory() -> None:
-    """Nobody else can enter the directory of the sockets, and it is gone afterwards."""
-    with Pool(1) as pool:
+def test_sockets_can_be_reached_only_while_they_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the workers are connected there is no path left that leads to them."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Pool(2) as pool:
         list(pool.map(abs, [1]))
-        assert pool._master is not None
-        directory = Path(pool._master._links.directory)
-        assert directory.stat().st_mode & 0o777 == 0o700
-        assert sorted(file.suffix for file in directory.iterdir()) == [".back", ".lane"]
-    assert not directory.exists()
+        assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_no_other_user_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the moment in which a worker's sockets have paths, these are closed to others."""
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.mkdtemp(dir="/tmp"))
+    os.chmod(tempfile.gettempdir(), 0o777)
+    directory = make_private_directory()
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{directory}/lane")
+            listener.listen()
+            os.chmod(f"{directory}/lane", 0o777)
+            connect = f"""
+                import os, socket
+                os.setuid(65534)
+                socket.socket(socket.AF_UNIX).connect({directory + "/lane"!r})
+            """
+            done = run_script(connect)
+    finally:
+        shutil.rmtree(tempfile.gettempdir())
+    assert done.returncode == 1
+    assert "PermissionError" in done.stderr
+
+
+def test_directory_open_to_others_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a file system that keeps no permissions, no socket is put where others can reach it."""
+
+    def make_open_directory(**_: object) -> str:
+        directory = tmp_path / "fsw-open"
+        directory.mkdir()
+        directory.chmod(0o755)
+        return str(directory)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make_open_directory)
+    with pytest.raises(DirectoryNotPrivate, match="mode 0755"):
+        make_private_directory()
+    assert not list(tmp_path.iterdir())
+
+
+def test_directory_that_cannot_be_made_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A temporary directory that has gone ends the run with a reason, and no hang."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with Pool(2) as pool, pytest.raises(WorkerStartError, match="No such file"):
+        list(pool.map(abs, [1]))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import pickle
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +20,15 @@ from fsworkers.pool.retry import delay_s, is_starved, is_transient
 from fsworkers.pool.settings import PoolSettings
 
 numbers = st.booleans() | st.integers() | st.floats(allow_nan=False)
+SECRET = bytes(range(wire.SECRET_BYTES))
+
 plain = st.none() | numbers | st.text() | st.binary()
 
 
 @given(st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_values_come_back_as_they_were(value: Any) -> None:
     """Whatever is packed is the same when unpacked, also after a message."""
-    message = wire.decode(wire.encode(wire.Block(0, [1], [pack(value)])))
+    message = wire.decode(wire.encode(wire.Block(0, [1], [pack(value)]), SECRET), SECRET)
     assert unpack(message.items[0]) == value
 
 
@@ -42,7 +47,28 @@ def test_unpicklable_value_says_its_type() -> None:
 def test_names_that_are_not_utf8_survive() -> None:
     """A surrogate in a path is kept through a message."""
     name = b"\xff\n".decode(errors="surrogateescape")
-    assert wire.decode(wire.encode(wire.Block(0, [1], [name]))).items == [name]
+    frame = wire.encode(wire.Block(0, [1], [name]), SECRET)
+    assert wire.decode(frame, SECRET).items == [name]
+
+
+class Tripwire:
+    """Unpickling it makes a directory."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("prefix", [b"", b"x", b"x" * wire.SECRET_BYTES])
+def test_nothing_foreign_is_unpickled(prefix: bytes, tmp_path: Path) -> None:
+    """A frame without the pool's secret is dropped unread."""
+    made = tmp_path / "made"
+    assert wire.decode(prefix + pickle.dumps(Tripwire(str(made))), SECRET) is None
+    assert not made.exists()
+    wire.decode(SECRET + pickle.dumps(Tripwire(str(made))), SECRET)
+    assert made.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""A worker's end of its lifeline, the socket pair that it shares with its master.
+
+The master writes the configuration into it before it starts the process. After that nothing
+travels, and either side learns of the other's end by its closing, whatever the end was.
+
+On Linux the kernel itself acts on it: from ``arm`` on it kills the worker's whole process group
+the moment the master is gone. That holds while C code has the interpreter lock or the process is
+stopped, it takes along what tasks have started, and no moment can slip through, where the
+parent-death signal of ``prctl`` is tied to a thread and leaves grandchildren alone (fcntl(2),
+F_SETOWN and F_SETSIG). Elsewhere the courier, which polls the lifeline, does the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import signal
+import socket
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from fsworkers.pool.wire import Config
+
+
+class Lifeline:
+    """What connects this worker to the life of its master.
+
+    Moves it away from standard input, where a task's children would inherit it.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(fileno=os.dup(0))
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when the master is gone."""
+        return self._socket.fileno()
+
+    def read_config(self) -> Config:
+        """Read what the master wrote before it started this process."""
+        length = int.from_bytes(self._read(4))
+        config: Config = pickle.loads(self._read(length))
+        return config
+
+    def _read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            data += self._socket.recv(count - len(data))
+        return data
+
+    def arm(self) -> None:
+        """Let the kernel kill this process group when the master is gone, where it can."""
+        if not hasattr(fcntl, "F_SETSIG"):
+            return
+        fcntl.fcntl(self._socket, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(self._socket, fcntl.F_SETSIG, signal.SIGKILL)
+        flags = fcntl.fcntl(self._socket, fcntl.F_GETFL)
+        fcntl.fcntl(self._socket, fcntl.F_SETFL, flags | os.O_ASYNC)
+
+    def has_ended(self) -> bool:
+        """Whether the master is gone."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # a task has closed it: the master takes this worker for dead as well
+
+
+def leave() -> NoReturn:
+    """End this process and all that its tasks have started: nobody is left to report to."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
