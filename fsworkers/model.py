@@ -48,6 +48,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         duration_s: Seconds the last attempt took inside the worker.
         worker: Number of the worker that ran the last attempt; ``None`` when none did.
         traceback: The remote traceback's text when the task raised.
+        mtime_ns: Modification time before the task ran, known wherever ``size`` is: a file that
+            was altered meanwhile is then seen to be another one than what was processed.
     """
 
     path: Any
@@ -59,6 +61,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     duration_s: float = 0.0
     worker: int | None = None
     traceback: str | None = None
+    mtime_ns: int | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -72,16 +72,18 @@ class InlineEngine:
 
     def _outcome(self, number: int, path: str, task: TaskFunction) -> Outcome:
         attempts = 1
-        _, value, failure, size, duration_s = attempt(number, path, task, perf_counter())
+        _, value, failure, size, duration_s, mtime_ns = attempt(number, path, task, perf_counter())
         while failure is not None and failure.is_transient and attempts <= self._retries:
             attempts += 1
-            _, value, failure, size, duration_s = attempt(number, path, task, perf_counter())
+            _, value, failure, size, duration_s, mtime_ns = attempt(
+                number, path, task, perf_counter()
+            )
         self._retried += attempts - 1
         status: Status = "done"
         if failure is not None:
             status = "skipped" if failure.is_skip else "failed"
         error, text = (None, None) if failure is None else (failure.error, failure.traceback)
-        outcome = Outcome(path, status, value, error, attempts, size, duration_s, 0, text)
+        outcome = Outcome(path, status, value, error, attempts, size, duration_s, 0, text, mtime_ns)
         return unpacked(outcome)
 
     def cancel(self) -> None:

@@ -28,8 +28,9 @@ class Failure(NamedTuple):
     exception: bytes | None = None
 
 
-Row: TypeAlias = tuple[int, Any, Failure | None, int | None, float]
-"""One attempt's report: job id, packed value, failure, size in bytes, duration in seconds."""
+Row: TypeAlias = tuple[int, Any, Failure | None, int | None, float, int | None]
+"""One attempt's report: job id, packed value, failure, size in bytes, duration in seconds, and the
+file's modification time before it."""
 
 
 Settled: TypeAlias = "tuple[Job, Outcome, Failure | None]"

@@ -142,7 +142,7 @@ class Courier(threading.Thread):
             else:
                 unloaded = Failure("its task can't be loaded in the worker")
                 self.backlog.finished.extend(
-                    (job_id, None, unloaded, None, 0.0) for job_id in order.job_ids
+                    (job_id, None, unloaded, None, 0.0, None) for job_id in order.job_ids
                 )
         elif isinstance(order, wire.Task):
             self._load(order)

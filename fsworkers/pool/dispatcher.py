@@ -199,7 +199,7 @@ class Dispatcher:
         busy_s = 0.0
         answered = 0
         run = -1
-        for job_id, value, failure, size, duration_s in rows:
+        for job_id, value, failure, size, duration_s, mtime_ns in rows:
             job = held.pop(job_id, None)
             if job is None:
                 continue
@@ -210,11 +210,12 @@ class Dispatcher:
                     run = job.run
                     settled = self._settled.setdefault(run, [])
                 outcome = Outcome(
-                    job.path, "done", value, None, job.attempt, size, duration_s, number
-                )
+                    job.path, "done", value, None, job.attempt, size, duration_s, number, None,
+                    mtime_ns,
+                )  # fmt: skip
                 settled.append((job, outcome, None))
             else:
-                self._take_failure(job, failure, size, duration_s, number, now)
+                self._take_failure(job, failure, size, duration_s, number, now, mtime_ns)
         if answered:
             lane.learn(answered, busy_s)
         lane.is_solo = lane.is_solo and bool(held)
@@ -404,6 +405,7 @@ class Dispatcher:
         duration_s: float,
         worker: int,
         now: float,
+        mtime_ns: int | None,
     ) -> None:
         if failure.is_starved and job.starvations < MAX_STARVATIONS:
             starved = replace(job, starvations=job.starvations + 1)
@@ -412,7 +414,10 @@ class Dispatcher:
             self._retry_later(job, now)
         else:
             status: Status = "skipped" if failure.is_skip else "failed"
-            self._settle(job, status, failure, size=size, duration_s=duration_s, worker=worker)
+            self._settle(
+                job, status, failure,
+                size=size, duration_s=duration_s, worker=worker, mtime_ns=mtime_ns,
+            )  # fmt: skip
 
     def _retry_later(self, job: Job, now: float) -> None:
         self.retries += 1
@@ -469,9 +474,11 @@ class Dispatcher:
         arrived = {row[0]: row for row in rows if row[2] is None}
         waiting = [job for queue in (self._solo, self._queue) for job in queue if job.id in arrived]
         for job in waiting:
-            _, value, _, size, duration_s = arrived[job.id]
+            _, value, _, size, duration_s, mtime_ns = arrived[job.id]
             attempts = max(1, job.attempt - 1)
-            outcome = Outcome(job.path, "done", value, None, attempts, size, duration_s, number)
+            outcome = Outcome(
+                job.path, "done", value, None, attempts, size, duration_s, number, None, mtime_ns
+            )
             self._settled.setdefault(job.run, []).append((job, outcome, None))
         if waiting:
             taken = {job.id for job in waiting}
@@ -491,10 +498,11 @@ class Dispatcher:
         size: int | None = None,
         duration_s: float = 0.0,
         worker: int | None = None,
+        mtime_ns: int | None = None,
     ) -> None:
         outcome = Outcome(
             job.path, status, None, failure.error, job.attempt, size, duration_s, worker,
-            failure.traceback,
+            failure.traceback, mtime_ns,
         )  # fmt: skip
         self._settled.setdefault(job.run, []).append((job, outcome, failure))
 

@@ -34,10 +34,10 @@ class TaskFunction(NamedTuple):
         function: Takes the item, returns the value, or a coroutine that returns it.
         is_coroutine: Whether it runs in the event loop.
         slots: Jobs in progress at one time.
-        is_measuring: Whether it returns a string and the size in bytes, because it has counted
-            them: asking for the size costs a seventh of what hashing a small file does. A task
-            function says so by an attribute of this name.
-        wants_size: Whether the file is asked for its size otherwise.
+        is_measuring: Whether it returns a string, the bytes that it has counted and the file's
+            modification time: asking for them by name costs a seventh of what hashing a small
+            file does. A task function says so by an attribute of this name.
+        wants_size: Whether the file is asked for its size and modification time otherwise.
     """
 
     function: Callable[[Any], Any]
@@ -116,12 +116,13 @@ async def call_coroutine(
     return await function(*args, **kwargs)
 
 
-def size_of(item: Any) -> int | None:
-    """Bytes of the file that ``item`` names, ``None`` if it names none."""
+def measure(item: Any) -> tuple[int | None, int | None]:
+    """Bytes and modification time of the file that ``item`` names; ``None`` if it names none."""
     try:
-        return os.stat(item).st_size
+        status = os.stat(item)
     except (OSError, TypeError, ValueError):
-        return None  # the task will meet the reason and say it
+        return None, None  # the task will meet the reason and say it
+    return status.st_size, status.st_mtime_ns
 
 
 _is_forked = False
@@ -150,41 +151,41 @@ def _leave_forked_child(error: BaseException | None) -> NoReturn:
 
 def attempt(job_id: int, packed: Any, task: TaskFunction, started: float) -> Row:
     """Run one attempt of a plain function that started just now, and report it."""
-    size = None
+    size = mtime_ns = None
     try:
         item = packed if type(packed) is str else unpack(packed)
         if task.is_measuring:
-            value, size = task.function(item)
-            return job_id, value, None, size, perf_counter() - started
+            value, size, mtime_ns = task.function(item)
+            return job_id, value, None, size, perf_counter() - started, mtime_ns
         if task.wants_size:
-            size = size_of(item)
+            size, mtime_ns = measure(item)
         value = pack(task.function(item))
     except KeyboardInterrupt:
         raise  # of the inline engine's user; workers do not let it come this far
     except BaseException as error:  # noqa: BLE001  (SystemExit of one job must not end the worker)
         if _is_forked:
             _leave_forked_child(error)
-        return _failed(job_id, packed, error, task, size, started)
+        return _failed(job_id, packed, error, task, size, started, mtime_ns)
     if _is_forked:
         _leave_forked_child(None)
-    return job_id, value, None, size, perf_counter() - started
+    return job_id, value, None, size, perf_counter() - started, mtime_ns
 
 
 async def attempt_coroutine(job_id: int, packed: Any, task: TaskFunction, started: float) -> Row:
     """Run one attempt of a coroutine function that started just now, and report it."""
-    size = None
+    size = mtime_ns = None
     try:
         item = unpack(packed)
         if task.wants_size:
-            size = size_of(item)
+            size, mtime_ns = measure(item)
         value = pack(await task.function(item))
     except BaseException as error:  # noqa: BLE001  (likewise; nobody cancels these from outside)
         if _is_forked:
             _leave_forked_child(error)
-        return _failed(job_id, packed, error, task, size, started)
+        return _failed(job_id, packed, error, task, size, started, mtime_ns)
     if _is_forked:
         _leave_forked_child(None)
-    return job_id, value, None, size, perf_counter() - started
+    return job_id, value, None, size, perf_counter() - started, mtime_ns
 
 
 def _failed(
@@ -194,11 +195,12 @@ def _failed(
     task: TaskFunction,
     size: int | None,
     started: float,
+    mtime_ns: int | None,
 ) -> Row:
     duration_s = perf_counter() - started
     if task.is_measuring:
-        size = size_of(packed)
-    return job_id, None, describe(error, task.function), size, duration_s
+        size, mtime_ns = measure(packed)
+    return job_id, None, describe(error, task.function), size, duration_s, mtime_ns
 
 
 def describe(error: BaseException, function: Callable[[Any], Any]) -> Failure:

@@ -37,7 +37,9 @@ class Digest(Protocol):
 
 
 class Checksum:
-    """A task function: takes a path, gives the digest in lower-case hexadecimal and the bytes read.
+    """A task function: takes a path, gives the digest in lower-case hexadecimal.
+
+    Beside it come the bytes read, and the modification time from before the first was.
 
     Args:
         algorithm: One of ``ALGORITHMS``.
@@ -55,7 +57,7 @@ class Checksum:
         self._new = _constructor(algorithm)
         self._buffers: list[memoryview] = []
 
-    def __call__(self, path: str) -> tuple[str, int]:
+    def __call__(self, path: str) -> tuple[str, int, int]:
         """Read the file at ``path``.
 
         Raises:
@@ -67,13 +69,14 @@ class Checksum:
         into = (buffer,)
         descriptor = open_descriptor(path, _FLAGS)
         try:
+            mtime_ns = os.fstat(descriptor).st_mtime_ns
             while count := os.readv(descriptor, into):
                 digest.update(buffer[:count])
                 size += count
         finally:
             close_descriptor(descriptor)
             self._buffers.append(buffer)
-        return digest.hexdigest(), size
+        return digest.hexdigest(), size, mtime_ns
 
     def __reduce__(self) -> tuple[type[Checksum], tuple[str]]:
         """Travel by the algorithm's name."""

@@ -17,6 +17,7 @@ from fsworkers.errors import BadSetting, TaskNotFound
 from fsworkers.model import Entry
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.errors import PathNotFound
+from fsworkers.tasks.checksum import Checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,36 @@ def decline(word: str) -> str:
     if word == "c":
         raise ConnectionError("in passing")
     return word
+
+
+def overwrite(path: str) -> str:
+    """A task that alters its file, and fails after that for one name."""
+    file = Path(path)
+    file.write_text("altered")
+    os.utime(file, ns=(5, 5))
+    if file.name == "bad":
+        raise ValueError("bad")
+    return path
+
+
+async def overwrite_later(path: str) -> str:
+    """The same as a coroutine."""
+    return overwrite(path)
+
+
+@pytest.mark.parametrize("function", [overwrite, overwrite_later, Checksum()])
+def test_outcomes_tell_the_file_as_it_was(engine: Engine, tmp_path: Path, function: object) -> None:
+    """Size and modification time are those from before the task, of failed files too."""
+    for name in ("good", "bad"):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, ns=(0, 1_234_567_891))
+    items = [str(tmp_path / name) for name in ("good", "bad", "missing")]
+    outcomes = outcomes_of(engine, function, items, ordered=True)
+    assert [(one.size, one.mtime_ns) for one in outcomes[:2]] == [
+        (4, 1_234_567_891),
+        (3, 1_234_567_891),
+    ]
+    assert (outcomes[2].size, outcomes[2].mtime_ns) == (None, None)
 
 
 @pytest.mark.parametrize("function", [shout, shout_later])
@@ -166,8 +197,6 @@ def test_bad_input_is_refused_before_anything_runs(tree: Path) -> None:
 def test_vanished_file_is_a_failure_with_its_reason(tmp_path: Path) -> None:
     """A file that is gone by the time of its job fails with the system's words."""
     engine = open_engine("inline", PoolSettings())
-    from fsworkers.tasks.checksum import Checksum
-
     (outcome,) = outcomes_of(engine, Checksum(), [str(tmp_path / "gone")])
     assert outcome.status == "failed"
     assert str(outcome.error).startswith("FileNotFoundError: [Errno 2]")

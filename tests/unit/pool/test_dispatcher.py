@@ -17,7 +17,7 @@ def jobs(*ids: int) -> list[Job]:
 
 def rows(*ids: int, seconds: float = 0.001, failure: Failure | None = None) -> list[Row]:
     """Reports of attempts."""
-    return [(number, None, failure, None, seconds) for number in ids]
+    return [(number, None, failure, None, seconds, None) for number in ids]
 
 
 def of(kind: type, actions: list[Action]) -> list[Action]:

@@ -130,7 +130,8 @@ class DispatcherMachine(RuleBasedStateMachine):
         rows: list[Row] = []
         for _ in range(min(count, len(worker.jobs))):
             job = worker.jobs.pop() if is_out_of_order else worker.jobs.popleft()
-            rows.append((job.id, None, failure, None, self.random.choice([1e-6, 1e-3, 0.2])))
+            seconds = self.random.choice([1e-6, 1e-3, 0.2])
+            rows.append((job.id, None, failure, None, seconds, None))
         if is_held_up:
             self.unsent.append((worker.number, rows))
         else:
@@ -217,7 +218,7 @@ class DispatcherMachine(RuleBasedStateMachine):
             while worker.recalls:
                 worker.recalls.popleft()
                 self.perform(self.dispatcher.returned(worker.number, [], self.now))
-            rows: list[Row] = [(job.id, None, None, None, 0.001) for job in worker.jobs]
+            rows: list[Row] = [(job.id, None, None, None, 0.001, None) for job in worker.jobs]
             worker.jobs.clear()
             # Held-up answers were lost with their worker, or are still on their way.
             rows += [row for number, late in self.unsent if number == worker.number for row in late]
