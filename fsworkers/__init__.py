@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # of ``typing``, which someone who only wants the layer n
 if TYPE_CHECKING:
     from fsworkers import graceful
     from fsworkers.engines.trees import process_tree
-    from fsworkers.errors import FsworkersError, Skip
+    from fsworkers.errors import FsworkersError, RetryLater, Skip
     from fsworkers.model import DescriptorUse, Outcome, RunSummary
     from fsworkers.pool.executor import Pool
     from fsworkers.scan.options import ScanOptions
@@ -22,6 +22,7 @@ __all__ = [
     "FsworkersError",
     "Outcome",
     "Pool",
+    "RetryLater",
     "RunSummary",
     "ScanOptions",
     "Skip",
@@ -34,6 +35,7 @@ _HOMES = {
     "FsworkersError": "fsworkers.errors",
     "Outcome": "fsworkers.model",
     "Pool": "fsworkers.pool.executor",
+    "RetryLater": "fsworkers.errors",
     "RunSummary": "fsworkers.model",
     "ScanOptions": "fsworkers.scan.options",
     "Skip": "fsworkers.errors",

@@ -27,6 +27,7 @@ __all__ = [
     "PoolClosed",
     "PoolDoesNotFit",
     "RemoteError",
+    "RetryLater",
     "Skip",
     "TaskLoadError",
     "TaskNotFound",
@@ -152,6 +153,19 @@ class RemoteError(FsworkersError):
         self.error = error
         self.remote_traceback = remote_traceback
         super().__init__(f"{error}\n{remote_traceback}".rstrip())
+
+
+class RetryLater(FsworkersError):
+    """Raised by a task function to be tried again on its file after ``delay_s`` seconds.
+
+    The job holds no slot meanwhile. It counts as an attempt but not as a failure, so it needs no
+    ``retries``; after a hundred times the job has ``failed``.
+    """
+
+    def __init__(self, delay_s: float, reason: str = "not yet") -> None:
+        self.delay_s = delay_s
+        self.reason = reason
+        super().__init__(f"{reason} (asked to be tried again after {delay_s:g} s)")
 
 
 class Skip(FsworkersError):

@@ -20,8 +20,11 @@ class Job(msgspec.Struct, frozen=True, gc=False):
         item: The item, packed for the wire (``pool.payload``).
         path: The item as its outcome shows it.
         attempt: Which execution this is, counted from 1.
+        retried: How many of these attempts were retries after a failure.
+        deferrals: How many were asked for by the task itself.
         deaths: How many workers died while they held it.
         starvations: How often a descriptor ran out below the descriptor layer.
+        is_suspect: It, or another one in its worker at the same time, overran its time.
     """
 
     id: int
@@ -29,8 +32,11 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     item: Any
     path: Any
     attempt: int = 1
+    retried: int = 0
+    deferrals: int = 0
     deaths: int = 0
     starvations: int = 0
+    is_suspect: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +48,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         status: One of ``STATUSES``.
         value: What the task returned; ``None`` unless ``status`` is ``done``.
         error: ``"Type: message"`` or the reason in words; ``None`` when ``status`` is ``done``.
-        attempts: How often the job was executed; 0 when it never was.
+        attempts: How often the job was executed; 0 when it never was. Where a worker died it is
+            not known which of its jobs it had started, and all of them count.
         size: Bytes of the file, in runs over a tree; ``None`` where there is no such file, and from
             ``Pool.map``, whose items need not be files.
         duration_s: Seconds the last attempt took inside the worker.

@@ -25,6 +25,9 @@ class Engine(Protocol):
     def cancel(self) -> None:
         """Start nothing more; the outcomes of what runs are still yielded."""
 
+    def abort(self) -> None:
+        """Start nothing more, and end what runs: its outcomes are ``cancelled``."""
+
     def statistics(self) -> PoolStatistics:
         """The figures of this moment."""
 

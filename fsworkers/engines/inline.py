@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from functools import partial
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadSetting
 from fsworkers.model import Outcome
+from fsworkers.pool.fates import MAX_DEFERRALS
 from fsworkers.pool.figures import PoolStatistics
 from fsworkers.pool.functions import TaskFunction, attempt, is_coroutine_function
 from fsworkers.pool.map_run import unpacked
+from fsworkers.pool.retry import delay_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable
@@ -43,7 +46,8 @@ class InlineEngine:
         if settings.timeout is not None:
             raise BadSetting("timeout", settings.timeout, "none with the inline engine")
         self._retries = settings.retries
-        self._is_cancelled = False
+        self._retry_on = settings.retry_on
+        self._cancelled = threading.Event()
         self._retried = 0
 
     def batches(
@@ -57,7 +61,9 @@ class InlineEngine:
         if is_coroutine_function(function):
             function = partial(_run_coroutine, function)
         is_measuring = getattr(function, "is_measuring", False)
-        task = TaskFunction(function, False, 1, is_measuring, wants_size=True)
+        task = TaskFunction(
+            function, False, 1, is_measuring, wants_size=True, retry_on=self._retry_on
+        )
         batch: list[Outcome] = []
         hand_over_at = monotonic() + BATCH_S
         for number, path in enumerate(paths):
@@ -66,19 +72,29 @@ class InlineEngine:
                 yield batch
                 batch = []
                 hand_over_at = monotonic() + BATCH_S
-            if self._is_cancelled:
+            if self._cancelled.is_set():
                 break
         yield batch
 
     def _outcome(self, number: int, path: str, task: TaskFunction) -> Outcome:
         attempts = 1
-        _, value, failure, size, duration_s, mtime_ns = attempt(number, path, task, perf_counter())
-        while failure is not None and failure.is_transient and attempts <= self._retries:
+        retried = 0
+        while True:
+            row = attempt(number, path, task, perf_counter())
+            _, value, failure, size, duration_s, mtime_ns = row
+            if failure is None or self._cancelled.is_set():
+                break
+            if failure.retry_s is not None and attempts <= MAX_DEFERRALS:
+                self._cancelled.wait(failure.retry_s)
+            elif failure.is_transient and retried < (
+                min(1, self._retries) if failure.is_dubious else self._retries
+            ):
+                retried += 1
+                self._cancelled.wait(delay_s(retried))
+            else:
+                break
             attempts += 1
-            _, value, failure, size, duration_s, mtime_ns = attempt(
-                number, path, task, perf_counter()
-            )
-        self._retried += attempts - 1
+        self._retried += retried
         status: Status = "done"
         if failure is not None:
             status = "skipped" if failure.is_skip else "failed"
@@ -88,7 +104,11 @@ class InlineEngine:
 
     def cancel(self) -> None:
         """Start nothing more."""
-        self._is_cancelled = True
+        self._cancelled.set()
+
+    def abort(self) -> None:
+        """Start nothing more; what runs is in the caller's own thread, and has ended."""
+        self._cancelled.set()
 
     def statistics(self) -> PoolStatistics:
         """This process counts as the one worker."""

@@ -42,6 +42,11 @@ class LocalEngine:
         if self._run is not None:
             self._run.cancel()
 
+    def abort(self) -> None:
+        """Start nothing more, and end what runs: its outcomes are ``cancelled``."""
+        if self._run is not None:
+            self._run.abort()
+
     def statistics(self) -> PoolStatistics:
         """The pool's figures of this moment."""
         return self._pool.statistics()

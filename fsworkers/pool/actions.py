@@ -15,6 +15,9 @@ class Failure(NamedTuple):
         error: ``"Type: message"``.
         traceback: The remote traceback's text.
         is_transient: The same attempt may well succeed later (see ``pool.retry``).
+        is_dubious: It is worth one further attempt, and no more.
+        is_overdue: The attempt was cancelled because it took too long.
+        retry_s: The task itself asks to be tried again after so many seconds.
         is_starved: A descriptor ran out below the descriptor layer: no fault of the job.
         is_skip: The task itself declined the file.
         exception: The pickled exception, for callers that want it raised; ``None`` if unpicklable.
@@ -23,6 +26,9 @@ class Failure(NamedTuple):
     error: str
     traceback: str | None = None
     is_transient: bool = False
+    is_dubious: bool = False
+    is_overdue: bool = False
+    retry_s: float | None = None
     is_starved: bool = False
     is_skip: bool = False
     exception: bytes | None = None
@@ -64,6 +70,12 @@ class Kill(NamedTuple):
     reason: str
 
 
+class Retire(NamedTuple):
+    """Let a worker that holds no job end; its end is reported back as ``died``."""
+
+    lane: int
+
+
 class Record(NamedTuple):
     """Jobs of one run that came to their outcome."""
 
@@ -83,4 +95,4 @@ class GiveUp(NamedTuple):
     reason: str
 
 
-Action: TypeAlias = Start | Send | Recall | Kill | Record | Warn | GiveUp
+Action: TypeAlias = Start | Send | Recall | Kill | Retire | Record | Warn | GiveUp

@@ -81,7 +81,7 @@ class CallRun:
                 del self._futures[job.id]
         return jobs
 
-    def resize(self, block_jobs: int) -> None:
+    def resize(self, block_jobs: int, result_bytes: float) -> None:
         """Submitted calls have no window: the caller decides how many there are."""
 
     def deliver(self, settled: Sequence[Settled]) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fsworkers.pool.lifeline import Lifeline
+    from fsworkers.pool.memory import Memory
 
 
 class Courier(threading.Thread):
@@ -37,15 +38,21 @@ class Courier(threading.Thread):
         config: What the master told this worker.
         lifeline: Tells when the master is gone.
         descriptors: Gives the worker's descriptor figures.
+        memory: Tells how much memory it has, if the master wants to know.
     """
 
     def __init__(
-        self, config: wire.Config, lifeline: Lifeline, descriptors: Callable[[], wire.Descriptors]
+        self,
+        config: wire.Config,
+        lifeline: Lifeline,
+        descriptors: Callable[[], wire.Descriptors],
+        memory: Memory | None = None,
     ) -> None:
         super().__init__(name="fsworkers-courier", daemon=True)
         self._config = config
         self._lifeline = lifeline
         self._descriptors = descriptors
+        self._memory = memory
         self._wakeup = Wakeup()
         self.backlog = Backlog(self._wakeup.set)
         self._tasks: dict[int, TaskFunction] = {}
@@ -169,9 +176,14 @@ class Courier(threading.Thread):
     def _flush(self) -> None:
         rows = self.backlog.take_finished()
         if rows:
-            self._report(wire.Results(self._config.worker, rows, self._descriptors()))
+            worker = self._config.worker
+            self._report(wire.Results(worker, rows, self._descriptors(), self._rss_bytes()))
 
     def _send_heartbeat(self) -> None:
         now = perf_counter()
         running = [(job, now - since) for job, since in list(self.backlog.running.values())]
-        self._report(wire.Heartbeat(self._config.worker, running, self._descriptors()))
+        worker = self._config.worker
+        self._report(wire.Heartbeat(worker, running, self._descriptors(), self._rss_bytes()))
+
+    def _rss_bytes(self) -> int:
+        return 0 if self._memory is None else self._memory.rss_bytes()

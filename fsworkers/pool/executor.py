@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fsworkers.model import Outcome
+    from fsworkers.pool.retry import RetryOn
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,7 +64,14 @@ class Pool(Executor):
             its limit leaves.
         timeout: Longest time of one attempt in seconds. An attempt that takes longer is ended
             together with its worker, and its outcome is ``timed_out``; no other job is touched.
-        retries: Further attempts of a job after a time-out or a failure that may pass.
+        retries: Further attempts of a job after a time-out or a failure that may pass, each after
+            a random pause that grows from 0.1 to 10 s and holds no slot.
+        retry_on: Which failures those are: an exception class, a tuple of them, or a function that
+            is given the exception in the worker. By default operating system errors that may pass
+            (EBUSY, EAGAIN, ESTALE…; EIO once), and no error of a program or of a file's content.
+        max_deaths: Deaths of a worker that make the job it ran ``crashed``.
+        max_jobs_per_worker: Jobs after which a worker is replaced by a fresh one.
+        max_rss_bytes: Resident memory above which a worker is replaced, between two jobs.
         install: Whether ``open``, ``tempfile``, ``subprocess``, ``socket`` and the like
             wait for descriptors in the workers, so that third-party code is graceful as well.
         ready_timeout: Seconds in which a worker must get ready.
@@ -81,6 +89,10 @@ class Pool(Executor):
         max_open_files: int | None = None,
         timeout: float | None = None,
         retries: int = 0,
+        retry_on: RetryOn | None = None,
+        max_deaths: int = 2,
+        max_jobs_per_worker: int | None = None,
+        max_rss_bytes: int | None = None,
         install: bool = True,
         ready_timeout: float | None = None,
         grace: float = 30.0,
@@ -91,6 +103,10 @@ class Pool(Executor):
             max_open_files=max_open_files,
             timeout=timeout,
             retries=retries,
+            retry_on=retry_on,
+            max_deaths=max_deaths,
+            max_jobs_per_worker=max_jobs_per_worker,
+            max_rss_bytes=max_rss_bytes,
             install=install,
             ready_timeout=ready_timeout,
             grace=grace,
@@ -182,6 +198,7 @@ class Pool(Executor):
             is_ordered=ordered,
             wake_master=master.wake,
             cancel_jobs=master.cancel,
+            abort_jobs=master.abort,
             owner=self,
         )
         self._map_runs.add(run)
@@ -269,11 +286,12 @@ class Pool(Executor):
         slots = slots_of(self._settings.slots, is_coroutine=is_coroutine)
         return wire.Task(
             run=next(self._run_ids),
-            function=pickle_function(fn),
+            function=pickle_function(fn, self._settings.retry_on),
             is_coroutine=is_coroutine,
             slots=slots,
             wants_size=wants_size,
             wants_install=self._settings.install and not getattr(fn, "is_graceful", False),
+            timeout_s=self._settings.timeout,
         )
 
     def _running_master(self) -> Master:

@@ -19,7 +19,8 @@ class PoolStatistics(msgspec.Struct, frozen=True):
         workers: Worker processes that live.
         queued: Jobs in no lane yet.
         in_flight: Jobs that workers hold.
-        restarts: Workers that were replaced.
+        restarts: Workers that were replaced because they had died or hung.
+        recycled: Workers that were replaced because they had run enough jobs or grown too large.
         retries: Attempts after the first.
         lent: Descriptors that file operations hold now, over all workers.
         waiting: File operations that wait for a descriptor now.
@@ -30,6 +31,7 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     queued: int = 0
     in_flight: int = 0
     restarts: int = 0
+    recycled: int = 0
     retries: int = 0
     lent: int = 0
     waiting: int = 0
@@ -54,7 +56,14 @@ class Figures:
             self._retired = _combine(self._retired, [last])
 
     def snapshot(
-        self, *, workers: int, queued: int, in_flight: int, restarts: int, retries: int
+        self,
+        *,
+        workers: int,
+        queued: int,
+        in_flight: int,
+        restarts: int,
+        recycled: int,
+        retries: int,
     ) -> PoolStatistics:
         """The figures of this moment."""
         latest = list(self._latest.values())
@@ -63,6 +72,7 @@ class Figures:
             queued=queued,
             in_flight=in_flight,
             restarts=restarts,
+            recycled=recycled,
             retries=retries,
             lent=sum(one.lent for one in latest),
             waiting=sum(one.waiting for one in latest),

@@ -13,10 +13,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fsworkers import graceful
-from fsworkers.errors import Skip, UnpicklableTask
+from fsworkers.errors import RetryLater, Skip, UnpicklableTask
 from fsworkers.pool.actions import Failure, Row
 from fsworkers.pool.payload import Packed, pack, pickle_value, unpack
-from fsworkers.pool.retry import is_starved, is_transient
+from fsworkers.pool.retry import RetryOn, is_dubious, is_starved, is_worth_retrying
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +38,8 @@ class TaskFunction(NamedTuple):
             modification time: asking for them by name costs a seventh of what hashing a small
             file does. A task function says so by an attribute of this name.
         wants_size: Whether the file is asked for its size and modification time otherwise.
+        timeout_s: After how long an attempt is cancelled, if it is a coroutine.
+        retry_on: Which failures are worth another attempt; ``None`` for those that may pass.
     """
 
     function: Callable[[Any], Any]
@@ -45,6 +47,8 @@ class TaskFunction(NamedTuple):
     slots: int
     is_measuring: bool
     wants_size: bool
+    timeout_s: float | None = None
+    retry_on: RetryOn | None = None
 
     @property
     def is_serial(self) -> bool:
@@ -70,14 +74,14 @@ def slots_of(asked_for: int | None, *, is_coroutine: bool) -> int:
     return COROUTINE_SLOTS if is_coroutine else 1
 
 
-def pickle_function(function: Callable[..., Any]) -> bytes:
-    """Make a function ready to travel: by import name, else by value.
+def pickle_function(function: Callable[..., Any], retry_on: RetryOn | None = None) -> bytes:
+    """Make a function ready to travel, with its retry rule: by import name, else by value.
 
     Raises:
         UnpicklableTask: It holds on to something that can't leave this process.
     """
     try:
-        return pickle_value(function)
+        return pickle_value((function, retry_on))
     except Exception as error:
         raise UnpicklableTask(repr(function), f"{type(error).__name__}: {error}") from error
 
@@ -97,9 +101,16 @@ def load_task(task: Task) -> TaskFunction:
         from fsworkers.graceful import aio  # noqa: F401, PLC0415
     if task.wants_install:
         graceful.install()
-    function = pickle.loads(task.function)
-    is_measuring = getattr(function, "is_measuring", False)
-    return TaskFunction(function, task.is_coroutine, task.slots, is_measuring, task.wants_size)
+    function, retry_on = pickle.loads(task.function)
+    return TaskFunction(
+        function,
+        task.is_coroutine,
+        task.slots,
+        getattr(function, "is_measuring", False),
+        task.wants_size,
+        task.timeout_s,
+        retry_on,
+    )
 
 
 def call(packed: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:
@@ -172,20 +183,33 @@ def attempt(job_id: int, packed: Any, task: TaskFunction, started: float) -> Row
 
 
 async def attempt_coroutine(job_id: int, packed: Any, task: TaskFunction, started: float) -> Row:
-    """Run one attempt of a coroutine function that started just now, and report it."""
+    """Run one attempt of a coroutine function that started just now, and report it.
+
+    An attempt over its time is cancelled; should it not end then, the master kills the worker.
+    """
+    import asyncio  # noqa: PLC0415  (loaded by the caller)
+
     size = mtime_ns = None
+    deadline = asyncio.timeout(task.timeout_s)
     try:
         item = unpack(packed)
         if task.wants_size:
             size, mtime_ns = measure(item)
-        value = pack(await task.function(item))
+        async with deadline:
+            value = await task.function(item)
+        value = pack(value)
     except BaseException as error:  # noqa: BLE001  (likewise; nobody cancels these from outside)
         if _is_forked:
             _leave_forked_child(error)
-        return _failed(job_id, packed, error, task, size, started, mtime_ns)
+        if not deadline.expired():
+            return _failed(job_id, packed, error, task, size, started, mtime_ns)
     if _is_forked:
         _leave_forked_child(None)
-    return job_id, value, None, size, perf_counter() - started, mtime_ns
+    duration_s = perf_counter() - started
+    if deadline.expired():
+        overdue = Failure("TimeoutError", is_overdue=True)
+        return job_id, None, overdue, size, duration_s, mtime_ns
+    return job_id, value, None, size, duration_s, mtime_ns
 
 
 def _failed(
@@ -200,10 +224,10 @@ def _failed(
     duration_s = perf_counter() - started
     if task.is_measuring:
         size, mtime_ns = measure(packed)
-    return job_id, None, describe(error, task.function), size, duration_s, mtime_ns
+    return job_id, None, describe(error, task), size, duration_s, mtime_ns
 
 
-def describe(error: BaseException, function: Callable[[Any], Any]) -> Failure:
+def describe(error: BaseException, task: TaskFunction) -> Failure:
     """Put an exception into plain data; the exception itself goes along only to futures."""
     import traceback  # noqa: PLC0415  (most runs have no failure)
 
@@ -215,11 +239,18 @@ def describe(error: BaseException, function: Callable[[Any], Any]) -> Failure:
     name = type(error).__name__
     if isinstance(error, Skip):
         return Failure(message, is_skip=True)
-    is_submitted = function is call or function is call_coroutine
+    try:
+        is_transient = is_worth_retrying(error, task.retry_on)
+    except Exception as broken:  # noqa: BLE001  (a user's predicate raises anything)
+        is_transient = False
+        message = f"{message} (and retry_on raised {type(broken).__name__}: {broken})"
+    is_submitted = task.function is call or task.function is call_coroutine
     return Failure(
         error=f"{name}: {message}" if message else name,
         traceback="".join(traceback.format_exception(type(error), error, inner)),
-        is_transient=is_transient(error),
+        is_transient=is_transient,
+        is_dubious=task.retry_on is None and is_dubious(error),
+        retry_s=error.delay_s if isinstance(error, RetryLater) else None,
         is_starved=is_starved(error),
         exception=_pickle_exception(error) if is_submitted else None,
     )

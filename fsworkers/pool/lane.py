@@ -30,8 +30,12 @@ class Lane(msgspec.Struct, eq=False):
         learned_jobs: How many jobs ``job_s`` rests on.
         recall_from: When it may be asked again, after it had nothing to give back.
         job_s: Moving average of the seconds a job takes; ``None`` before the first result.
+        sent_jobs: How many it has been given to run.
+        rss_bytes: Memory of the worker, as it last reported.
+        is_condemned: It is being killed.
+        is_hung: It is being killed because it gave no sign of life.
+        is_retiring: It gets no more jobs, and ends when it has none left.
         is_solo: It runs one job that must be alone (on probation, or starved of descriptors).
-        culprits: Jobs for whose sake it is being killed; the others it holds are innocent.
     """
 
     number: int
@@ -40,9 +44,13 @@ class Lane(msgspec.Struct, eq=False):
     is_ready: bool = False
     is_condemned: bool = False
     is_hung: bool = False
+    is_retiring: bool = False
+    is_told_to_end: bool = False
     is_solo: bool = False
     is_recalling: bool = False
     held: dict[int, Job] = {}
+    sent_jobs: int = 0
+    rss_bytes: int = 0
     last_block_jobs: int = 0
     learned_jobs: int = 0
     job_s: float | None = None
@@ -53,7 +61,12 @@ class Lane(msgspec.Struct, eq=False):
     @property
     def is_idle(self) -> bool:
         """Whether it is there and has nothing to do."""
-        return self.is_ready and not self.is_condemned and not self.held
+        return self.is_at_work and not self.held
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it takes jobs at all."""
+        return self.is_ready and not self.is_condemned and not self.is_retiring
 
     @property
     def has_free_slot(self) -> bool:
@@ -69,8 +82,7 @@ class Lane(msgspec.Struct, eq=False):
         earlier block is finished. Free slots are credit as well.
         """
         return (
-            self.is_ready
-            and not self.is_condemned
+            self.is_at_work
             and not self.is_solo
             and not self.is_recalling
             and (len(self.held) <= self.last_block_jobs or self.has_free_slot)
@@ -100,7 +112,7 @@ class Lane(msgspec.Struct, eq=False):
 
     def is_worth_relieving(self, now: float) -> bool:
         """Whether its waiting jobs would wait so long that moving them pays."""
-        if not self.waiting_jobs or self.is_recalling or self.is_solo or self.is_condemned:
+        if not self.waiting_jobs or self.is_recalling or self.is_solo or not self.is_at_work:
             return False
         if now < self.recall_from:
             return False

@@ -106,8 +106,8 @@ class Links:
                 known.discard(run)
                 self.send(worker, wire.Forget(run))
 
-    def receive(self) -> Any | None:
-        """The next report, ``None`` if there is none now."""
+    def receive(self) -> tuple[Any, int] | None:
+        """The next report and its size in bytes, ``None`` if there is none now."""
         while True:
             try:
                 frame = self.back.recv(zmq.NOBLOCK)
@@ -115,7 +115,7 @@ class Links:
                 return None
             report = wire.decode(frame, self.secret)
             if report is not None:
-                return report
+                return report, len(frame)
             LOGGER.warning("dropped a message that is not from a worker of this pool")
 
     def close_lane(self, worker: int) -> None:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 ORDERED_WINDOW_JOBS = 16_384
 """How far an ordered run may draw ahead while its next outcome is awaited (some 5 MB)."""
 
+WINDOW_BYTES = 1 << 26
+"""How much memory results may take that have not been consumed, by what they have taken so far."""
+
 
 class MapRun:
     """One task over many items.
@@ -41,6 +44,7 @@ class MapRun:
         is_ordered: Whether outcomes come in the order of the items.
         wake_master: Called when the master should look for new jobs.
         cancel_jobs: Called to have this run's waiting jobs dropped.
+        abort_jobs: Called to have its running ones ended as well.
         owner: Kept alive as long as this run: the pool.
     """
 
@@ -53,6 +57,7 @@ class MapRun:
         is_ordered: bool,
         wake_master: Callable[[], None],
         cancel_jobs: Callable[[Run], None],
+        abort_jobs: Callable[[Run], None],
         owner: object,
     ) -> None:
         self.task = task
@@ -63,6 +68,7 @@ class MapRun:
         self._ids = ids
         self._wake_master = wake_master
         self._cancel_jobs = cancel_jobs
+        self._abort_jobs = abort_jobs
         self._lock = threading.RLock()  # bare: entering a Condition costs three times as much
         self._changed = threading.Condition(self._lock)
         self._inbox: deque[str | _Prepared] = deque()
@@ -116,6 +122,12 @@ class MapRun:
         with self._changed:
             self._stop_drawing()
         self._cancel_jobs(self)
+
+    def abort(self) -> None:
+        """Draw no more; drop what waits, and end what runs: its outcomes are ``cancelled``."""
+        with self._changed:
+            self._stop_drawing()
+        self._abort_jobs(self)
 
     def close(self) -> None:
         """Cancel it because its pool ends. Its iterator yields what is left, then raises."""
@@ -213,9 +225,13 @@ class MapRun:
         self.deliver([(job, Outcome(job.path, "failed", error=failure.error), failure)])
         return False
 
-    def resize(self, block_jobs: int) -> None:
-        """Set the window: two blocks in each lane, one queued, one with the consumer."""
+    def resize(self, block_jobs: int, result_bytes: float) -> None:
+        """Set the window: two blocks in each lane, one queued, one with the consumer.
+
+        It holds no more results than fit into ``WINDOW_BYTES``; larger ones flow one at a time.
+        """
         window = max(4 * block_jobs, 0 if self._order is None else ORDERED_WINDOW_JOBS)
+        window = max(1, min(window, int(WINDOW_BYTES / max(1.0, result_bytes))))
         if window != self._window:
             with self._changed:
                 self._window = window

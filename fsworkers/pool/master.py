@@ -15,16 +15,17 @@ import threading
 from collections import deque
 from math import ceil
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from fsworkers.errors import FsworkersError, PoolClosed, TaskLoadError, WorkerStartError
 from fsworkers.pool import actions, wire
-from fsworkers.pool.dispatcher import Dispatcher, Rules
+from fsworkers.pool.dispatcher import Dispatcher, RunTraits
 from fsworkers.pool.figures import Figures, PoolStatistics
 from fsworkers.pool.links import START_DESCRIPTORS, Links, has_free_descriptors
 from fsworkers.pool.retry import delay_s
+from fsworkers.pool.rules import Rules
 from fsworkers.pool.supervision import WorkerProcess
 from fsworkers.pool.wakeup import Wakeup
 
@@ -37,6 +38,12 @@ LOGGER = logging.getLogger("fsworkers")
 FLUSH_S = 0.05
 HEARTBEAT_S = 0.5
 RETRY_START_S = 0.05
+OVERSLEPT_S = 0.5
+"""A wait that ends so much too late tells of a stopped process or a suspended machine."""
+
+RESULT_BYTES_FADE = 0.95
+"""What is left of the largest result's weight with each further message."""
+
 LATE_RESULTS_S = 0.5
 """How long results of an ended worker are still awaited: they lie in the kernel already."""
 
@@ -65,6 +72,9 @@ class Master(threading.Thread):
             timeout_s=settings.timeout,
             ready_s=settings.ready_s,
             grace_s=settings.grace,
+            max_deaths=settings.max_deaths,
+            max_lane_jobs=settings.max_jobs_per_worker,
+            max_rss_bytes=settings.max_rss_bytes,
         )
         self._dispatcher = Dispatcher(rules, delay_s)
         self._heartbeat_s = HEARTBEAT_S
@@ -85,6 +95,7 @@ class Master(threading.Thread):
         self._is_stopping = False
         self._is_killing = False
         self._is_told_to_stop: set[int] = set()
+        self._result_bytes = 0.0
         self._figures = Figures()
         self.broken: FsworkersError | None = None
         self._poller = zmq.Poller()
@@ -105,6 +116,10 @@ class Master(threading.Thread):
     def cancel(self, run: Run) -> None:
         """Drop the jobs of a run that have not been started."""
         self._request("cancel", run)
+
+    def abort(self, run: Run) -> None:
+        """Drop all jobs of a run, and kill the workers that may be running one."""
+        self._request("abort", run)
 
     def stop(self) -> None:
         """End once all runs are over."""
@@ -137,6 +152,7 @@ class Master(threading.Thread):
             queued=dispatcher.queued,
             in_flight=dispatcher.in_flight,
             restarts=dispatcher.restarts,
+            recycled=dispatcher.recycled,
             retries=dispatcher.retries,
         )
 
@@ -158,7 +174,7 @@ class Master(threading.Thread):
         dispatcher = self._dispatcher
         self._set_hunger(is_hungry=dispatcher.demand > 0)
         self._take_jobs()
-        ready = dict(self._poller.poll(self._poll_ms()))
+        ready = self._wait()
         self._set_hunger(is_hungry=False)
         if self._wakeup.fileno() in ready:
             self._wakeup.clear()
@@ -170,9 +186,27 @@ class Master(threading.Thread):
             self._take_reports()
             self._bury(number)
         self._perform(dispatcher.tick(monotonic()))
+        self._look_at_silent_workers()
         self._retry_starts()
         self._close_ended()
         self._end_runs()
+
+    def _wait(self) -> dict[Any, int]:
+        """Wait until something happens; and notice when the whole machine stood still."""
+        wait_ms = self._poll_ms()
+        before = monotonic()
+        ready = dict(self._poller.poll(wait_ms))
+        late_s = monotonic() - before - wait_ms / 1000
+        if late_s > OVERSLEPT_S:
+            self._dispatcher.overslept(late_s)
+        return ready
+
+    def _look_at_silent_workers(self) -> None:
+        now = monotonic()
+        for number in self._dispatcher.silent_lanes(now):
+            worker = self._workers.get(number)
+            if worker is not None and worker.is_stopped():
+                self._perform(self._dispatcher.stopped(number, now))
 
     def _set_hunger(self, *, is_hungry: bool) -> None:
         for run in self._runs.values():
@@ -208,15 +242,18 @@ class Master(threading.Thread):
             elif run is not None and what == "begin":
                 self._begin(run)
             elif run is not None and run.task.run in self._runs:
-                self._perform(self._dispatcher.cancel(run.task.run, monotonic()))
+                drop = self._dispatcher.abort if what == "abort" else self._dispatcher.cancel
+                self._perform(drop(run.task.run, monotonic()))
 
     def _begin(self, run: Run) -> None:
         if self.broken is not None:
             run.fail(self.broken)
             return
         self._runs[run.task.run] = run
-        self._dispatcher.add_run(run.task.run, run.task.slots)
-        run.resize(self._dispatcher.block_jobs)
+        task = run.task
+        is_cancellable = task.is_coroutine and task.timeout_s is not None
+        self._dispatcher.add_run(task.run, RunTraits(task.slots, is_cancellable))
+        run.resize(self._dispatcher.block_jobs, self._result_bytes)
 
     def _end_runs(self) -> None:
         for number, run in list(self._runs.items()):
@@ -226,15 +263,21 @@ class Master(threading.Thread):
                 self._links.forget(number)
 
     def _take_reports(self) -> None:
-        while (report := self._links.receive()) is not None:
+        while (received := self._links.receive()) is not None:
+            report, frame_bytes = received
             now = monotonic()
             dispatcher = self._dispatcher
             if isinstance(report, wire.Results):
                 self._figures.note(report.worker, report.descriptors)
+                dispatcher.weighed(report.worker, report.rss_bytes)
                 self._perform(dispatcher.results(report.worker, report.rows, now))
+                # The largest of late, which fades: memory is bounded by what is to be feared.
+                row_bytes = frame_bytes / len(report.rows)
+                self._result_bytes = max(row_bytes, RESULT_BYTES_FADE * self._result_bytes)
                 self._resize_runs()
             elif isinstance(report, wire.Heartbeat):
                 self._figures.note(report.worker, report.descriptors)
+                dispatcher.weighed(report.worker, report.rss_bytes)
                 self._perform(dispatcher.heard(report.worker, report.running, now))
             elif isinstance(report, wire.GivenBack):
                 self._perform(dispatcher.returned(report.worker, report.job_ids, now))
@@ -247,7 +290,7 @@ class Master(threading.Thread):
     def _resize_runs(self) -> None:
         block_jobs = self._dispatcher.block_jobs
         for run in self._runs.values():
-            run.resize(block_jobs)
+            run.resize(block_jobs, self._result_bytes)
 
     def _fail_run(self, report: wire.TaskBroken) -> None:
         run = self._runs.get(report.run)
@@ -269,6 +312,8 @@ class Master(threading.Thread):
                 self._start(action.lane)
             elif isinstance(action, actions.Kill):
                 self._kill_lane(action.lane)
+            elif isinstance(action, actions.Retire):
+                self._links.send(action.lane, wire.Stop())
             elif isinstance(action, actions.Warn):
                 LOGGER.warning("%s", action.message)
             else:
@@ -312,6 +357,7 @@ class Master(threading.Thread):
             max_open_files=self._settings.max_open_files,
             flush_s=FLUSH_S,
             heartbeat_s=self._heartbeat_s,
+            wants_memory=self._settings.max_rss_bytes is not None,
         )
 
     def _start_later(self, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fsworkers.graceful.errors import DescriptorDeadlock, TooFewDescriptors
 
@@ -24,6 +24,9 @@ LASTING_ERRORS = (
 )  # fmt: skip
 """Errors of a program or of a file's content: trying again changes nothing."""
 
+DUBIOUS_ERRNOS = frozenset({errno.EIO})
+"""A disk that could not read twice will not the third time, and each try may take it long."""
+
 STARVED_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -34,6 +37,30 @@ def is_starved(error: BaseException) -> bool:
     if isinstance(error, DescriptorDeadlock):
         return True
     return isinstance(error, OSError) and error.errno in STARVED_ERRNOS
+
+
+RetryOn: TypeAlias = (
+    "type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]"
+)
+"""Which failures are worth another attempt: classes, or a predicate."""
+
+
+def is_worth_retrying(error: BaseException, retry_on: RetryOn | None) -> bool:
+    """Whether another attempt may succeed, by the caller's rule or by ours.
+
+    Raises:
+        Exception: Whatever the caller's predicate raises.
+    """
+    if retry_on is None:
+        return is_transient(error)
+    if isinstance(retry_on, (type, tuple)):
+        return isinstance(error, retry_on)
+    return bool(retry_on(error))
+
+
+def is_dubious(error: BaseException) -> bool:
+    """Whether one further attempt is enough."""
+    return isinstance(error, OSError) and error.errno in DUBIOUS_ERRNOS
 
 
 def is_transient(error: BaseException) -> bool:

@@ -33,8 +33,8 @@ class Run(Protocol):
     def take_jobs(self, demand: int) -> list[Job]:
         """The jobs that should go to the dispatcher now, which can use ``demand`` at once."""
 
-    def resize(self, block_jobs: int) -> None:
-        """Learn how many jobs one further block for every lane has."""
+    def resize(self, block_jobs: int, result_bytes: float) -> None:
+        """Learn how many jobs one further block for every lane has, and how large results are."""
 
     def deliver(self, settled: Sequence[Settled]) -> None:
         """Pass on what became of jobs."""

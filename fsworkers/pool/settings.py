@@ -7,6 +7,7 @@ import os
 import msgspec
 
 from fsworkers.errors import BadSetting
+from fsworkers.pool.retry import RetryOn  # noqa: TC001  (a Struct keeps its annotations)
 
 READY_S = 10.0
 READY_S_PER_WORKER = 0.2
@@ -22,6 +23,11 @@ class PoolSettings(msgspec.Struct, frozen=True):
         max_open_files: Descriptors each worker may lend; ``None`` for what its limit leaves.
         timeout: Longest time of one attempt in seconds; ``None`` for no bound.
         retries: Further attempts after a transient failure or a time-out.
+        retry_on: Which failures are worth that: exception classes, or a function that is given the
+            exception in the worker; ``None`` for those that may pass (see ``pool.retry``).
+        max_deaths: Deaths of a worker that make the job it ran ``crashed``.
+        max_jobs_per_worker: Jobs after which a worker is replaced; ``None`` for never.
+        max_rss_bytes: Resident memory above which a worker is replaced between two jobs.
         install: Whether other libraries' file operations in the workers wait for descriptors too.
         ready_timeout: Seconds in which a worker must get ready; ``None`` for 10 and a bit each.
         grace: Seconds without a sign of life after which a worker counts as hung.
@@ -35,6 +41,10 @@ class PoolSettings(msgspec.Struct, frozen=True):
     max_open_files: int | None = None
     timeout: float | None = None
     retries: int = 0
+    retry_on: RetryOn | None = None
+    max_deaths: int = 2
+    max_jobs_per_worker: int | None = None
+    max_rss_bytes: int | None = None
     install: bool = True
     ready_timeout: float | None = None
     grace: float = 30.0
@@ -44,6 +54,10 @@ class PoolSettings(msgspec.Struct, frozen=True):
         _check_count("slots", self.slots, least=1)
         _check_count("max_open_files", self.max_open_files, least=1)
         _check_count("retries", self.retries, least=0)
+        _check_count("max_deaths", self.max_deaths, least=1)
+        _check_count("max_jobs_per_worker", self.max_jobs_per_worker, least=1)
+        _check_count("max_rss_bytes", self.max_rss_bytes, least=1)
+        _check_classes(self.retry_on)
         _check_seconds("timeout", self.timeout)
         _check_seconds("ready_timeout", self.ready_timeout)
         _check_seconds("grace", self.grace)
@@ -80,3 +94,11 @@ def _check_seconds(setting: str, value: float | None) -> None:
         return
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
         raise BadSetting(setting, value, "a number of seconds above 0")
+
+
+def _check_classes(retry_on: RetryOn | None) -> None:
+    classes = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+    is_right = all(isinstance(one, type) and issubclass(one, BaseException) for one in classes)
+    is_predicate = callable(retry_on) and not isinstance(retry_on, type)
+    if not (retry_on is None or is_right or is_predicate):
+        raise BadSetting("retry_on", retry_on, "exception classes, or a function of an exception")

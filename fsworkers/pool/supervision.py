@@ -74,6 +74,16 @@ class WorkerProcess:
         with suppress(ProcessLookupError):  # it has ended already
             os.killpg(self.pid, signal.SIGKILL)
 
+    def is_stopped(self) -> bool:
+        """Whether it stands still because of a signal (SIGSTOP, or a debugger)."""
+        if self._exit_code is not None:
+            return False
+        try:
+            news = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False  # the caller's process collects its children itself
+        return news is not None and news.si_code in {os.CLD_STOPPED, os.CLD_TRAPPED}
+
     def wait(self) -> None:
         """Wait for its end."""
         if self._exit_code is None:

@@ -37,11 +37,12 @@ class Task(NamedTuple):
 
     Attributes:
         run: The run it belongs to.
-        function: The pickled function.
+        function: The function and its retry rule, pickled together.
         is_coroutine: Whether it runs in the event loop.
         slots: Jobs in progress at one time.
         wants_size: Whether outcomes tell the size of the file that the item names.
         wants_install: Whether ``open`` and the like are to wait for descriptors in this worker.
+        timeout_s: After how long a coroutine is cancelled; ``None`` for never.
     """
 
     run: int
@@ -50,6 +51,7 @@ class Task(NamedTuple):
     slots: int
     wants_size: bool = False
     wants_install: bool = False
+    timeout_s: float | None = None
 
 
 class Forget(NamedTuple):
@@ -88,6 +90,7 @@ class Results(NamedTuple):
     worker: int
     rows: list[Row]
     descriptors: Descriptors
+    rss_bytes: int = 0
 
 
 class GivenBack(NamedTuple):
@@ -103,6 +106,7 @@ class Heartbeat(NamedTuple):
     worker: int
     running: list[tuple[int, float]]
     descriptors: Descriptors
+    rss_bytes: int = 0
 
 
 class TaskBroken(NamedTuple):
@@ -129,6 +133,7 @@ class Config(NamedTuple):
         max_open_files: Descriptors it may lend to file operations; ``None`` for what is free.
         flush_s: Longest time a finished result waits before it is sent.
         heartbeat_s: Time between heartbeats.
+        wants_memory: Whether reports are to tell how much memory the worker has.
     """
 
     worker: int
@@ -138,6 +143,7 @@ class Config(NamedTuple):
     max_open_files: int | None
     flush_s: float
     heartbeat_s: float
+    wants_memory: bool = False
 
 
 SECRET_BYTES = 16

@@ -16,6 +16,7 @@ from fsworkers import graceful
 from fsworkers.pool.courier import Courier
 from fsworkers.pool.functions import note_fork
 from fsworkers.pool.lifeline import Lifeline
+from fsworkers.pool.memory import Memory
 from fsworkers.pool.slots import Slots
 from fsworkers.pool.wire import Descriptors
 
@@ -27,7 +28,8 @@ def main() -> None:
     lifeline = Lifeline()
     config = lifeline.read_config()
     sys.path[:] = config.sys_path
-    courier = Courier(config, lifeline, descriptors)
+    memory = Memory() if config.wants_memory else None
+    courier = Courier(config, lifeline, descriptors, memory)
     # Only now are the sockets there that the budget must leave alone.
     graceful.configure(max_open_files=config.max_open_files)
     courier.start()

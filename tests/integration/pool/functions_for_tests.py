@@ -85,3 +85,8 @@ async def most_coroutines_at_once(_: object) -> int:
     await asyncio.sleep(0.01)
     _running -= 1
     return _most
+
+
+def hold_the_gil(seconds: float) -> float:
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    return seconds

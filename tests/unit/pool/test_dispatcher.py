@@ -6,8 +6,9 @@ import pytest
 
 from fsworkers.model import Job
 from fsworkers.pool.actions import Action, Failure, GiveUp, Kill, Recall, Record, Row, Send, Start
-from fsworkers.pool.dispatcher import Dispatcher, Rules
+from fsworkers.pool.dispatcher import Dispatcher, RunTraits
 from fsworkers.pool.lane import MAX_BLOCK_JOBS, Lane, tail_block_jobs
+from fsworkers.pool.rules import Rules
 
 
 def jobs(*ids: int) -> list[Job]:
@@ -28,7 +29,7 @@ def of(kind: type, actions: list[Action]) -> list[Action]:
 def opened(workers: int = 2, **rules: float | None) -> Dispatcher:
     """A dispatcher whose workers are ready."""
     dispatcher = Dispatcher(Rules(workers, **rules), lambda attempt: attempt * 1.0)  # type: ignore[arg-type]
-    dispatcher.add_run(0, 1)
+    dispatcher.add_run(0, RunTraits())
     dispatcher.open(0.0)
     for number in range(workers):
         dispatcher.ready(number, 0.0)
@@ -38,7 +39,7 @@ def opened(workers: int = 2, **rules: float | None) -> Dispatcher:
 def test_no_job_leaves_before_every_worker_is_ready() -> None:
     """The first joiner gets nothing; after the ready timeout those that are there begin."""
     dispatcher = Dispatcher(Rules(2, ready_s=5.0), lambda _: 0.0)
-    dispatcher.add_run(0, 1)
+    dispatcher.add_run(0, RunTraits())
     assert [action.lane for action in dispatcher.open(0.0) if isinstance(action, Start)] == [0, 1]
     assert dispatcher.add(jobs(1, 2), 0.1) == []
     assert dispatcher.ready(0, 0.2) == []

@@ -17,15 +17,22 @@ from fsworkers.pool.actions import (
     Kill,
     Recall,
     Record,
+    Retire,
     Row,
     Send,
     Start,
 )
-from fsworkers.pool.dispatcher import Dispatcher, Rules
+from fsworkers.pool.dispatcher import Dispatcher, RunTraits
+from fsworkers.pool.rules import Rules
 
 TRANSIENT = Failure("OSError: again", is_transient=True)
 STARVED = Failure("OSError: EMFILE", is_starved=True)
 LASTING = Failure("ValueError: no")
+DUBIOUS = Failure("OSError: EIO", is_transient=True, is_dubious=True)
+OVERDUE = Failure("TimeoutError", is_overdue=True)
+DEFERRED = Failure("RetryLater: not yet", retry_s=0.05)
+SKIPPED = Failure("no picture", is_skip=True)
+FAILURES = [TRANSIENT, STARVED, LASTING, DUBIOUS, OVERDUE, DEFERRED, SKIPPED]
 
 
 class ScriptedWorker:
@@ -34,6 +41,8 @@ class ScriptedWorker:
     def __init__(self, number: int) -> None:
         self.number = number
         self.is_ready = False
+        self.is_retired = False
+        self.taken = 0
         self.jobs: deque[Job] = deque()
         self.recalls: deque[int] = deque()
 
@@ -52,13 +61,25 @@ class DispatcherMachine(RuleBasedStateMachine):
         self.has_given_up = False
         self.random = random.Random(0)
 
-    @initialize(workers=st.integers(1, 4), retries=st.integers(0, 2), timeout=st.booleans())
-    def open(self, workers: int, retries: int, timeout: bool) -> None:
+    @initialize(
+        workers=st.integers(1, 4),
+        retries=st.integers(0, 2),
+        timeout=st.booleans(),
+        max_lane_jobs=st.none() | st.integers(1, 20),
+    )
+    def open(self, workers: int, retries: int, timeout: bool, max_lane_jobs: int | None) -> None:
         """Start."""
-        rules = Rules(workers, retries=retries, timeout_s=1.0 if timeout else None)
+        rules = Rules(
+            workers,
+            retries=retries,
+            timeout_s=1.0 if timeout else None,
+            max_lane_jobs=max_lane_jobs,
+            max_rss_bytes=1000,
+        )
+        self.max_lane_jobs = max_lane_jobs
         self.dispatcher = Dispatcher(rules, lambda attempt: 0.01 * attempt)
-        self.dispatcher.add_run(0, 1)
-        self.dispatcher.add_run(1, 3)
+        self.dispatcher.add_run(0, RunTraits())
+        self.dispatcher.add_run(1, RunTraits(slots=3, is_cancellable=True))
         self.perform(self.dispatcher.open(self.now))
 
     def perform(self, actions: list[Action]) -> None:
@@ -67,10 +88,7 @@ class DispatcherMachine(RuleBasedStateMachine):
             if isinstance(action, Start):
                 self.workers[action.lane] = ScriptedWorker(action.lane)
             elif isinstance(action, Send):
-                worker = self.workers[action.lane]
-                assert worker.is_ready, "no job leaves before its worker is ready"
-                assert len({job.run for job in action.jobs}) == 1
-                worker.jobs.extend(action.jobs)
+                self.send(self.workers[action.lane], action.jobs)
             elif isinstance(action, Recall):
                 self.workers[action.lane].recalls.append(action.most)
             elif isinstance(action, Record):
@@ -79,8 +97,20 @@ class DispatcherMachine(RuleBasedStateMachine):
                     self.statuses[outcome.status] += 1
             elif isinstance(action, Kill):
                 self.die(action.lane)
+            elif isinstance(action, Retire):
+                assert not self.workers[action.lane].jobs
+                self.workers[action.lane].is_retired = True
             elif isinstance(action, GiveUp):
                 self.has_given_up = True
+
+    def send(self, worker: ScriptedWorker, jobs: list[Job]) -> None:
+        """A block arrives, which must be one that the worker may be given."""
+        assert worker.is_ready, "no job leaves before its worker is ready"
+        assert not worker.is_retired, "no job is sent to a worker that was told to end"
+        assert len({job.run for job in jobs}) == 1
+        worker.jobs.extend(jobs)
+        worker.taken += len(jobs)
+        assert self.max_lane_jobs is None or worker.taken <= self.max_lane_jobs
 
     def die(self, number: int) -> None:
         """A worker ends with all that it holds."""
@@ -111,7 +141,7 @@ class DispatcherMachine(RuleBasedStateMachine):
     @rule(
         choice=st.integers(0, 3),
         count=st.integers(1, 10),
-        failure=st.sampled_from([None, None, None, TRANSIENT, STARVED, LASTING]),
+        failure=st.none() | st.sampled_from(FAILURES),
         is_out_of_order=st.booleans(),
         is_held_up=st.booleans(),
     )
@@ -151,6 +181,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         if worker is not None and worker.recalls:
             count = min(worker.recalls.popleft(), max(0, len(worker.jobs) - started))
             back = [worker.jobs.pop().id for _ in range(count)]
+            worker.taken -= len(back)
             self.perform(self.dispatcher.returned(worker.number, back[::-1], self.now))
 
     @rule(choice=st.integers(0, 3))
@@ -173,6 +204,40 @@ class DispatcherMachine(RuleBasedStateMachine):
         if worker is not None and worker.is_ready:
             running = [(worker.jobs[0].id, elapsed)] if worker.jobs else []
             self.perform(self.dispatcher.heard(worker.number, running, self.now))
+
+    @rule(choice=st.integers(0, 3), rss_bytes=st.sampled_from([500, 1500]))
+    def weigh(self, choice: int, rss_bytes: int) -> None:
+        """A worker tells how much memory it has."""
+        worker = self.pick(choice)
+        if worker is not None:
+            self.dispatcher.weighed(worker.number, rss_bytes)
+
+    @rule(choice=st.integers(0, 3))
+    def end(self, choice: int) -> None:
+        """A worker that was told to end does so."""
+        worker = self.pick(choice)
+        if worker is not None and worker.is_retired:
+            self.die(worker.number)
+
+    @rule(choice=st.integers(0, 3))
+    def stop(self, choice: int) -> None:
+        """A worker is found stopped."""
+        worker = self.pick(choice)
+        if worker is not None and worker.number in self.dispatcher.silent_lanes(self.now):
+            self.perform(self.dispatcher.stopped(worker.number, self.now))
+
+    @rule(seconds=st.sampled_from([1.0, 100.0]))
+    def sleep_all(self, seconds: float) -> None:
+        """The whole machine stands still: nobody is killed for that."""
+        self.now += seconds
+        self.dispatcher.overslept(seconds)
+
+    @rule(run=st.just(1))
+    def abort(self, run: int) -> None:
+        """The caller of one run wants out at once."""
+        self.perform(self.dispatcher.abort(run, self.now))
+        held = [job for lane in self.dispatcher.lanes.values() for job in lane.held.values()]
+        assert all(job.run != run for job in held)
 
     @rule(run=st.just(1))
     def cancel(self, run: int) -> None:
@@ -212,6 +277,9 @@ class DispatcherMachine(RuleBasedStateMachine):
         """Every worker does what it owes."""
         self.now += 0.02
         for worker in list(self.workers.values()):
+            if worker.is_retired:
+                self.die(worker.number)
+                continue
             if not worker.is_ready:
                 worker.is_ready = True
                 self.perform(self.dispatcher.ready(worker.number, self.now))
