@@ -81,6 +81,14 @@ Retries = Annotated[
 Timeout = Annotated[
     float | None, typer.Option("--timeout", help="Longest time of one attempt in seconds.")
 ]
+Halt = Annotated[
+    str | None,
+    typer.Option(
+        "--halt",
+        metavar="WHEN,fail=N[%]",
+        help="Give up after so many failures: soon lets running jobs finish, now ends them.",
+    ),
+]
 NoInstall = Annotated[bool, typer.Option("--no-install", help="Leave open() and the like as they are in the workers.")]
 Output = Annotated[
     Path | None,

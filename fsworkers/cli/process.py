@@ -13,6 +13,7 @@ from fsworkers.cli.display import open_display
 from fsworkers.cli.exits import DONE, FAILED, leave_quietly
 from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report
+from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.trees import TreeRun, algorithm_of
 from fsworkers.errors import BadOption, BadSetting
@@ -53,6 +54,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     nul: options.Nul = False,
     retries: options.Retries = 0,
     timeout: options.Timeout = None,
+    halt: options.Halt = None,
     no_install: options.NoInstall = False,
     output: options.Output = None,
     summary: options.Summary = None,
@@ -87,6 +89,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
         )
     except ValueError as error:
         raise BadOption(str(error)) from error
+    halting = None if halt is None else Halting.parse(halt)
     check_paths(roots)
     if output is not None and summary is not None and _is_same(output, summary):
         raise BadOption(f"-o and --summary are the same file, {printable(output)}: give two")
@@ -95,7 +98,8 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     try:
         if dry_run:
             return _list_only(found)
-        return _Job(function, settings, found, output, summary, is_ordered=keep_order).run(
+        job = _Job(function, settings, found, output, summary, halting, is_ordered=keep_order)
+        return job.run(
             is_shown=not quiet and (_is_display_wanted(output) if progress is None else progress),
             is_quiet=quiet,
             is_verbose=verbose,
@@ -123,6 +127,13 @@ def _task_function(
     if task is not None:
         raise BadSetting("--task", task, "either --task or --call, not both")
     return load_callable(call, task_options)
+
+
+def _ending(run: TreeRun, interrupts: Interrupts) -> str:
+    """How the line that sums up a run begins when it did not come to its end."""
+    if interrupts.code is not None:
+        return "interrupted: "
+    return "halted after too many failures: " if run.is_halted else ""
 
 
 def _parsed(pairs: list[str]) -> dict[str, str]:
@@ -167,6 +178,7 @@ class _Job(NamedTuple):
     found: Iterable[str | Entry]
     output: Path | None
     summary: Path | None
+    halting: Halting | None
     is_ordered: bool
 
     def run(self, *, is_shown: bool, is_quiet: bool, is_verbose: bool) -> int:
@@ -178,7 +190,9 @@ class _Job(NamedTuple):
                 check_summary_target(self.summary)
             engine = LocalEngine(self.settings)
             stack.callback(engine.close)
-            run = TreeRun(engine, self.function, self.found, ordered=self.is_ordered)
+            run = TreeRun(
+                engine, self.function, self.found, ordered=self.is_ordered, halting=self.halting
+            )
             interrupts = stack.enter_context(Interrupts(run))
             report = Report(run, is_verbose=is_verbose)
             display = stack.enter_context(open_display(run)) if is_shown else None
@@ -191,7 +205,9 @@ class _Job(NamedTuple):
         if self.summary is not None:
             write_summary(self.summary, summary)
         if not is_quiet:
-            report.write(summary, is_interrupted=interrupts.code is not None)
+            report.write(summary, begin=_ending(run, interrupts))
         if interrupts.code is not None:
             return interrupts.code
+        if run.is_halted:
+            return FAILED
         return DONE if summary.found == summary.done + summary.skipped else FAILED

@@ -37,14 +37,14 @@ class Report:
             elif outcome.status not in {"skipped", "cancelled"} and len(self._named) < MOST_NAMED:
                 self._named.append(outcome)
 
-    def write(self, summary: RunSummary, *, is_interrupted: bool) -> None:
-        """Write the end of the story to stderr."""
+    def write(self, summary: RunSummary, *, begin: str = "") -> None:
+        """Write the end of the story to stderr; its last line starts with ``begin``."""
         for outcome in self._named:
             self._say(outcome)
         bad = summary.failed + summary.timed_out + summary.crashed
         if bad > len(self._named) and not self._is_verbose:
             print(f"… and {bad - len(self._named):,} more; -v names them all", file=sys.stderr)  # noqa: T201
-        print(one_line(summary, is_interrupted=is_interrupted), file=sys.stderr)  # noqa: T201
+        print(begin + one_line(summary), file=sys.stderr)  # noqa: T201
 
     def _say(self, outcome: Outcome) -> None:
         print(  # noqa: T201
@@ -56,7 +56,7 @@ class Report:
                 print(f"    {printable(line)}", file=sys.stderr)  # noqa: T201
 
 
-def one_line(summary: RunSummary, *, is_interrupted: bool) -> str:
+def one_line(summary: RunSummary) -> str:
     """A run in one line, the zeros left out."""
     counts = ", ".join(
         f"{count:,} {name}"
@@ -70,11 +70,10 @@ def one_line(summary: RunSummary, *, is_interrupted: bool) -> str:
         )
         if count
     )
-    begin = "interrupted: " if is_interrupted else ""
     files = "file" if summary.found == 1 else "files"
     workers = "worker" if summary.workers == 1 else "workers"
     return (
-        f"{begin}{summary.found:,} {files}: {counts or 'nothing to do'}; "
+        f"{summary.found:,} {files}: {counts or 'nothing to do'}; "
         f"{human_bytes(summary.bytes)} in {summary.seconds:.2f} s "
         f"({summary.files_per_s:,.0f} files/s, {summary.workers} {workers})"
     )

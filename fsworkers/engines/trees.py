@@ -12,6 +12,7 @@ from pathlib import Path
 from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING, Any, Literal
 
+from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.tally import Tally
 from fsworkers.model import Entry, Outcome
@@ -37,6 +38,10 @@ class TreeRun:
         function: The task function.
         found: Paths to process, and entries whose outcome is settled by the scan.
         ordered: Yield outcomes in the order in which things were found.
+        halting: When there have been too many failures to go on.
+
+    Attributes:
+        is_halted: Whether there have been.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class TreeRun:
         found: Iterable[str | Entry],
         *,
         ordered: bool = False,
+        halting: Halting | None = None,
     ) -> None:
         self.id = f"{strftime('%Y%m%dT%H%M%SZ', gmtime())}-{os.urandom(3).hex()}"
         self.engine = engine
@@ -54,6 +60,8 @@ class TreeRun:
         self.found_count = 0
         self._function = function
         self._found = found
+        self.is_halted = False
+        self._halting = halting
         self._is_ordered = ordered
         self._entries: deque[tuple[int, Outcome]] = deque()
         self._started = monotonic()
@@ -66,11 +74,22 @@ class TreeRun:
             whole = self._with_entries(batch, emitted)
             emitted += len(batch)
             self.tally.add(whole)
+            self._halt_if_due()
             yield whole
         rest = [outcome for _, outcome in self._entries]
         self._entries.clear()
         self.tally.add(rest)
         yield rest
+
+    def _halt_if_due(self) -> None:
+        if self._halting is None or self.is_halted:
+            return
+        if self._halting.is_crossed(self.tally.outcomes):
+            self.is_halted = True
+            if self._halting.when == "now":
+                self.engine.abort()
+            else:
+                self.engine.cancel()
 
     def cancel(self) -> None:
         """Start nothing more; what runs is finished, and its outcomes still come."""
@@ -129,6 +148,7 @@ def process_tree(
     max_open_files: int | None = None,
     timeout: float | None = None,
     retries: int = 0,
+    halt: str | None = None,
     engine: Literal["local", "inline"] = "local",
 ) -> RunSummary:
     """Run a task on every file under ``path``, and return what it came to.
@@ -147,6 +167,8 @@ def process_tree(
         max_open_files: Descriptors that each worker may lend.
         timeout: Longest time of one attempt in seconds.
         retries: Further attempts after a failure that may pass.
+        halt: When to give up: ``soon,fail=3`` starts nothing more after three failures,
+            ``now,fail=10%`` also ends what runs. What was found and not run is ``cancelled``.
         engine: ``local`` runs worker processes, ``inline`` everything in this thread.
 
     Raises:
@@ -158,6 +180,7 @@ def process_tree(
     """
     paths = [path] if isinstance(path, (str, bytes, os.PathLike)) else list(path)
     function = make_task(task, options or {}) if isinstance(task, str) else task
+    halting = None if halt is None else Halting.parse(halt)
     check_paths(paths)
     settings = PoolSettings(
         workers=workers,
@@ -177,7 +200,7 @@ def process_tree(
         stack.callback(runner.close)
         own = [] if output is None else [output]
         found = scan(paths, filters or ScanOptions(), own=own)
-        run = TreeRun(runner, function, found, ordered=ordered)
+        run = TreeRun(runner, function, found, ordered=ordered, halting=halting)
         for batch in run.batches():
             if sink is not None:
                 sink.write(batch)

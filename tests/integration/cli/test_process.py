@@ -174,6 +174,7 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
         ([".", "-jx"], "-j"),
         ([".", "--slots", "0"], "slots is 0"),
         ([".", "--timeout", "0"], "timeout is 0"),
+        ([".", "--halt", "later"], "soon,fail=10%"),
         ([".", "-o", "no/such/dir/o.csv"], "no/such/dir/o.csv"),
         ([".", "-o", "o.xyz"], ".jsonl"),
         ([".", "-o", "o.md5"], "sha256"),
