@@ -15,8 +15,8 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import select
 import signal
-import socket
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -26,18 +26,20 @@ if TYPE_CHECKING:
 class Lifeline:
     """What connects this worker to the life of its master.
 
-    Moves it away from standard input, where a task's children would inherit it.
+    Moves it away from standard input, where a task's children would inherit it. It is a bare
+    descriptor, which only the end of the process closes: an object would be closed a moment before
+    that, and the master would take the worker for dead before it has an exit code.
     """
 
     def __init__(self) -> None:
-        self._socket = socket.socket(fileno=os.dup(0))
+        self._descriptor = os.dup(0)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when the master is gone."""
-        return self._socket.fileno()
+        return self._descriptor
 
     def read_config(self) -> Config:
         """Read what the master wrote before it started this process."""
@@ -48,26 +50,23 @@ class Lifeline:
     def _read(self, count: int) -> bytes:
         data = b""
         while len(data) < count:
-            data += self._socket.recv(count - len(data))
+            data += os.read(self._descriptor, count - len(data))
         return data
 
     def arm(self) -> None:
         """Let the kernel kill this process group when the master is gone, where it can."""
         if not hasattr(fcntl, "F_SETSIG"):
             return
-        fcntl.fcntl(self._socket, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(self._socket, fcntl.F_SETSIG, signal.SIGKILL)
-        flags = fcntl.fcntl(self._socket, fcntl.F_GETFL)
-        fcntl.fcntl(self._socket, fcntl.F_SETFL, flags | os.O_ASYNC)
+        fcntl.fcntl(self._descriptor, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(self._descriptor, fcntl.F_SETSIG, signal.SIGKILL)
+        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags | os.O_ASYNC)
 
     def has_ended(self) -> bool:
-        """Whether the master is gone."""
-        try:
-            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True  # a task has closed it: the master takes this worker for dead as well
+        """Whether the master is gone: nothing else makes it readable."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(0))
 
 
 def leave() -> NoReturn:

@@ -85,6 +85,7 @@ class Master(threading.Thread):
         self._output_read, self._output_write = os.pipe()
         os.set_blocking(self._output_read, False)
         self._output = b""
+        self._has_been_ready = False  # before, what they say belongs into the error
         self._requests: deque[tuple[str, Run | None]] = deque()
         self._request_lock = threading.Lock()
         self._is_over = False
@@ -282,6 +283,9 @@ class Master(threading.Thread):
             elif isinstance(report, wire.GivenBack):
                 self._perform(dispatcher.returned(report.worker, report.job_ids, now))
             elif isinstance(report, wire.Ready):
+                if not self._has_been_ready:
+                    self._has_been_ready = True
+                    self._say(self._output)
                 self._perform(dispatcher.ready(report.worker, now))
                 self._resize_runs()
             else:
@@ -412,13 +416,19 @@ class Master(threading.Thread):
             except BlockingIOError:
                 return
             self._output = (self._output + chunk)[-OUTPUT_KEPT_BYTES:]
-            if sys.stderr is not None:
-                sys.stderr.write(chunk.decode(errors="replace"))
-                sys.stderr.flush()
+            if self._has_been_ready:
+                self._say(chunk)
+
+    def _say(self, output: bytes) -> None:
+        if sys.stderr is not None:
+            sys.stderr.write(output.decode(errors="replace"))
+            sys.stderr.flush()
 
     def _last_output(self) -> str:
+        """What workers said last, each line once: when they fail to start, all say the same."""
         self._pass_output_on()
-        return self._output.decode(errors="replace").strip()
+        lines = self._output.decode(errors="replace").strip().splitlines()
+        return "\n".join(dict.fromkeys(lines))
 
     # The end
 

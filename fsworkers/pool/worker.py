@@ -31,7 +31,10 @@ def main() -> None:
     memory = Memory() if config.wants_memory else None
     courier = Courier(config, lifeline, descriptors, memory)
     # Only now are the sockets there that the budget must leave alone.
-    graceful.configure(max_open_files=config.max_open_files)
+    try:
+        graceful.configure(max_open_files=config.max_open_files)
+    except graceful.TooFewDescriptors as error:
+        sys.exit(f"fsworkers: {error}")
     courier.start()
     os.register_at_fork(after_in_child=note_fork)
     Slots(courier.backlog).run()
