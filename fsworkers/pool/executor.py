@@ -309,7 +309,7 @@ class Pool(Executor):
         workers = fitting_workers(asked_for)
         if workers < asked_for:
             LOGGER.warning(
-                "%d workers instead of %d: the descriptor limit of this process carries no more; "
+                "%d of %d workers: the descriptor limit of this process carries no more; "
                 "raise it with ulimit -n",
                 workers,
                 asked_for,

@@ -24,6 +24,7 @@ from fsworkers.pool import actions, wire
 from fsworkers.pool.dispatcher import Dispatcher, RunTraits
 from fsworkers.pool.figures import Figures, PoolStatistics
 from fsworkers.pool.links import START_DESCRIPTORS, Links, has_free_descriptors
+from fsworkers.pool.output import WorkerOutput
 from fsworkers.pool.retry import delay_s
 from fsworkers.pool.rules import Rules
 from fsworkers.pool.supervision import WorkerProcess
@@ -46,8 +47,6 @@ RESULT_BYTES_FADE = 0.95
 
 LATE_RESULTS_S = 0.5
 """How long results of an ended worker are still awaited: they lie in the kernel already."""
-
-OUTPUT_KEPT_BYTES = 16_384
 
 
 class Master(threading.Thread):
@@ -82,10 +81,7 @@ class Master(threading.Thread):
             self._heartbeat_s = min(HEARTBEAT_S, max(0.01, settings.timeout / 8))
         self._links = Links()
         self._wakeup = Wakeup()
-        self._output_read, self._output_write = os.pipe()
-        os.set_blocking(self._output_read, False)
-        self._output = b""
-        self._has_been_ready = False  # before, what they say belongs into the error
+        self._output = WorkerOutput()
         self._requests: deque[tuple[str, Run | None]] = deque()
         self._request_lock = threading.Lock()
         self._is_over = False
@@ -102,7 +98,7 @@ class Master(threading.Thread):
         self._poller = zmq.Poller()
         self._poller.register(self._links.back, zmq.POLLIN)
         self._poller.register(self._wakeup.fileno(), zmq.POLLIN)
-        self._poller.register(self._output_read, zmq.POLLIN)
+        self._poller.register(self._output.fileno(), zmq.POLLIN)
 
     # From other threads
 
@@ -179,8 +175,8 @@ class Master(threading.Thread):
         self._set_hunger(is_hungry=False)
         if self._wakeup.fileno() in ready:
             self._wakeup.clear()
-        if self._output_read in ready:
-            self._pass_output_on()
+        if self._output.fileno() in ready:
+            self._output.pass_on()
         self._take_reports()
         self._take_requests()
         for number in [n for n, worker in self._workers.items() if worker.fileno() in ready]:
@@ -283,9 +279,7 @@ class Master(threading.Thread):
             elif isinstance(report, wire.GivenBack):
                 self._perform(dispatcher.returned(report.worker, report.job_ids, now))
             elif isinstance(report, wire.Ready):
-                if not self._has_been_ready:
-                    self._has_been_ready = True
-                    self._say(self._output)
+                self._output.hold_back_no_longer()
                 self._perform(dispatcher.ready(report.worker, now))
                 self._resize_runs()
             else:
@@ -321,7 +315,7 @@ class Master(threading.Thread):
             elif isinstance(action, actions.Warn):
                 LOGGER.warning("%s", action.message)
             else:
-                self._break(WorkerStartError(action.reason, self._last_output()))
+                self._break(WorkerStartError(action.reason, self._output.last_words()))
 
     def _send(self, action: actions.Send) -> None:
         jobs = action.jobs
@@ -339,7 +333,7 @@ class Master(threading.Thread):
             self._start_later(number)
             return
         try:
-            worker = WorkerProcess(self._config(number), self._output_write)
+            worker = WorkerProcess(self._config(number), self._output.write_end)
             self._workers[number] = worker
             self._poller.register(worker.fileno(), zmq.POLLIN)
             self._links.connect(number)
@@ -386,7 +380,7 @@ class Master(threading.Thread):
         worker.kill()
         worker.wait()
         self._take_reports()
-        self._pass_output_on()
+        self._output.pass_on()
         cause = worker.cause_of_death()
         worker.close()
         self._links.close_lane(number)
@@ -406,29 +400,6 @@ class Master(threading.Thread):
         self._is_killing = self._is_stopping = True
         for run in self._runs.values():
             run.fail(self.broken)
-
-    # What workers print
-
-    def _pass_output_on(self) -> None:
-        while True:
-            try:
-                chunk = os.read(self._output_read, 65_536)
-            except BlockingIOError:
-                return
-            self._output = (self._output + chunk)[-OUTPUT_KEPT_BYTES:]
-            if self._has_been_ready:
-                self._say(chunk)
-
-    def _say(self, output: bytes) -> None:
-        if sys.stderr is not None:
-            sys.stderr.write(output.decode(errors="replace"))
-            sys.stderr.flush()
-
-    def _last_output(self) -> str:
-        """What workers said last, each line once: when they fail to start, all say the same."""
-        self._pass_output_on()
-        lines = self._output.decode(errors="replace").strip().splitlines()
-        return "\n".join(dict.fromkeys(lines))
 
     # The end
 
@@ -454,9 +425,7 @@ class Master(threading.Thread):
             worker.wait()
             worker.close()
         self._workers.clear()
-        self._pass_output_on()
-        os.close(self._output_read)
-        os.close(self._output_write)
+        self._output.close()
         with self._request_lock:
             self._is_over = True
             unheard = [run for what, run in self._requests if run is not None and what == "begin"]
