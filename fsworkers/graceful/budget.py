@@ -151,6 +151,8 @@ class Budget(Upkeep):
         """What the budget did so far and does now, as an immutable snapshot."""
         ledger = self.ledger
         self.follow_limit()
+        if ledger.capacity < ledger.ceiling:
+            self.recount()
         return Statistics(
             capacity=ledger.capacity + ledger.loan,
             lent=self.lent,

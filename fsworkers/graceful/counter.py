@@ -106,7 +106,6 @@ class Counter:
         "_lock",
         "_made",
         "_most",
-        "_next_try_s",
         "_now_s",
         "_peak",
         "_pumping",
@@ -152,7 +151,6 @@ class Counter:
         self._all: dict[int, ref[Permit]] = {}
         self._returns = 0
         self._stall = Stall()
-        self._next_try_s = 0.0
         self._watch = Watch(self)
 
     @property
@@ -233,6 +231,11 @@ class Counter:
         self._dirty = True
         self._pump()
 
+    def recount(self) -> None:
+        """Bring the capacity up to date: time raises it after pressure."""
+        self._dirty = True
+        self._pump()
+
     def count_pots(self, change: int) -> None:
         """Note that reservations were made or ended: takers must look for one of theirs."""
         self._submit(partial(self._count_pots, change))
@@ -291,11 +294,13 @@ class Counter:
         self.calm = self.quick = False
         self._dirty = False
         self._now_s = monotonic()
+        ledger = self.ledger
+        # First of all: the time that has passed is to count before those who come now.
+        ledger.recover(self.lent, self._now_s)
         while self._inbox:
             self._inbox[0]()
             self._inbox.popleft()
         self._serve()
-        ledger = self.ledger
         free = self.free
         most = ledger.capacity + ledger.loan
         while self._made > most and free:
@@ -379,9 +384,14 @@ class Counter:
         for permit in permits:
             permit.owner = 0
         self.free.extend(permits)
-        self.ledger.refuse(ticket, self.lent, self._now_s, machine_wide=machine_wide)
-        pause_s = backoff_s(self.ledger.streak, machine_wide=machine_wide)
-        self._next_try_s = self._now_s + pause_s
+        ledger = self.ledger
+        ledger.refuse(
+            ticket,
+            self.lent,
+            self._now_s,
+            pause_s=backoff_s(ledger.streak + 1, machine_wide=machine_wide),
+            machine_wide=machine_wide,
+        )
         self._watch.hurry()
 
     def _count_pots(self, change: int) -> None:

@@ -14,7 +14,7 @@ from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.errors import DescriptorDeadlock
 from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.records import Holder
-from fsworkers.graceful.watch import GROW_S, LOOK_S
+from fsworkers.graceful.watch import LOOK_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Upkeep(Counter):
         table.sweep()
         answer: list[float | None] = []
         self._submit(partial(self._look, answer, turn))
-        return answer[0] if answer else GROW_S
+        return answer[0] if answer else LOOK_S
 
     def _permits(self) -> list[Permit]:
         """All there are, lent or not."""
@@ -102,10 +102,7 @@ class Upkeep(Counter):
             answer.append(wait_s)
             return
         if ledger.capacity < ledger.ceiling:
-            if self._now_s >= self._next_try_s:
-                ledger.grow(self.lent)
-                self._next_try_s = self._now_s + GROW_S
-            wait_s = max(0.001, min(LOOK_S, self._next_try_s - self._now_s))
+            wait_s = max(0.001, min(LOOK_S, ledger.next_try_s - self._now_s))
         if self._unstick(ledger) or self._stall.is_jam(self._now_s):
             wait_s = min(wait_s, Stall.AGAIN_S)
         answer.append(wait_s)
