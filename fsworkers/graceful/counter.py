@@ -20,6 +20,7 @@ from __future__ import annotations
 from _weakref import ref
 from collections import deque
 from functools import partial
+from math import inf
 from threading import RLock, get_ident
 from time import monotonic
 
@@ -105,6 +106,7 @@ class Counter:
         "_limit",
         "_lock",
         "_made",
+        "_measure_again_s",
         "_most",
         "_now_s",
         "_peak",
@@ -139,6 +141,7 @@ class Counter:
         self._reserve = reserve
         self._most = capacity
         self._limit = 0
+        self._measure_again_s = inf
         self._made = 0
         self._peak = 0
         self._lock = RLock()
@@ -168,9 +171,9 @@ class Counter:
         if self._ledger is None:
             ceiling = self._most
             if ceiling is None:
-                measured = measuring.measure(self._reserve)
+                measured = measuring.enough(measuring.measure(self._reserve))
                 self._limit = measured.limit
-                ceiling = measuring.ceiling_from(measured)
+                ceiling = measured.to_lend
             made = Ledger(ceiling)
             # Threads that come first together measure together; one step, no call: the first wins.
             if self._ledger is None:
@@ -191,9 +194,12 @@ class Counter:
     def post(self, ticket: Ticket) -> None:
         """Put a ticket in the line; it may be served before this returns."""
         ledger = self.ledger
+        is_interrupting = self._pumping == get_ident()
+        if not is_interrupting:
+            self.follow_limit()
         if ticket.count > ledger.ceiling:
             raise BudgetTooSmall(ticket.count, ledger.ceiling)
-        if self._pumping == get_ident():
+        if is_interrupting:
             # A signal handler or finalizer interrupted our own bookkeeping on this very thread: it
             # cannot wait for what it interrupted, so it is served out of the reserve.
             ticket.permits = [self._make(ticket.owner) for _ in range(ticket.count)]
@@ -204,6 +210,7 @@ class Counter:
 
     def post_refused(self, ticket: Ticket, permits: list[Permit], *, machine_wide: bool) -> None:
         """Return permits that the kernel did not honour, and put a ticket before all others."""
+        self.follow_limit()
         self._submit(partial(self._refuse, ticket, permits, machine_wide))
 
     def abandon(self, ticket: Ticket) -> None:
@@ -216,6 +223,9 @@ class Counter:
         A bare counter has nothing to look after: see ``upkeep``.
         """
         return None
+
+    def follow_limit(self) -> None:
+        """Measure anew if the limit has changed: see ``upkeep``."""
 
     def regain(self, lost: Permit) -> None:
         """Put a new permit in the place of one that nobody holds any more."""

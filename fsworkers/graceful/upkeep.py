@@ -7,6 +7,8 @@ pressure, end deadlocks.
 from __future__ import annotations
 
 from functools import partial
+from math import inf
+from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import holding, owners, table
@@ -18,8 +20,13 @@ from fsworkers.graceful.watch import LOOK_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fsworkers.graceful.capacity import Measure
     from fsworkers.graceful.counter import Permit
     from fsworkers.graceful.ledger import Ledger, Ticket
+
+
+MEASURE_AGAIN_S = 1.0
+"""After a changed limit, while it is not known where all that is lent is: until the next look."""
 
 
 class Upkeep(Counter):
@@ -79,14 +86,24 @@ class Upkeep(Counter):
         return measuring.default_reserve(measuring.soft_limit())
 
     def follow_limit(self) -> None:
-        """Measure anew if the soft limit is not what it was."""
-        if self._limit and measuring.soft_limit() != self._limit:
-            measured = measuring.measure(self._reserve)
-            self._limit = measured.limit
-            ceiling = max(1, measured.free + self.lent)
-            if self._most is not None:
-                ceiling = min(ceiling, self._most)
-            self._submit(partial(self._resize, ceiling))
+        """Measure anew if the soft limit is not what it was, or the last look left doubts."""
+        if self._limit and (
+            measuring.soft_limit() != self._limit or monotonic() >= self._measure_again_s
+        ):
+            self._submit(partial(self._resize, self._bound_by(self._measure(self._reserve))))
+
+    def _measure(self, reserve: int | None) -> Measure:
+        """Look at the limit, and at who has what below it."""
+        from fsworkers.graceful.own_numbers import own_numbers  # noqa: PLC0415 - rare
+
+        return measuring.measure(reserve, partial(own_numbers, self), self._limit)
+
+    def _bound_by(self, measured: Measure) -> int:
+        """Note a measure; the most to lend by it, and no more than was asked for."""
+        self._limit = measured.limit
+        self._measure_again_s = inf if measured.is_sure else monotonic() + MEASURE_AGAIN_S
+        ceiling = max(1, measured.to_lend)
+        return ceiling if self._most is None else min(self._most, ceiling)
 
     def _look(self, answer: list[float | None], turn: int) -> None:
         if answer:
