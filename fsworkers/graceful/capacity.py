@@ -24,9 +24,6 @@ MINIMUM = 4
 UNLIMITED = 1_048_576
 """What counts as the limit when it is RLIM_INFINITY: the Linux default of fs.nr_open."""
 
-RAISE_AT_MOST = 65_536
-"""How far the soft limit is raised when asked to: some programs walk all numbers up to it."""
-
 
 class Measure(Snapshot):
     """One look at the limit.
@@ -140,42 +137,3 @@ def enough(measured: Measure) -> Measure:
     if measured.to_lend < MINIMUM:
         raise TooFewDescriptors(measured.limit, measured.foreign, measured.reserve, MINIMUM)
     return measured
-
-
-def raise_soft_limit(at_most: int = RAISE_AT_MOST) -> tuple[int, int]:
-    """Raise the soft limit towards the hard one, which is never touched.
-
-    Returns:
-        The soft limit before and after.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    target = at_most if hard == resource.RLIM_INFINITY else min(hard, at_most)
-    if soft == resource.RLIM_INFINITY or soft >= target:
-        return soft, soft
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-    except (OSError, ValueError):
-        # macOS reports an unlimited hard limit and refuses more than kern.maxfilesperproc.
-        return soft, soft
-    _raised_from.append(soft)
-    return soft, target
-
-
-_raised_from: list[int] = []
-
-
-def restore_soft_limit_of(pid: int) -> None:
-    """Give a child the soft limit that this process had before it raised its own.
-
-    Programs that use ``select`` break with descriptors above 1,023, which is why the soft limit is
-    low. Linux only (prlimit(2)), just after the child's exec; elsewhere the child keeps ours.
-    """
-    prlimit = getattr(resource, "prlimit", None)
-    if not _raised_from or prlimit is None:
-        return
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    # It may have ended already, or not be ours to limit.
-    try:
-        prlimit(pid, resource.RLIMIT_NOFILE, (_raised_from[0], hard))
-    except (OSError, ValueError):
-        return
