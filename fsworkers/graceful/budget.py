@@ -123,10 +123,15 @@ class Budget(Upkeep):
         self.collect()
 
     def resize(self, capacity: int) -> None:
-        """Lend at most ``capacity`` from now on; what is lent beyond that is not taken away."""
+        """Lend at most ``capacity`` from now on; what is lent beyond that is not taken away.
+
+        A measured budget lends no more than the limit leaves, however much is asked for.
+        """
         if capacity < 1:
             raise ValueError(f"a budget lends at least 1 descriptor, not {capacity}")
         self._most = capacity
+        if self._limit:
+            capacity = self._bound_by(self._measure(self._reserve))
         self._submit(partial(self._resize, capacity))
 
     def configure(self, most: int | None, reserve: int | None, wait_s: float | None) -> None:
@@ -135,13 +140,11 @@ class Budget(Upkeep):
         Raises:
             TooFewDescriptors: The limit leaves less than the minimum; nothing was changed.
         """
-        measured = measuring.measure(reserve)
-        ceiling = measuring.ceiling_from(measured, self.lent)
+        measured = measuring.enough(self._measure(reserve))
         self._reserve = reserve
-        self._limit = measured.limit
         self.wait_s = wait_s
         self._most = most
-        ceiling = ceiling if most is None else min(most, ceiling)
+        ceiling = self._bound_by(measured)
         made = Ledger(ceiling)
         if self._ledger is None:  # one step with the next line: see ``ledger``
             self._ledger = made
@@ -151,6 +154,8 @@ class Budget(Upkeep):
         """What the budget did so far and does now, as an immutable snapshot."""
         ledger = self.ledger
         self.follow_limit()
+        if ledger.capacity < ledger.ceiling:
+            self.recount()
         return Statistics(
             capacity=ledger.capacity + ledger.loan,
             lent=self.lent,

@@ -1,7 +1,9 @@
 """How many descriptors may be lent: free numbers below the soft limit, less a reserve.
 
 EMFILE goes by number, not by count: with the limit lowered to 64 while 94 were open, 59 more opens
-succeeded, because those 94 did not occupy the numbers below 64. So numbers are counted.
+succeeded, because those 94 did not occupy the numbers below 64. So numbers are counted: those below
+the limit that belong to others. What the budget itself has lent is its own to lend again, whatever
+its numbers are.
 """
 
 from __future__ import annotations
@@ -10,7 +12,11 @@ import resource
 
 from fsworkers.graceful.errors import TooFewDescriptors
 from fsworkers.graceful.records import Snapshot
-from fsworkers.graceful.system import count_open_below
+from fsworkers.graceful.system import is_open, numbers_open
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MINIMUM = 4
 """The least budget a measured process starts with; below it the layer refuses."""
@@ -18,29 +24,48 @@ MINIMUM = 4
 UNLIMITED = 1_048_576
 """What counts as the limit when it is RLIM_INFINITY: the Linux default of fs.nr_open."""
 
-RAISE_AT_MOST = 65_536
-"""How far the soft limit is raised when asked to: some programs walk all numbers up to it."""
-
 
 class Measure(Snapshot):
     """One look at the limit.
 
     Attributes:
         limit: The soft limit in numbers.
-        in_use: Numbers below it that are open.
+        foreign: Numbers below it that are open and not lent by the budget.
         reserve: Numbers to keep free for everything that is not a file of ours.
+        is_sure: Whether it is known of each permit where its descriptor is.
     """
 
-    __slots__ = ("in_use", "limit", "reserve")
+    __slots__ = ("foreign", "is_sure", "limit", "reserve")
 
     limit: int
-    in_use: int
+    foreign: int
     reserve: int
+    is_sure: bool
 
     @property
-    def free(self) -> int:
-        """Descriptors left to lend."""
-        return self.limit - self.in_use - self.reserve
+    def to_lend(self) -> int:
+        """Descriptors that may be lent; below 1 when others have taken all."""
+        return self.limit - self.foreign - self.reserve
+
+
+class Own(Snapshot):
+    """What a budget has lent at one moment, as far as it is known where that is.
+
+    Attributes:
+        numbers: Descriptor numbers that are its own.
+        unnumbered: Descriptors that are open, but whose numbers nobody tells: maps, listings.
+        lent: Permits lent; those beyond the other two are on their way to or from a descriptor,
+            or reserved for code that opens on its own.
+    """
+
+    __slots__ = ("lent", "numbers", "unnumbered")
+
+    numbers: frozenset[int]
+    unnumbered: int
+    lent: int
+
+
+NOTHING = Own(numbers=frozenset(), unnumbered=0, lent=0)
 
 
 def soft_limit() -> int:
@@ -63,66 +88,52 @@ def default_reserve(limit: int) -> int:
     return min(32, max(4, limit // 8))
 
 
-def measure(reserve: int | None = None) -> Measure:
-    """Count what is free below the soft limit now."""
+def measure(
+    reserve: int | None = None, own: Callable[[], Own] = lambda: NOTHING, old_limit: int = 0
+) -> Measure:
+    """Count who has what below the soft limit now.
+
+    Args:
+        reserve: Numbers to keep free; ``None`` for ``default_reserve``.
+        own: Tells what the budget itself has lent.
+        old_limit: What the limit was before: nothing is open beyond the larger of the two.
+    """
     limit = soft_limit()
+    before = own()
+    numbers = numbers_open(max(limit, old_limit))
+    after = own()
+    # Files are opened and closed meanwhile: a stranger is who is none of ours before and after,
+    # and is still there.
+    strangers = [
+        number for number in numbers if number not in before.numbers and number not in after.numbers
+    ]
+    if before.lent or after.lent:
+        strangers = list(filter(is_open, strangers))
+    return judge(limit, default_reserve(limit) if reserve is None else reserve, strangers, after)
+
+
+def judge(limit: int, reserve: int, strangers: list[int], own: Own) -> Measure:
+    """What is left of the limit, when some open numbers are known not to be files of ours.
+
+    A map or a listing of ours is one of them, and as its number is not known it counts as being
+    where it takes no seat: rather lend one too few, and measure again soon, than one too many.
+    """
+    below = sum(1 for number in strangers if number < limit)
+    elsewhere = min(own.unnumbered, len(strangers) - below)
     return Measure(
         limit=limit,
-        in_use=count_open_below(limit) or 0,
-        reserve=default_reserve(limit) if reserve is None else reserve,
+        foreign=max(0, below - (own.unnumbered - elsewhere)),
+        reserve=reserve,
+        is_sure=not elsewhere and own.lent == len(own.numbers) + own.unnumbered,
     )
 
 
-def ceiling_from(measured: Measure, ours: int = 0) -> int:
-    """The budget that a measure allows.
-
-    Args:
-        measured: The look at the limit.
-        ours: How many of ``in_use`` are lent by the budget itself.
+def enough(measured: Measure) -> Measure:
+    """The measure itself, if it leaves what a budget needs to start with.
 
     Raises:
         TooFewDescriptors: Fewer than ``MINIMUM`` would be left.
     """
-    ceiling = measured.free + ours
-    if ceiling < MINIMUM:
-        raise TooFewDescriptors(measured.limit, measured.in_use - ours, measured.reserve, MINIMUM)
-    return ceiling
-
-
-def raise_soft_limit(at_most: int = RAISE_AT_MOST) -> tuple[int, int]:
-    """Raise the soft limit towards the hard one, which is never touched.
-
-    Returns:
-        The soft limit before and after.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    target = at_most if hard == resource.RLIM_INFINITY else min(hard, at_most)
-    if soft == resource.RLIM_INFINITY or soft >= target:
-        return soft, soft
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-    except (OSError, ValueError):
-        # macOS reports an unlimited hard limit and refuses more than kern.maxfilesperproc.
-        return soft, soft
-    _raised_from.append(soft)
-    return soft, target
-
-
-_raised_from: list[int] = []
-
-
-def restore_soft_limit_of(pid: int) -> None:
-    """Give a child the soft limit that this process had before it raised its own.
-
-    Programs that use ``select`` break with descriptors above 1,023, which is why the soft limit is
-    low. Linux only (prlimit(2)), just after the child's exec; elsewhere the child keeps ours.
-    """
-    prlimit = getattr(resource, "prlimit", None)
-    if not _raised_from or prlimit is None:
-        return
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    # It may have ended already, or not be ours to limit.
-    try:
-        prlimit(pid, resource.RLIMIT_NOFILE, (_raised_from[0], hard))
-    except (OSError, ValueError):
-        return
+    if measured.to_lend < MINIMUM:
+        raise TooFewDescriptors(measured.limit, measured.foreign, measured.reserve, MINIMUM)
+    return measured

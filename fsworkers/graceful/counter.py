@@ -20,6 +20,7 @@ from __future__ import annotations
 from _weakref import ref
 from collections import deque
 from functools import partial
+from math import inf
 from threading import RLock, get_ident
 from time import monotonic
 
@@ -105,8 +106,8 @@ class Counter:
         "_limit",
         "_lock",
         "_made",
+        "_measure_again_s",
         "_most",
-        "_next_try_s",
         "_now_s",
         "_peak",
         "_pumping",
@@ -140,6 +141,7 @@ class Counter:
         self._reserve = reserve
         self._most = capacity
         self._limit = 0
+        self._measure_again_s = inf
         self._made = 0
         self._peak = 0
         self._lock = RLock()
@@ -152,7 +154,6 @@ class Counter:
         self._all: dict[int, ref[Permit]] = {}
         self._returns = 0
         self._stall = Stall()
-        self._next_try_s = 0.0
         self._watch = Watch(self)
 
     @property
@@ -170,9 +171,9 @@ class Counter:
         if self._ledger is None:
             ceiling = self._most
             if ceiling is None:
-                measured = measuring.measure(self._reserve)
+                measured = measuring.enough(measuring.measure(self._reserve))
                 self._limit = measured.limit
-                ceiling = measuring.ceiling_from(measured)
+                ceiling = measured.to_lend
             made = Ledger(ceiling)
             # Threads that come first together measure together; one step, no call: the first wins.
             if self._ledger is None:
@@ -193,9 +194,12 @@ class Counter:
     def post(self, ticket: Ticket) -> None:
         """Put a ticket in the line; it may be served before this returns."""
         ledger = self.ledger
+        is_interrupting = self._pumping == get_ident()
+        if not is_interrupting:
+            self.follow_limit()
         if ticket.count > ledger.ceiling:
             raise BudgetTooSmall(ticket.count, ledger.ceiling)
-        if self._pumping == get_ident():
+        if is_interrupting:
             # A signal handler or finalizer interrupted our own bookkeeping on this very thread: it
             # cannot wait for what it interrupted, so it is served out of the reserve.
             ticket.permits = [self._make(ticket.owner) for _ in range(ticket.count)]
@@ -206,6 +210,7 @@ class Counter:
 
     def post_refused(self, ticket: Ticket, permits: list[Permit], *, machine_wide: bool) -> None:
         """Return permits that the kernel did not honour, and put a ticket before all others."""
+        self.follow_limit()
         self._submit(partial(self._refuse, ticket, permits, machine_wide))
 
     def abandon(self, ticket: Ticket) -> None:
@@ -219,6 +224,9 @@ class Counter:
         """
         return None
 
+    def follow_limit(self) -> None:
+        """Measure anew if the limit has changed: see ``upkeep``."""
+
     def regain(self, lost: Permit) -> None:
         """Put a new permit in the place of one that nobody holds any more."""
         self._all.pop(id(lost), None)
@@ -230,6 +238,11 @@ class Counter:
     def collect(self) -> None:
         """Look at what came back to ``free`` and serve the line with it."""
         self._returns += 1
+        self._dirty = True
+        self._pump()
+
+    def recount(self) -> None:
+        """Bring the capacity up to date: time raises it after pressure."""
         self._dirty = True
         self._pump()
 
@@ -291,11 +304,13 @@ class Counter:
         self.calm = self.quick = False
         self._dirty = False
         self._now_s = monotonic()
+        ledger = self.ledger
+        # First of all: the time that has passed is to count before those who come now.
+        ledger.recover(self.lent, self._now_s)
         while self._inbox:
             self._inbox[0]()
             self._inbox.popleft()
         self._serve()
-        ledger = self.ledger
         free = self.free
         most = ledger.capacity + ledger.loan
         while self._made > most and free:
@@ -379,9 +394,14 @@ class Counter:
         for permit in permits:
             permit.owner = 0
         self.free.extend(permits)
-        self.ledger.refuse(ticket, self.lent, self._now_s, machine_wide=machine_wide)
-        pause_s = backoff_s(self.ledger.streak, machine_wide=machine_wide)
-        self._next_try_s = self._now_s + pause_s
+        ledger = self.ledger
+        ledger.refuse(
+            ticket,
+            self.lent,
+            self._now_s,
+            pause_s=backoff_s(ledger.streak + 1, machine_wide=machine_wide),
+            machine_wide=machine_wide,
+        )
         self._watch.hurry()
 
     def _count_pots(self, change: int) -> None:

@@ -1,8 +1,8 @@
 """Who is lent descriptors next: the budget's decisions, over plain data.
 
 No lock, thread, clock or descriptor in here. Events come in (``arrive``, ``withdraw``, ``refuse``,
-``resize``, ``grow``), and ``next_grant`` says who is to be served. Time is passed in as a number,
-and so is ``lent``: the count lives with whoever moves the permits.
+``resize``, ``recover``), and ``next_grant`` says who is to be served. Time is passed in as a
+number, and so is ``lent``: the count lives with whoever moves the permits.
 
 Think of one line of people before a counter with ``capacity`` tickets. Each has a number for the
 place in the line. Whoever was served and then turned away by the kernel gets a number before all
@@ -25,6 +25,11 @@ NEW, WAITING, GRANTED, GONE = range(4)
 """The states of a ticket: made, in the line, served, given up (or failed)."""
 
 _FRONT = -(1 << 62)
+
+GROW_S = 0.05
+"""Between two steps back up after pressure."""
+
+_LARGEST_STEP = 1024
 
 
 class Ticket:
@@ -80,7 +85,8 @@ class Ledger:
 
     Attributes:
         ceiling: The most that may ever be lent.
-        capacity: The most that may be lent now; pressure lowers it, success raises it again.
+        capacity: The most that may be lent now; pressure lowers it, time raises it again.
+        next_try_s: When it may rise again, while it is below the ceiling.
         waiting: Tickets in the line.
         waits: Tickets that ever waited.
         waited_s: Seconds they did, added up.
@@ -103,6 +109,7 @@ class Ledger:
         "ceiling",
         "deadlocks",
         "loan",
+        "next_try_s",
         "refused",
         "refused_machine",
         "rescued",
@@ -116,6 +123,7 @@ class Ledger:
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
         self.capacity = ceiling
+        self.next_try_s = 0.0
         self.waiting = 0
         self.waits = 0
         self.waited_s = 0.0
@@ -157,13 +165,16 @@ class Ledger:
                 self._line = [other for other in self._line if other.state == WAITING]
                 heapify(self._line)
 
-    def refuse(self, ticket: Ticket, lent: int, now_s: float, *, machine_wide: bool) -> None:
+    def refuse(
+        self, ticket: Ticket, lent: int, now_s: float, *, pause_s: float, machine_wide: bool
+    ) -> None:
         """Note that the kernel refused what was granted, and put the ticket before all others.
 
         Args:
             ticket: The operation, which has given its permits back.
             lent: Permits lent now, without those of the ticket.
             now_s: The time.
+            pause_s: How long to wait before more is lent than now.
             machine_wide: It was ENFILE, not EMFILE.
         """
         self.refused += 1
@@ -171,6 +182,7 @@ class Ledger:
         self.streak += 1
         self.capacity = min(self.capacity, lent)
         self._step = 1
+        self.next_try_s = now_s + pause_s
         if ticket.order >= 0:
             self._front += 1
             ticket.order = self._front
@@ -232,21 +244,24 @@ class Ledger:
             self.fail(ticket, BudgetTooSmall(ticket.count, ceiling), now_s)
         return unmet
 
-    def grow(self, lent: int) -> bool:
-        """Allow more again after pressure: 1, then 2, 4… at a time until the kernel refuses.
+    def recover(self, lent: int, now_s: float) -> bool:
+        """Allow more again after pressure: 1, then 2, 4… for each ``GROW_S`` without a refusal.
 
-        Only as far as someone would use it at once, so one success teaches the next step.
+        Computed from the time that passed, so that nobody has to be awake for it: who comes after
+        an idle while finds the whole capacity. While somebody waits, one step is taken at a time,
+        so that one success teaches the next.
 
         Returns:
             Whether the capacity rose.
         """
-        head = self.head()
-        if head is None or self.capacity >= self.ceiling:
-            return False
-        wanted = max(lent + head.count, self.capacity + self._step)
-        self._step = min(self._step * 2, 1024)
-        self.capacity = min(self.ceiling, wanted)
-        return True
+        before = self.capacity
+        while self.capacity < self.ceiling and now_s >= self.next_try_s:
+            head = self.head()
+            least = 0 if head is None else lent + head.count
+            self.capacity = min(self.ceiling, max(least, self.capacity + self._step))
+            self._step = min(self._step * 2, _LARGEST_STEP)
+            self.next_try_s = (self.next_try_s if head is None else now_s) + GROW_S
+        return self.capacity > before
 
     def _enter(self, ticket: Ticket, now_s: float) -> None:
         ticket.state = WAITING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-from fsworkers.graceful import capacity
+from fsworkers.graceful import capacity, raising
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.records import Limits
 from fsworkers.graceful.system import count_open_below, machine_files
@@ -24,7 +24,8 @@ def configure(
             changes is followed.
         reserve: Descriptors to keep free when measuring. ``None``: an eighth of the limit, 4 to 32.
         wait_s: Longest wait of one operation in seconds; ``None`` waits for ever.
-        raise_limit: Raise the soft limit towards the hard one first (at most to 65,536).
+        raise_limit: Raise the soft limit towards the hard one first (at most to 65,536); children
+            get it as it was.
 
     Raises:
         TooFewDescriptors: The limit leaves less than the minimum to lend.
@@ -33,7 +34,7 @@ def configure(
     if max_open_files is not None and max_open_files < 1:
         raise ValueError(f"max_open_files is at least 1, not {max_open_files}")
     if raise_limit:
-        capacity.raise_soft_limit()
+        raising.raise_soft_limit()
     BUDGET.configure(max_open_files, reserve, wait_s)
 
 

@@ -13,7 +13,7 @@ from functools import wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.graceful import capacity
+from fsworkers.graceful import raising
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.twins import twin
 
@@ -48,12 +48,16 @@ def init_with(original: Callable[..., None]) -> Callable[..., None]:
         stdin: Any = None,
         stdout: Any = None,
         stderr: Any = None,
+        preexec_fn: Any = None,
         *more: Any,
         **options: Any,
     ) -> None:
-        with reserve(descriptors_needed(stdin, stdout, stderr)):
-            original(self, args, bufsize, executable, stdin, stdout, stderr, *more, **options)
-        capacity.restore_soft_limit_of(self.pid)
+        streams = stdin, stdout, stderr
+        first = None if preexec_fn is None else raising.restoring_first(preexec_fn)
+        with reserve(descriptors_needed(*streams)):
+            original(self, args, bufsize, executable, *streams, first, *more, **options)
+        if preexec_fn is None:
+            raising.restore_soft_limit_of(self.pid)
 
     return init
 

@@ -42,13 +42,18 @@ def is_open(number: int) -> bool:
     return True
 
 
-def count_open_below(limit: int) -> int | None:
-    """How many descriptor numbers below ``limit`` are taken."""
+def numbers_open(limit: int) -> list[int]:
+    """All open numbers, or only those below ``limit`` where all cannot be told."""
     numbers = open_numbers()
     if numbers is None:
         # No room even for a look, or no such directory: ask number by number, which needs none.
-        return sum(map(is_open, range(limit))) if limit <= 65_536 else None
-    return sum(1 for number in numbers if number < limit)
+        return list(filter(is_open, range(limit)))
+    return numbers
+
+
+def count_open_below(limit: int) -> int:
+    """How many descriptor numbers below ``limit`` are taken."""
+    return sum(1 for number in numbers_open(limit) if number < limit)
 
 
 def machine_files() -> tuple[int | None, int | None]:

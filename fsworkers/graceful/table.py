@@ -24,6 +24,11 @@ def keep(number: int, lent: Lent) -> None:
         stale.give_back()
 
 
+def entries() -> list[tuple[int, Lent]]:
+    """All numbers noted, with their permits."""
+    return list(_lent.items())
+
+
 def pop(number: int) -> Lent | None:
     """Take a number's permit out of the table, for whoever closes the number from now on."""
     return _lent.pop(number, None)

@@ -7,6 +7,8 @@ pressure, end deadlocks.
 from __future__ import annotations
 
 from functools import partial
+from math import inf
+from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import holding, owners, table
@@ -14,12 +16,17 @@ from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.errors import DescriptorDeadlock
 from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.records import Holder
-from fsworkers.graceful.watch import GROW_S, LOOK_S
+from fsworkers.graceful.watch import LOOK_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fsworkers.graceful.capacity import Measure
     from fsworkers.graceful.counter import Permit
     from fsworkers.graceful.ledger import Ledger, Ticket
+
+
+MEASURE_AGAIN_S = 1.0
+"""After a changed limit, while it is not known where all that is lent is: until the next look."""
 
 
 class Upkeep(Counter):
@@ -40,7 +47,7 @@ class Upkeep(Counter):
         table.sweep()
         answer: list[float | None] = []
         self._submit(partial(self._look, answer, turn))
-        return answer[0] if answer else GROW_S
+        return answer[0] if answer else LOOK_S
 
     def _permits(self) -> list[Permit]:
         """All there are, lent or not."""
@@ -79,14 +86,24 @@ class Upkeep(Counter):
         return measuring.default_reserve(measuring.soft_limit())
 
     def follow_limit(self) -> None:
-        """Measure anew if the soft limit is not what it was."""
-        if self._limit and measuring.soft_limit() != self._limit:
-            measured = measuring.measure(self._reserve)
-            self._limit = measured.limit
-            ceiling = max(1, measured.free + self.lent)
-            if self._most is not None:
-                ceiling = min(ceiling, self._most)
-            self._submit(partial(self._resize, ceiling))
+        """Measure anew if the soft limit is not what it was, or the last look left doubts."""
+        if self._limit and (
+            measuring.soft_limit() != self._limit or monotonic() >= self._measure_again_s
+        ):
+            self._submit(partial(self._resize, self._bound_by(self._measure(self._reserve))))
+
+    def _measure(self, reserve: int | None) -> Measure:
+        """Look at the limit, and at who has what below it."""
+        from fsworkers.graceful.own_numbers import own_numbers  # noqa: PLC0415 - rare
+
+        return measuring.measure(reserve, partial(own_numbers, self), self._limit)
+
+    def _bound_by(self, measured: Measure) -> int:
+        """Note a measure; the most to lend by it, and no more than was asked for."""
+        self._limit = measured.limit
+        self._measure_again_s = inf if measured.is_sure else monotonic() + MEASURE_AGAIN_S
+        ceiling = max(1, measured.to_lend)
+        return ceiling if self._most is None else min(self._most, ceiling)
 
     def _look(self, answer: list[float | None], turn: int) -> None:
         if answer:
@@ -102,10 +119,7 @@ class Upkeep(Counter):
             answer.append(wait_s)
             return
         if ledger.capacity < ledger.ceiling:
-            if self._now_s >= self._next_try_s:
-                ledger.grow(self.lent)
-                self._next_try_s = self._now_s + GROW_S
-            wait_s = max(0.001, min(LOOK_S, self._next_try_s - self._now_s))
+            wait_s = max(0.001, min(LOOK_S, ledger.next_try_s - self._now_s))
         if self._unstick(ledger) or self._stall.is_jam(self._now_s):
             wait_s = min(wait_s, Stall.AGAIN_S)
         answer.append(wait_s)

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 LOOK_S = 0.25
 """Between two looks at a line that waits for releases of our own."""
 
-GROW_S = 0.05
-"""Between two steps back up after pressure."""
-
 
 def backoff_s(streak: int, *, machine_wide: bool) -> float:
     """Seconds to the next try after ``streak`` refusals in a row, jittered over half of it.

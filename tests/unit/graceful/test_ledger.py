@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 
 from fsworkers.graceful.errors import BudgetTooSmall
-from fsworkers.graceful.ledger import GONE, GRANTED, WAITING, Ledger, Ticket
+from fsworkers.graceful.ledger import GONE, GRANTED, GROW_S, WAITING, Ledger, Ticket
 
 
 def ticket(count: int = 1, owner: int = 1) -> Ticket:
@@ -65,27 +65,54 @@ def test_a_refused_operation_goes_before_all_others_and_stays_there() -> None:
     ledger = Ledger(4)
     first, second, late = ticket(), ticket(), ticket()
     ledger.arrive(late, 0.0)
-    ledger.refuse(first, 2, 0.0, machine_wide=False)
-    ledger.refuse(second, 2, 0.0, machine_wide=True)
+    ledger.refuse(first, 2, 0.0, pause_s=0.0, machine_wide=False)
+    ledger.refuse(second, 2, 0.0, pause_s=0.0, machine_wide=True)
     assert ledger.in_line() == [first, second, late]
     assert (ledger.capacity, ledger.refused, ledger.refused_machine) == (2, 2, 1)
     served = serve(ledger, lent=1)
     assert served == [first]
-    ledger.refuse(first, 1, 0.0, machine_wide=False)
+    ledger.refuse(first, 1, 0.0, pause_s=0.0, machine_wide=False)
     assert ledger.in_line() == [first, second, late]
 
 
 def test_capacity_grows_back_slowly_and_never_beyond_the_ceiling() -> None:
-    """After pressure one more may try, then two, then four."""
+    """After pressure one more may try, then two, then four, with a pause in between."""
     ledger = Ledger(10)
     for _ in range(20):
         ledger.arrive(ticket(), 0.0)
-    ledger.refuse(ticket(), 0, 0.0, machine_wide=False)
+    ledger.refuse(ticket(), 0, 0.0, pause_s=1.0, machine_wide=False)
+    assert not ledger.recover(0, 0.9)
     steps = []
-    while ledger.capacity < ledger.ceiling:
-        ledger.grow(ledger.capacity)
+    for look in range(5):
+        ledger.recover(ledger.capacity, 1.0 + look)
+        assert not ledger.recover(ledger.capacity, 1.0 + look)
         steps.append(ledger.capacity)
-    assert steps == [1, 3, 7, 10]
+    assert steps == [1, 3, 7, 10, 10]
+
+
+def test_an_idle_while_counts_as_many_steps() -> None:
+    """Nobody looked; the capacity is what it would be if somebody had, and never more."""
+    ledger = Ledger(100)
+    refused = ticket()
+    ledger.refuse(refused, 10, 0.0, pause_s=1.0, machine_wide=False)
+    ledger.withdraw(refused, 0.0)
+    assert ledger.recover(0, 1.0 + 2.5 * GROW_S)
+    assert ledger.capacity == 10 + 1 + 2 + 4
+    assert ledger.recover(0, 60.0)
+    assert ledger.capacity == 100
+
+
+def test_a_refusal_ends_the_recovery_that_was_under_way() -> None:
+    """The next step waits for the pause, and is a single one again."""
+    ledger = Ledger(100)
+    refused = ticket()
+    ledger.refuse(refused, 10, 0.0, pause_s=0.0, machine_wide=False)
+    assert ledger.recover(9, 0.0)
+    assert serve(ledger, lent=9) == [refused]
+    ledger.refuse(refused, 9, 0.5, pause_s=1.0, machine_wide=False)
+    assert not ledger.recover(9, 1.4)
+    assert ledger.recover(9, 60.0)
+    assert ledger.capacity == 10
 
 
 def test_a_shrunk_budget_ends_those_it_can_never_serve() -> None:
@@ -175,13 +202,16 @@ class Line(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), machine_wide=st.booleans())
-    def refuse(self, data: st.DataObject, machine_wide: bool) -> None:
+    @rule(data=st.data(), pause_s=st.floats(0.0, 5.0), machine_wide=st.booleans())
+    def refuse(self, data: st.DataObject, pause_s: float, machine_wide: bool) -> None:
         one = data.draw(st.sampled_from(self.held))
         self.held.remove(one)
         self.lent -= one.count
-        self.ledger.refuse(one, self.lent, self.now_s, machine_wide=machine_wide)
+        self.ledger.refuse(one, self.lent, self.now_s, pause_s=pause_s, machine_wide=machine_wide)
         assert one is self.ledger.head() or self.ledger.head().order < 0  # type: ignore[union-attr]
+        assert self.ledger.capacity <= self.lent
+        if pause_s > 0.01:
+            assert not self.ledger.recover(self.lent, self.now_s + pause_s / 2)
         self.settle()
 
     @rule(ceiling=st.integers(1, 9))
@@ -191,9 +221,14 @@ class Line(RuleBasedStateMachine):
             assert unmet.state == GONE
         self.settle()
 
-    @rule()
-    def grow(self) -> None:
-        self.ledger.grow(self.lent)
+    @rule(idle_s=st.floats(0.0, 3.0))
+    def time_passes(self, idle_s: float) -> None:
+        self.now_s += idle_s
+        before = self.ledger.capacity
+        rose = self.ledger.recover(self.lent, self.now_s)
+        assert rose == (self.ledger.capacity > before)
+        if self.ledger.head() is None and self.now_s > self.ledger.next_try_s + 1.0:
+            assert self.ledger.capacity == self.ledger.ceiling
         self.settle()
 
     @invariant()
@@ -214,7 +249,7 @@ class Line(RuleBasedStateMachine):
         for _ in range(1000):
             while self.held:
                 self.lent -= self.held.pop().count
-            self.ledger.grow(self.lent)
+            self.ledger.recover(self.lent, self.now_s)
             self.settle()
         assert self.ledger.waiting == 0
         while self.held:
