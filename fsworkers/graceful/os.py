@@ -15,6 +15,7 @@ from fsworkers.graceful import files, system, table
 from fsworkers.graceful.errors import GracefulError
 from fsworkers.graceful.pressure import give_back, persist
 from fsworkers.graceful.renaming import rename_patiently
+from fsworkers.graceful.unswallowed import carry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,13 +38,22 @@ def __dir__() -> list[str]:
     return sorted({*dir(_os), *globals()})
 
 
+def _persist(operation: Callable[[], Any], label: object, count: int = 1) -> tuple[Any, list[Lent]]:
+    """``persist``, whose errors are not to be taken for an empty folder."""
+    try:
+        return persist(operation, label, count)
+    except GracefulError as error:
+        carry(error)
+        raise
+
+
 def _counted(original: Callable[..., Any], count: int) -> Callable[..., Any]:
     """A call that returns ``count`` new descriptor numbers, under as many permits."""
 
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
         label = args[0] if args else original.__name__
-        numbers, lent = persist(lambda: original(*args, **kwargs), label, count)
+        numbers, lent = _persist(lambda: original(*args, **kwargs), label, count)
         for number in numbers if isinstance(numbers, tuple) else (numbers,):
             table.keep(number, lent.pop())
         return numbers
@@ -93,7 +103,8 @@ def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
     """``os.dup2``: a new descriptor only where ``fd2`` was closed before."""
     if system.is_open(fd2):
         return _dup2(fd, fd2, inheritable)
-    number, lent = persist(lambda: _dup2(fd, fd2, inheritable), fd2)
+    number: int
+    number, lent = _persist(lambda: _dup2(fd, fd2, inheritable), fd2)
     table.keep(number, lent.pop())
     return number
 
@@ -120,7 +131,7 @@ def listdir(path: Any = ".", *, is_sorted: bool = False) -> list[Any]:
         is_sorted: Names in order, as graceful-fs has them; the kernel's order otherwise.
     """
     # A descriptor number is duplicated to be read, so that takes one as well.
-    names, lent = persist(lambda: _listdir(path), path)
+    names, lent = _persist(lambda: _listdir(path), path)
     give_back(lent)
     return sorted(names) if is_sorted else names
 
@@ -133,7 +144,7 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
     _lent: Lent
 
     def __init__(self, path: Any = ".") -> None:
-        self._entries, lent = persist(lambda: _scandir(path), path)
+        self._entries, lent = _persist(lambda: _scandir(path), path)
         self._lent = lent[0]
 
     @classmethod
@@ -217,7 +228,7 @@ def walk(
         names: list[Any] = []
         others: list[Any] = []
         for entry in entries:
-            (names if is_folder(entry) else others).append(entry.name)
+            (names if is_listed_as_folder(entry, followlinks) else others).append(entry.name)
         if topdown:
             yield folder, names, others
         else:
@@ -248,6 +259,15 @@ def is_folder(entry: _os.DirEntry[Any]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+_LINKS_ARE_FILES = getattr(_os, "_walk_symlinks_as_files", object())
+"""What ``pathlib`` and ``shutil`` hand to ``walk`` from Python 3.13 on, for ``followlinks``."""
+
+
+def is_listed_as_folder(entry: _os.DirEntry[Any], followlinks: Any) -> bool:
+    """Whether ``walk`` shows an entry among the folders."""
+    return is_folder(entry) and not (followlinks is _LINKS_ARE_FILES and is_link(entry))
 
 
 def is_link(entry: _os.DirEntry[Any]) -> bool:

@@ -12,6 +12,7 @@ since stays, and what it kept of ours goes on to work.
 from __future__ import annotations
 
 import builtins
+import glob as _glob
 import io as _io
 import os as _os
 import shutil as _shutil
@@ -22,6 +23,7 @@ from threading import Lock
 
 from fsworkers.graceful import files, shutil, socket, subprocess
 from fsworkers.graceful import os as graceful_os
+from fsworkers.graceful.unswallowed import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +122,9 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
     yield _shutil, "copyfile", shutil.copyfile_with(_shutil.copyfile)
     yield _shutil, "rmtree", shutil.rmtree
     yield _socket, "socketpair", socket.socketpair
+    for name in ("iglob", "glob1"):  # the second is undocumented, and used all the same
+        if hasattr(_glob, name):
+            yield _glob, name, let_through(getattr(_glob, name))
     yield from _mmap_name()
 
 
@@ -138,7 +143,20 @@ def _methods() -> Iterator[tuple[type[Any], str, Any]]:
     yield _socket.socket, "dup", socket.dup
     yield _socket.socket, "_real_close", socket.real_close
     yield _subprocess.Popen, "__init__", subprocess.init_with(_subprocess.Popen.__init__)
+    if sys.version_info >= (3, 12):  # until then it passes all errors but PermissionError
+        yield from _scans_of_pathlib()
     if "asyncio" in sys.modules:
         from fsworkers.graceful.aio.loops import methods  # noqa: PLC0415 - loads asyncio
 
         yield from methods()
+
+
+def _scans_of_pathlib() -> Iterator[tuple[type[Any], str, Any]]:
+    """Its ways to look into folders that take an error for an empty one."""
+    from pathlib import Path  # noqa: PLC0415 - takes a while to load
+
+    for name in ("glob", "rglob", "walk"):
+        yield Path, name, let_through(vars(Path)[name])
+    globber = getattr(_glob, "_StringGlobber", None)
+    if globber is not None and "scandir" in vars(globber):
+        yield globber, "scandir", staticmethod(graceful_os.scandir)
