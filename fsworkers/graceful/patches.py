@@ -19,6 +19,7 @@ import shutil as _shutil
 import socket as _socket
 import subprocess as _subprocess
 import sys
+import tempfile as _tempfile
 from threading import Lock
 
 from fsworkers.graceful import files, shutil, socket, subprocess
@@ -125,6 +126,8 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
     for name in ("iglob", "glob1"):  # the second is undocumented, and used all the same
         if hasattr(_glob, name):
             yield _glob, name, let_through(getattr(_glob, name))
+    name = "_get_default_tempdir"
+    yield _tempfile, name, let_through(vars(_tempfile)[name])
     yield from _mmap_name()
 
 

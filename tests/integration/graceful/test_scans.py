@@ -88,3 +88,58 @@ def test_a_scan_cut_off_in_the_middle_says_so(limited) -> None:
         # Outside of a scan the error is what it always is.
         saturated(OSError, lambda: graceful.os.scandir(FOLDER))
     """)
+
+
+TEMPORARY = """
+        import tempfile
+        def fill():
+            foreign = []
+            with contextlib.suppress(OSError):
+                while True: foreign.append(foreign_open(os.devnull, os.O_RDONLY))
+            return foreign
+        foreign_open, foreign_close = os.open, os.close
+"""
+
+
+@pytest.mark.parametrize("module", ["graceful.tempfile", "tempfile"])
+@pytest.mark.parametrize(
+    "use", ["gettempdir()", "mkdtemp()", "mkstemp()[0]", "NamedTemporaryFile()", "TemporaryFile()"]
+)
+def test_the_first_temporary_file_waits_for_a_descriptor(limited, module: str, use: str) -> None:
+    """With the table full of foreign descriptors it goes on when some are closed."""
+    limited(f"""
+        {TEMPORARY}
+        graceful.configure()
+        graceful.tempfile.TemporaryFile  # loaded, not used
+        os.environ["TMPDIR"] = FOLDER
+        graceful.install()
+        foreign = fill()
+        made = []
+        using = threading.Thread(target=lambda: made.append({module}.{use}))
+        using.start()
+        wait_for(lambda: graceful.statistics().waiting)
+        for number in foreign: foreign_close(number)
+        using.join(5)
+        assert made and {module}.gettempdir() == FOLDER
+        if hasattr(made[0], "close"): made[0].close()
+    """)
+
+
+@pytest.mark.parametrize("module", ["graceful.tempfile", "tempfile"])
+def test_no_descriptor_is_not_no_directory(limited, module: str) -> None:
+    """A wait that ended is told as what it is, and the next use finds the directory."""
+    limited(f"""
+        {TEMPORARY}
+        graceful.configure(wait_s=0.05)
+        graceful.tempfile.TemporaryFile  # loaded, not used
+        graceful.install()
+        foreign = fill()
+        try:
+            {module}.gettempdir()
+        except graceful.BudgetTimeout:
+            pass
+        else:
+            raise AssertionError("it found one")
+        for number in foreign: foreign_close(number)
+        assert os.path.isdir({module}.gettempdir()) and lent() == 0
+    """)
