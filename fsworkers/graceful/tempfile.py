@@ -1,7 +1,8 @@
 """``tempfile`` with descriptors that wait their turn.
 
 Whatever goes wrong when it first looks for a directory, the standard one says "No usable temporary
-directory found", which sends its reader looking in the wrong place. Returned objects are of the standard classes, or derive from them.
+directory found", which sends its reader looking in the wrong place. Returned objects are of the
+standard classes, or derive from them.
 """
 
 from __future__ import annotations
