@@ -12,7 +12,7 @@ from typing import Any
 from fsworkers.graceful.twins import twin
 from fsworkers.graceful.unswallowed import let_through
 
-_twin: Any = twin(_glob)
+_twin: Any = twin(_glob, __name__)
 _twin.iglob = let_through(_twin.iglob)
 
 glob = _twin.glob

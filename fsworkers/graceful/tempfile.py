@@ -15,7 +15,9 @@ from fsworkers.graceful.twins import twin
 from fsworkers.graceful.unswallowed import let_through
 
 _twin: Any = twin(
-    _tempfile, keep=("_TemporaryFileWrapper", "_TemporaryFileCloser", "_RandomNameSequence")
+    _tempfile,
+    __name__,
+    keep=("_TemporaryFileWrapper", "_TemporaryFileCloser", "_RandomNameSequence"),
 )
 _twin._shutil = shutil  # noqa: SLF001 - the twin is ours
 _twin._get_default_tempdir = let_through(_twin._get_default_tempdir)  # noqa: SLF001 - likewise

@@ -11,12 +11,15 @@ from __future__ import annotations
 from functools import wraps
 from threading import local
 
+from fsworkers.graceful import pressure
+from fsworkers.graceful.errors import GracefulError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from fsworkers.graceful.errors import GracefulError
+    from fsworkers.graceful.counter import Lent
 
 
 class Carried(BaseException):
@@ -36,10 +39,16 @@ class _Depth(local):
 _depth = _Depth()
 
 
-def carry(error: GracefulError) -> None:
-    """Raise the error in its disguise if the code above would swallow it; else return."""
-    if _depth.count:
-        raise Carried(error) from None
+def persist(
+    operation: Callable[[], Any], label: object = None, count: int = 1
+) -> tuple[Any, list[Lent]]:
+    """``pressure.persist``, whose own errors go past code that would swallow them."""
+    try:
+        return pressure.persist(operation, label, count)
+    except GracefulError as error:
+        if _depth.count:
+            raise Carried(error) from None
+        raise
 
 
 def let_through(function: Callable[..., Any]) -> Callable[..., Any]:
