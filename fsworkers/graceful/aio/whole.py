@@ -5,7 +5,6 @@ from __future__ import annotations
 import os as _os
 from contextlib import suppress
 from functools import partial
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fsworkers.graceful import files, shutil, system
@@ -13,6 +12,7 @@ from fsworkers.graceful import glob as graceful_glob
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.wrapping import wrap_opening
 from fsworkers.graceful.raw import read_patiently
+from fsworkers.graceful.replacing import replace_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,8 @@ async def write_bytes(
         path: The file.
         data: Bytes, or what has their buffer.
         atomic: Write beside it, flush to disk and rename, so that readers and a crash find the old
-            file or the new, never half of one. Its permissions stay; a link is followed.
+            file or the new, never half of one. Its permissions stay, and its owner where this user
+            may set it; a link is followed; what is no regular file is written to as it is.
         executor: Whose threads; ``None`` for ours.
 
     Returns:
@@ -131,22 +132,7 @@ def _all_of(fd: int, path: Any) -> bytes:
 def _write(
     path: Any, mode: str, data: Any, lent: list[Lent], *, atomic: bool, **options: Any
 ) -> int:
-    if not atomic:
-        with files.open_with(lent, path, mode, **options) as file:
-            return int(file.write(data))
-    target = _os.path.realpath(path)
-    folder, name = _os.path.split(_os.fsdecode(target))
-    beside = _os.path.join(folder, f".{name[:200]}.{token_hex(6)}")
-    try:
-        with files.open_with(lent, beside, mode.replace("w", "x"), **options) as file:
-            written = int(file.write(data))
-            file.flush()
-            _os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            _os.chmod(beside, _os.stat(target).st_mode & 0o7777)
-        _os.replace(beside, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            _os.unlink(beside)
-        raise
-    return written
+    if atomic:
+        return replace_content(lent, path, mode, data, **options)
+    with files.open_with(lent, path, mode, **options) as file:
+        return int(file.write(data))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from errno import EACCES, EBUSY, ENOENT, EPERM
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,6 @@ from fsworkers.graceful.renaming import rename_patiently
 from tests.integration.graceful.test_faults import can_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 traced = pytest.mark.skipif(not can_trace(), reason="strace is not here or may not trace")
@@ -28,15 +25,6 @@ open(theirs, "w").close()
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 open(mine, "w").close()
 """
-
-
-@pytest.fixture
-def shared() -> Iterator[str]:
-    """A sticky folder that everyone can reach, unlike those of the tests."""
-    folder = tempfile.mkdtemp()
-    os.chmod(folder, 0o1777)
-    yield folder
-    shutil.rmtree(folder)
 
 
 class Held:
