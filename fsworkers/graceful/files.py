@@ -1,4 +1,4 @@
-"""``open`` as the builtin one, and the raw file that gives its permit back when it is closed.
+"""``open`` as the builtin one.
 
 What is returned is built as ``io.open`` builds it: a raw file below the standard buffered and text
 layers, so ``isinstance`` holds, and garbage collection closes it and gives the permit back.
@@ -9,58 +9,38 @@ from __future__ import annotations
 
 import io
 import sys
-from io import BufferedRandom, BufferedReader, BufferedWriter, FileIO, TextIOWrapper
+from io import BufferedRandom, BufferedReader, BufferedWriter, TextIOWrapper
 from os import fspath
 
 from fsworkers.graceful import table
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back, persist
+from fsworkers.graceful.raw import CountedFileIO, PatientFileIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from fsworkers.graceful.counter import Lent, Permit
 
+    # The raw mode, whether text, the buffered layer, and the raw file below that.
+    Plan: TypeAlias = tuple[str, bool, type[Any], type[CountedFileIO]]
+
 _builtin_open = io.open
-_close = FileIO.close
 _take_now = BUDGET.take_now
 _WARN_DEFAULT_ENCODING = sys.flags.warn_default_encoding
 _NEWLINES = (None, "", "\n", "\r", "\r\n")
 
 
-class CountedFileIO(FileIO):
-    """A raw file that holds a permit while it is open."""
-
-    __slots__ = ("permit",)
-
-    permit: Lent
-
-    def close(self) -> None:
-        """Close the descriptor and give the permit back, once."""
-        try:
-            _close(self)
-        except InterruptedError:
-            # Linux has released the number by then: closing again would close someone else's.
-            pass
-        finally:
-            try:
-                permit = self.permit
-                del self.permit
-            except AttributeError:
-                pass
-            else:
-                permit.give_back()
-
-
-def _plans() -> dict[str, tuple[str, bool, type[Any]]]:
-    """Every mode that ``open`` knows: the raw mode, whether text, and the buffered layer."""
-    plans = {}
+def _plans() -> dict[str, Plan]:
+    """Every mode that ``open`` knows."""
+    plans: dict[str, Plan] = {}
     for action in "rwxa":
         for kind in ("", "b", "t"):
             for update in ("", "+"):
                 buffered: type[Any] = BufferedReader if action == "r" else BufferedWriter
-                plan = (action + update, kind != "b", BufferedRandom if update else buffered)
+                raw = PatientFileIO if update or action == "r" else CountedFileIO
+                plan = (action + update, kind != "b", BufferedRandom if update else buffered, raw)
                 for order in _orders(action + kind + update):
                     plans[order] = plan
     return plans
@@ -77,6 +57,12 @@ def _orders(letters: str) -> list[str]:
 
 
 _PLANS = _plans()
+_RAW_PLANS: dict[str, Plan] = {
+    mode: (action, False, CountedFileIO, CountedFileIO)
+    for mode, (action, is_text, _, _) in _PLANS.items()
+    if not is_text
+}
+"""The modes that go without a buffer, whose reader deals with EAGAIN itself."""
 
 
 def open(  # noqa: A001 - the drop-in's name is the builtin's
@@ -97,10 +83,9 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
         BudgetTimeout: ``configure(wait_s=…)`` was set and passed first.
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
-    plan = _PLANS.get(mode) if mode.__class__ is str else None
+    plan = (_PLANS if buffering else _RAW_PLANS).get(mode) if mode.__class__ is str else None
     if (
         plan is None
-        or (buffering == 0 and plan[1])
         or not isinstance(buffering, int)
         or not (
             encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
@@ -109,15 +94,15 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
     permit = _take_now()
     if permit is None or file.__class__ is not str or opener is not None or not closefd:
-        raw = _open_slowly(permit, None, file, plan[0], closefd, opener, buffering)
+        raw = _open_slowly(permit, None, plan, file, closefd, opener)
     else:
         try:
-            raw = CountedFileIO(file, plan[0])
+            raw = plan[3](file, plan[0])
         except OSError as error:
             if error.errno not in EXHAUSTED:
                 permit.give_back()
                 raise
-            raw = _open_slowly(permit, error, file, plan[0], closefd, opener, buffering)
+            raw = _open_slowly(permit, error, plan, file, closefd, opener)
         except BaseException:
             permit.give_back()
             raise
@@ -146,10 +131,9 @@ def open_with(
     The file takes it out of the list, or it goes back at once if there is nothing to hold it for;
     what is left there after an error is the caller's to give back.
     """
-    plan = _PLANS.get(mode) if mode.__class__ is str else None
+    plan = (_PLANS if buffering else _RAW_PLANS).get(mode) if mode.__class__ is str else None
     if (
         plan is None
-        or (buffering == 0 and plan[1])
         or not isinstance(buffering, int)
         or not (
             encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
@@ -161,10 +145,10 @@ def open_with(
     if hasattr(file, "__fspath__"):
         file = fspath(file)
     if opener is None:
-        raw = CountedFileIO(file, plan[0], closefd)
+        raw = plan[3](file, plan[0], closefd)
         raw.permit = lent.pop()
     else:
-        raw = draw_on(lent, lambda: CountedFileIO(file, plan[0], closefd, opener))
+        raw = draw_on(lent, lambda: plan[3](file, plan[0], closefd, opener))
         _settle(raw, lent)
     if buffering == 0:
         return raw
@@ -185,7 +169,7 @@ def _warn_of_line_buffering() -> None:
 
 
 def _is_text_layer(
-    plan: tuple[str, bool, type[Any]],
+    plan: Plan,
     encoding: str | None,
     errors: str | None,
     newline: str | None,
@@ -200,8 +184,8 @@ def _is_text_layer(
 
 
 def _layers(
-    raw: FileIO,
-    plan: tuple[str, bool, type[Any]],
+    raw: CountedFileIO,
+    plan: Plan,
     mode: str,
     buffering: int,
     encoding: str | None,
@@ -232,24 +216,21 @@ def _layers(
 def _open_slowly(
     permit: Permit | None,
     refusal: OSError | None,
+    plan: Plan,
     file: Any,
-    raw_mode: str,
     closefd: bool,
     opener: Any,
-    buffering: int,
-) -> FileIO:
+) -> CountedFileIO:
     """Open what has to wait, was refused, or is no plain path."""
     if permit is not None and refusal is None:
         permit.give_back()
     if isinstance(file, int):
-        return _adopt(file, raw_mode, closefd, buffering)
+        return _adopt(plan, file, closefd)
     if hasattr(file, "__fspath__"):
         file = fspath(file)
 
-    kind = CountedFileIO if opener is None else _kind(buffering)
-
     def operation() -> CountedFileIO:
-        return kind(file, raw_mode, closefd, opener)
+        return plan[3](file, plan[0], closefd, opener)
 
     refused = None if permit is None or refusal is None else (permit, refusal)
     raw, lent = persist(operation, file, refused=refused, is_drawn_on=opener is not None)
@@ -274,18 +255,9 @@ def _settle(raw: CountedFileIO, lent: list[Lent]) -> None:
     give_back(lent)
 
 
-def _kind(buffering: int) -> type[CountedFileIO]:
-    """The raw file for a number that may be set not to block: patient below a buffer."""
-    if buffering == 0:
-        return CountedFileIO
-    from fsworkers.graceful.patient import PatientFileIO  # noqa: PLC0415 - rare, and loads more
-
-    return PatientFileIO
-
-
-def _adopt(number: int, raw_mode: str, closefd: bool, buffering: int) -> FileIO:
+def _adopt(plan: Plan, number: int, closefd: bool) -> CountedFileIO:
     """A file on an open number: it needs no permit, and closes with the one the number has."""
-    raw = _kind(buffering)(number, raw_mode, closefd)
+    raw = plan[3](number, plan[0], closefd)
     if not closefd:
         return raw
     lent = table.pop(number)

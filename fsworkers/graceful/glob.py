@@ -1,7 +1,7 @@
 """``glob`` that is never silently short.
 
-A folder that cannot be opened for want of a descriptor is waited for; the standard one takes it
-for empty.
+A folder that cannot be opened for want of a descriptor is waited for, and when that ends with an
+error the caller gets it; the standard one takes the folder for empty.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import glob as _glob
 from typing import Any
 
 from fsworkers.graceful.twins import twin
+from fsworkers.graceful.unswallowed import let_through
 
-_twin: Any = twin(_glob)
+_twin: Any = twin(_glob, __name__)
+_twin.iglob = let_through(_twin.iglob)
 
 glob = _twin.glob
 iglob = _twin.iglob

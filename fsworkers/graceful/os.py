@@ -11,22 +11,18 @@ import os as _os
 from errno import EINVAL, ENOSYS, EPERM
 from functools import wraps
 
-from fsworkers.graceful import files, system, table
-from fsworkers.graceful.errors import GracefulError
-from fsworkers.graceful.pressure import give_back, persist
+from fsworkers.graceful import files, folders, table
 from fsworkers.graceful.renaming import rename_patiently
+from fsworkers.graceful.system import is_open  # not the module: ``os.system`` is something else
+from fsworkers.graceful.unswallowed import persist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
-    from typing import Any, Self
-
-    from fsworkers.graceful.counter import Lent
+    from typing import Any
 
 # What the module itself calls is taken now: when installed, ``os`` leads back here.
 _close = _os.close
-_scandir = _os.scandir
 
 
 def __getattr__(name: str) -> Any:
@@ -48,7 +44,13 @@ def _counted(original: Callable[..., Any], count: int) -> Callable[..., Any]:
             table.keep(number, lent.pop())
         return numbers
 
-    return call
+    return _named_here(call)
+
+
+def _named_here(ours: Callable[..., Any]) -> Callable[..., Any]:
+    """Ours with the name under which it can be found, and so pickled."""
+    ours.__module__, ours.__qualname__ = __name__, ours.__name__
+    return ours
 
 
 open = _counted(_os.open, 1)  # noqa: A001 - the drop-in's name is os.open
@@ -83,7 +85,7 @@ def close(fd: int) -> None:
             lent.give_back()
 
 
-def closerange(fd_low: int, fd_high: int) -> None:
+def closerange(fd_low: int, fd_high: int, /) -> None:
     """``os.closerange``, giving the permits back."""
     _closerange(fd_low, fd_high)
     table.sweep()
@@ -91,8 +93,9 @@ def closerange(fd_low: int, fd_high: int) -> None:
 
 def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
     """``os.dup2``: a new descriptor only where ``fd2`` was closed before."""
-    if system.is_open(fd2):
+    if is_open(fd2):
         return _dup2(fd, fd2, inheritable)
+    number: int
     number, lent = persist(lambda: _dup2(fd, fd2, inheritable), fd2)
     table.keep(number, lent.pop())
     return number
@@ -102,160 +105,23 @@ _closerange = _os.closerange
 _dup2 = _os.dup2
 
 
-def fdopen(fd: int, *args: Any, **kwargs: Any) -> Any:
+def fdopen(
+    fd: int,
+    mode: str = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
     """``os.fdopen``: a file that takes over the number's permit."""
     if not isinstance(fd, int):
         raise TypeError(f"invalid fd type ({type(fd)}, expected integer)")
-    return files.open(fd, *args, **kwargs)
+    return files.open(fd, mode, buffering, encoding, *args, **kwargs)
 
 
-_listdir = _os.listdir
-
-
-def listdir(path: Any = ".", *, is_sorted: bool = False) -> list[Any]:
-    """``os.listdir``, waiting until a descriptor is free.
-
-    Args:
-        path: The folder, as ``os.listdir`` takes it.
-        is_sorted: Names in order, as graceful-fs has them; the kernel's order otherwise.
-    """
-    # A descriptor number is duplicated to be read, so that takes one as well.
-    names, lent = persist(lambda: _listdir(path), path)
-    give_back(lent)
-    return sorted(names) if is_sorted else names
-
-
-class scandir:  # noqa: N801 - the drop-in's name is os.scandir
-    """``os.scandir``: an iterator of entries that holds a descriptor until it ends or is closed."""
-
-    __slots__ = ("__weakref__", "_entries", "_lent")
-
-    _lent: Lent
-
-    def __init__(self, path: Any = ".") -> None:
-        self._entries, lent = persist(lambda: _scandir(path), path)
-        self._lent = lent[0]
-
-    @classmethod
-    def holding(cls, entries: Any, lent: Lent) -> Self:
-        """An iterator over entries that were opened under a permit taken before."""
-        made = cls.__new__(cls)
-        made._entries = entries  # noqa: SLF001 - one of us
-        made._lent = lent  # noqa: SLF001 - one of us
-        return made
-
-    def __iter__(self) -> Iterator[_os.DirEntry[Any]]:
-        return self
-
-    def __next__(self) -> _os.DirEntry[Any]:
-        try:
-            return next(self._entries)
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        # The entries close themselves and warn of it when the last reference goes.
-        try:
-            del self._entries
-        except AttributeError:
-            return
-        self._give_back()
-
-    def close(self) -> None:
-        """Release the descriptor."""
-        try:
-            self._entries.close()
-        finally:
-            self._give_back()
-
-    def _give_back(self) -> None:
-        try:
-            lent = self._lent
-            del self._lent
-        except AttributeError:
-            return
-        lent.give_back()
-
-
-def walk(
-    top: Any,
-    topdown: bool = True,
-    onerror: Callable[[OSError], Any] | None = None,
-    followlinks: bool = False,
-) -> Iterator[tuple[Any, list[Any], list[Any]]]:
-    """``os.walk``, with one descriptor at any depth and none while the caller has its turn.
-
-    Raises:
-        GracefulError: A descriptor could not be had: never taken for an empty folder.
-    """
-    waiting: list[Any] = [_os.fspath(top)]
-    while waiting:
-        folder = waiting.pop()
-        if isinstance(folder, tuple):
-            yield folder
-            continue
-        try:
-            entries = read_folder(folder)
-        except GracefulError:
-            raise
-        except OSError as error:
-            if onerror is not None:
-                onerror(error)
-            continue
-        names: list[Any] = []
-        others: list[Any] = []
-        for entry in entries:
-            (names if is_folder(entry) else others).append(entry.name)
-        if topdown:
-            yield folder, names, others
-        else:
-            waiting.append((folder, names, others))
-        links: frozenset[Any] = frozenset(
-            () if followlinks else (e.name for e in entries if is_link(e))
-        )
-        if topdown and not followlinks:
-            # The caller may have put names of its own into the list.
-            known = frozenset(entry.name for entry in entries)
-            links |= frozenset(
-                name
-                for name in names
-                if name not in known and _os.path.islink(_os.path.join(folder, name))
-            )
-        waiting.extend(_os.path.join(folder, name) for name in reversed(names) if name not in links)
-
-
-def read_folder(folder: Any) -> list[_os.DirEntry[Any]]:
-    """All entries of a folder."""
-    with scandir(folder) as entries:
-        return list(entries)
-
-
-def is_folder(entry: _os.DirEntry[Any]) -> bool:
-    """Whether an entry is a folder or a link to one."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def is_link(entry: _os.DirEntry[Any]) -> bool:
-    """Whether an entry is a link."""
-    try:
-        return entry.is_symlink()
-    except OSError:
-        return False
+listdir = folders.listdir
+scandir = folders.scandir
+walk = folders.walk
 
 
 def fwalk(
@@ -276,12 +142,14 @@ _rename = _os.rename
 _replace = _os.replace
 
 
+@_named_here
 @wraps(_rename)
 def rename(src: Any, dst: Any, **folders: int | None) -> None:
     """``os.rename``, tried again while another process keeps hold of the file."""
     rename_patiently(_rename, src, dst, **folders)
 
 
+@_named_here
 @wraps(_replace)
 def replace(src: Any, dst: Any, **folders: int | None) -> None:
     """``os.replace``, tried again while another process keeps hold of the file."""
@@ -304,3 +172,36 @@ def chown_forgivingly(path: Any, uid: int, gid: int, *, follow_symlinks: bool = 
 
 
 _FORGIVEN = frozenset({EPERM, EINVAL, ENOSYS})
+
+REPLACED = {
+    **NEW_NUMBERS,
+    "close": close,
+    "closerange": closerange,
+    "dup2": dup2,
+    "fdopen": fdopen,
+    "fwalk": fwalk,
+    "listdir": listdir,
+    "rename": rename,
+    "replace": replace,
+    "scandir": scandir,
+    "walk": walk,
+}
+"""All that is ours, by the name it has in ``os``."""
+
+CAPABILITIES = (
+    "supports_dir_fd",
+    "supports_effective_ids",
+    "supports_fd",
+    "supports_follow_symlinks",
+)
+"""The sets in ``os`` in which programs look up what a function can do on this platform."""
+
+
+def _capability(name: str) -> set[Any]:
+    able: set[Any] = getattr(_os, name)
+    return able | {ours for known, ours in REPLACED.items() if getattr(_os, known) in able}
+
+
+supports_dir_fd, supports_effective_ids, supports_fd, supports_follow_symlinks = map(
+    _capability, CAPABILITIES
+)

@@ -12,16 +12,19 @@ since stays, and what it kept of ours goes on to work.
 from __future__ import annotations
 
 import builtins
+import glob as _glob
 import io as _io
 import os as _os
 import shutil as _shutil
 import socket as _socket
 import subprocess as _subprocess
 import sys
+import tempfile as _tempfile
 from threading import Lock
 
 from fsworkers.graceful import files, shutil, socket, subprocess
 from fsworkers.graceful import os as graceful_os
+from fsworkers.graceful.unswallowed import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 _lock = Lock()
 _missing = object()
 _undo: list[tuple[Any, str, Any, Any]] = []
+_enabled: list[tuple[set[Any], set[Any]]] = []
 _OURS = __package__ or "fsworkers.graceful"
 
 # The import system must never wait for a permit (it may hold an import lock that the holder of the
@@ -62,11 +66,19 @@ def install() -> None:
             _set(kind, name, ours)
         for module in list(sys.modules.values()):
             _sweep(module, replaced)
+        for name in graceful_os.CAPABILITIES:
+            able = getattr(_os, name)
+            found = {ours for original, ours in replaced.values() if original in able}
+            able.update(found)
+            _enabled.append((able, found))
 
 
 def uninstall() -> None:
     """Put the originals back wherever a name still leads to us; without ``install`` a no-op."""
     with _lock:
+        while _enabled:
+            able, found = _enabled.pop()
+            able -= found
         while _undo:
             target, name, original, ours = _undo.pop()
             if vars(target).get(name, _missing) is not ours:
@@ -102,24 +114,18 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
     """Module, name and what replaces it."""
     yield builtins, "open", files.open
     yield _io, "open", files.open
-    for name, ours in graceful_os.NEW_NUMBERS.items():
+    for name, ours in graceful_os.REPLACED.items():
         yield _os, name, ours
-    for name in (
-        "close",
-        "closerange",
-        "dup2",
-        "listdir",
-        "rename",
-        "replace",
-        "scandir",
-        "fdopen",
-    ):
-        yield _os, name, getattr(graceful_os, name)
-    yield _os, "walk", graceful_os.walk
-    yield _os, "fwalk", graceful_os.fwalk
     yield _shutil, "copyfile", shutil.copyfile_with(_shutil.copyfile)
     yield _shutil, "rmtree", shutil.rmtree
     yield _socket, "socketpair", socket.socketpair
+    yield _socket, "dup", socket.dup
+    yield _socket, "close", socket.close
+    for name in ("iglob", "glob1"):  # the second is undocumented, and used all the same
+        if hasattr(_glob, name):
+            yield _glob, name, let_through(getattr(_glob, name))
+    name = "_get_default_tempdir"
+    yield _tempfile, name, let_through(vars(_tempfile)[name])
     yield from _mmap_name()
 
 
@@ -133,12 +139,25 @@ def _mmap_name() -> Iterator[tuple[Any, str, Any]]:
 
 def _methods() -> Iterator[tuple[type[Any], str, Any]]:
     """Class, method and what replaces it."""
-    yield _socket.socket, "__init__", socket.init
-    yield _socket.socket, "accept", socket.accept
-    yield _socket.socket, "dup", socket.dup
-    yield _socket.socket, "_real_close", socket.real_close
+    yield _socket.socket, "__init__", socket.init_counted
+    yield _socket.socket, "accept", socket.accept_counted
+    yield _socket.socket, "dup", socket.dup_counted
+    yield _socket.socket, "_real_close", socket.close_counted
     yield _subprocess.Popen, "__init__", subprocess.init_with(_subprocess.Popen.__init__)
+    if sys.version_info >= (3, 12):  # until then it passes all errors but PermissionError
+        yield from _scans_of_pathlib()
     if "asyncio" in sys.modules:
         from fsworkers.graceful.aio.loops import methods  # noqa: PLC0415 - loads asyncio
 
         yield from methods()
+
+
+def _scans_of_pathlib() -> Iterator[tuple[type[Any], str, Any]]:
+    """Its ways to look into folders that take an error for an empty one."""
+    from pathlib import Path  # noqa: PLC0415 - takes a while to load
+
+    for name in ("glob", "rglob", "walk"):
+        yield Path, name, let_through(vars(Path)[name])
+    globber = getattr(_glob, "_StringGlobber", None)
+    if globber is not None and "scandir" in vars(globber):
+        yield globber, "scandir", staticmethod(graceful_os.scandir)

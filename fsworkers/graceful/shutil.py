@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _twin = twin(
     _shutil,
+    __name__,
     keep=(
         "Error",
         "SameFileError",

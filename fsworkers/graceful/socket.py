@@ -7,6 +7,7 @@ from functools import partial, wraps
 from typing import Any
 from weakref import ref
 
+from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful import system, table
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.pressure import persist
@@ -36,7 +37,7 @@ def _collected(number: int, lent: Any, gone: ref[_socket.socket]) -> None:
 
 def _ours(sock: _socket.socket, lent: Any) -> _socket.socket:
     """The socket as one that gives its permit back on close: all do, once we are installed."""
-    if type(sock)._real_close is not real_close:  # type: ignore[attr-defined]  # noqa: SLF001 - hooked
+    if type(sock)._real_close is not close_counted:  # type: ignore[attr-defined]  # noqa: SLF001 - hooked
         timeout = sock.gettimeout()
         sock = socket(sock.family, sock.type, sock.proto, sock.detach())
         sock.settimeout(timeout)
@@ -45,7 +46,7 @@ def _ours(sock: _socket.socket, lent: Any) -> _socket.socket:
 
 
 @wraps(_init)
-def init(
+def init_counted(
     self: _socket.socket,
     family: int = -1,
     type: int = -1,  # noqa: A002 - socket's own name
@@ -61,7 +62,7 @@ def init(
 
 
 @wraps(_real_close)
-def real_close(self: _socket.socket, *args: Any) -> None:
+def close_counted(self: _socket.socket, *args: Any) -> None:
     """``socket.close``, giving the permit back."""
     number = self.fileno()
     _real_close(self, *args)
@@ -70,7 +71,7 @@ def real_close(self: _socket.socket, *args: Any) -> None:
 
 
 @wraps(_accept)
-def accept(self: _socket.socket) -> tuple[_socket.socket, Any]:
+def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
     """``socket.accept``.
 
     A socket that does not block, as event loops use it, never waits for a permit: when none is
@@ -93,7 +94,7 @@ def accept(self: _socket.socket) -> tuple[_socket.socket, Any]:
 
 
 @wraps(_dup)
-def dup(self: _socket.socket) -> _socket.socket:
+def dup_counted(self: _socket.socket) -> _socket.socket:
     """``socket.dup`` under a permit of its own."""
     made, lent = persist(lambda: _dup(self), "a socket")
     return _ours(made, lent[0])
@@ -106,15 +107,23 @@ def socketpair(*args: Any, **kwargs: Any) -> tuple[_socket.socket, _socket.socke
     return _ours(pair[0], lent.pop()), _ours(pair[1], lent.pop())
 
 
+socketpair.__module__ = __name__  # where it can be found, and so pickled
+
+
 class socket(_socket.socket):  # noqa: N801 - the drop-in's name is socket.socket
     """``socket.socket`` under a permit."""
 
     __slots__ = ()
 
-    __init__ = init
-    accept = accept  # type: ignore[assignment]  # wraps the original's signature
-    dup = dup  # type: ignore[assignment]  # likewise
-    _real_close = real_close
+    __init__ = init_counted
+    accept = accept_counted  # type: ignore[assignment]  # wraps the original's signature
+    dup = dup_counted  # type: ignore[assignment]  # likewise
+    _real_close = close_counted
+
+
+# For numbers, as the module has them beside the methods.
+close = graceful_os.close
+dup = graceful_os.dup
 
 
 def create_connection(*args: Any, **kwargs: Any) -> _socket.socket:

@@ -26,6 +26,7 @@ DEVNULL = _subprocess.DEVNULL
 
 _twin: Any = twin(
     _subprocess,
+    __name__,
     keep=("CalledProcessError", "CompletedProcess", "SubprocessError", "TimeoutExpired", "_active"),
 )
 

@@ -1,7 +1,8 @@
 """``tempfile`` with descriptors that wait their turn.
 
-At EMFILE the standard one says "No usable temporary directory found", which sends its reader
-looking in the wrong place. Returned objects are of the standard classes, or derive from them.
+Whatever goes wrong when it first looks for a directory, the standard one says "No usable temporary
+directory found", which sends its reader looking in the wrong place. Returned objects are of the
+standard classes, or derive from them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from typing import Any
 
 from fsworkers.graceful import shutil
 from fsworkers.graceful.twins import twin
+from fsworkers.graceful.unswallowed import let_through
 
 _twin: Any = twin(
-    _tempfile, keep=("_TemporaryFileWrapper", "_TemporaryFileCloser", "_RandomNameSequence")
+    _tempfile,
+    __name__,
+    keep=("_TemporaryFileWrapper", "_TemporaryFileCloser", "_RandomNameSequence"),
 )
 _twin._shutil = shutil  # noqa: SLF001 - the twin is ours
+_twin._get_default_tempdir = let_through(_twin._get_default_tempdir)  # noqa: SLF001 - likewise
 
 
 def _shared_directory() -> Any:

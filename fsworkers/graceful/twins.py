@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io as _io
 from importlib.util import find_spec, module_from_spec
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 
 from fsworkers.graceful import files
 from fsworkers.graceful import os as graceful_os
@@ -29,11 +29,12 @@ class _Io(SimpleNamespace):
         return getattr(_io, name)
 
 
-def twin(original: ModuleType, keep: Iterable[str] = ()) -> ModuleType:
+def twin(original: ModuleType, face: str, keep: Iterable[str] = ()) -> ModuleType:
     """Load a module a second time, bound to this layer.
 
     Args:
         original: The module as everyone has it.
+        face: The module that shows the twin's names, under which they can be pickled.
         keep: Names that stay the original's objects: exceptions, classes that are compared with.
     """
     spec = find_spec(original.__name__)
@@ -42,6 +43,9 @@ def twin(original: ModuleType, keep: Iterable[str] = ()) -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     names = vars(module)
+    for value in names.values():
+        if isinstance(value, type | FunctionType) and value.__module__ == original.__name__:
+            value.__module__ = face
     for name in ("os", "_os"):
         if name in names:
             names[name] = graceful_os

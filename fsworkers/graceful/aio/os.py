@@ -9,8 +9,8 @@ from __future__ import annotations
 import os as _os
 from typing import TYPE_CHECKING, Any, Self
 
+from fsworkers.graceful import folders, system
 from fsworkers.graceful import os as graceful_os
-from fsworkers.graceful import system
 from fsworkers.graceful.aio import ospath as path
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.wrapping import wrap, wrap_opening
@@ -172,10 +172,10 @@ async def walk(
 def _sort(folder: Any) -> tuple[list[Any], list[Any], frozenset[Any]]:
     names: list[Any] = []
     others: list[Any] = []
-    entries = graceful_os.read_folder(folder)
+    entries = folders.read_folder(folder)
     for entry in entries:
-        (names if graceful_os.is_folder(entry) else others).append(entry.name)
-    return names, others, frozenset(e.name for e in entries if graceful_os.is_link(e))
+        (names if folders.is_folder(entry) else others).append(entry.name)
+    return names, others, frozenset(e.name for e in entries if folders.is_link(e))
 
 
 _look = wrap_opening(_sort)

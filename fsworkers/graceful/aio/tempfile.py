@@ -128,7 +128,7 @@ class Folder(AsyncTemporaryDirectory):
     async def cleanup(self) -> None:
         """Remove it and all in it; also when the task is cancelled."""
         removal = threads.run_under(
-            self._file.cleanup, self._file.name, 3, loop=self._loop, executor=self._executor
+            self._file.cleanup, self._file.name, 2, loop=self._loop, executor=self._executor
         )
         await threads.finish(asyncio.ensure_future(removal))
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os as _os
 from contextlib import suppress
 from functools import partial
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fsworkers.graceful import files, shutil, system
 from fsworkers.graceful import glob as graceful_glob
-from fsworkers.graceful import shutil, system
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.wrapping import wrap_opening
+from fsworkers.graceful.raw import read_patiently
+from fsworkers.graceful.replacing import replace_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+
+    from fsworkers.graceful.counter import Lent
 
 Result = TypeVar("Result")
 
@@ -37,8 +40,8 @@ async def read_text(
 ) -> str:
     """A whole file as text; line ends as ``open`` translates them."""
 
-    def read() -> str:
-        with system.builtin_open(path, encoding=encoding, errors=errors, newline=newline) as file:
+    def read(lent: list[Lent]) -> str:
+        with files.open_with(lent, path, "r", -1, encoding, errors, newline) as file:
             return str(file.read())
 
     return await _in_one_hop(read, path, executor)
@@ -53,7 +56,8 @@ async def write_bytes(
         path: The file.
         data: Bytes, or what has their buffer.
         atomic: Write beside it, flush to disk and rename, so that readers and a crash find the old
-            file or the new, never half of one. Its permissions stay; a link is followed.
+            file or the new, never half of one. Its permissions stay, and its owner where this user
+            may set it; a link is followed; what is no regular file is written to as it is.
         executor: Whose threads; ``None`` for ours.
 
     Returns:
@@ -77,7 +81,7 @@ async def write_text(
     Returns:
         Characters written.
     """
-    options = {"encoding": encoding, "errors": errors, "newline": newline}
+    options: dict[str, Any] = {"encoding": encoding, "errors": errors, "newline": newline}
     return await _in_one_hop(
         partial(_write, path, "w", data, atomic=atomic, **options), path, executor
     )
@@ -85,52 +89,50 @@ async def write_text(
 
 copy = wrap_opening(shutil.copy2, 2)
 copytree = wrap_opening(shutil.copytree, 2)
-rmtree = wrap_opening(shutil.rmtree, 3)
+rmtree = wrap_opening(shutil.rmtree, 2)
 glob = wrap_opening(graceful_glob.glob)
 
 
 async def _in_one_hop(
-    function: Callable[[], Result], path: Any, executor: Executor | None
+    function: Callable[[list[Lent]], Result], path: Any, executor: Executor | None
 ) -> Result:
-    def action(lent: list[Any]) -> tuple[Result]:
-        result = function()
-        lent.pop().give_back()
-        return (result,)
+    """Run a call that takes the permit along, and gives it back as its last step."""
+
+    def action(lent: list[Lent]) -> tuple[Result]:
+        return (function(lent),)
 
     return (await threads.bring(action, path, executor=executor))[0]
 
 
-def _read(path: Any) -> bytes:
+def _read(path: Any, lent: list[Lent]) -> bytes:
     fd = system.open_number(path, _READ)
     try:
-        # One more than the size tells the end of a regular file in one call.
-        chunks = [_os.read(fd, min(_os.fstat(fd).st_size, 1 << 30) + 1)]
-        while chunks[-1]:
-            if len(chunks) == 1 and len(chunks[0]) == _os.fstat(fd).st_size:
-                return chunks[0]
-            chunks.append(_os.read(fd, 1 << 20))
-        return b"".join(chunks)
-    finally:
-        system.close(fd)
-
-
-def _write(path: Any, mode: str, data: Any, *, atomic: bool, **options: Any) -> int:
-    if not atomic:
-        with system.builtin_open(path, mode, **options) as file:
-            return int(file.write(data))
-    target = _os.path.realpath(path)
-    folder, name = _os.path.split(_os.fsdecode(target))
-    beside = _os.path.join(folder, f".{name[:200]}.{token_hex(6)}")
-    try:
-        with system.builtin_open(beside, mode.replace("w", "x"), **options) as file:
-            written = int(file.write(data))
-            file.flush()
-            _os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            _os.chmod(beside, _os.stat(target).st_mode & 0o7777)
-        _os.replace(beside, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            _os.unlink(beside)
+        return _all_of(fd, path)
+    except OSError as error:
+        if error.filename is None:
+            error.filename = _os.fspath(path)
         raise
-    return written
+    finally:
+        # Interrupted, it is closed all the same (close(2)), and what was read is good.
+        with suppress(InterruptedError):
+            system.close(fd)
+        lent.pop().give_back()
+
+
+def _all_of(fd: int, path: Any) -> bytes:
+    # One more than the size tells the end of a regular file in one call.
+    chunks = [read_patiently(fd, min(_os.fstat(fd).st_size, 1 << 30) + 1, path)]
+    while chunks[-1]:
+        if len(chunks) == 1 and len(chunks[0]) == _os.fstat(fd).st_size:
+            return chunks[0]
+        chunks.append(read_patiently(fd, 1 << 20, path))
+    return b"".join(chunks)
+
+
+def _write(
+    path: Any, mode: str, data: Any, lent: list[Lent], *, atomic: bool, **options: Any
+) -> int:
+    if atomic:
+        return replace_content(lent, path, mode, data, **options)
+    with files.open_with(lent, path, mode, **options) as file:
+        return int(file.write(data))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,3 +87,12 @@ def limited(tmp_path: Path) -> Run:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def shared() -> Iterator[str]:
+    """A sticky folder that everyone can reach, unlike those of the tests."""
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o1777)
+    yield folder
+    shutil.rmtree(folder)

@@ -80,3 +80,22 @@ def test_an_interrupted_close_closes_once(limited, tmp_path: Path) -> None:
     """,
         wrapper=inject(tmp_path / "file", "error=EINTR", "close"),
     )
+
+
+def test_an_interrupted_close_loses_nothing_of_a_whole_file(limited, tmp_path: Path) -> None:
+    """What was read or written in one hop stands."""
+    limited(
+        """
+        from fsworkers.graceful import aio
+        async def main():
+            assert await aio.read_bytes(FILE) == b"x" * 4096
+            assert await aio.read_text(FILE) == "x" * 4096
+            assert await aio.write_bytes(FILE, b"new") == 3
+            assert await aio.write_text(FILE, "newer") == 5
+            async with aio.open(FILE, "rb") as file:
+                assert await file.read() == b"newer"
+        asyncio.run(main())
+        assert lent() == 0
+    """,
+        wrapper=inject(tmp_path / "file", "error=EINTR", "close"),
+    )

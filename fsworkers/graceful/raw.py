@@ -1,0 +1,141 @@
+"""The raw files below ``open``'s buffers: one that holds a permit, one that also waits for data.
+
+A descriptor may be set not to block, by an opener, by whoever made the number or with
+``os.set_blocking``, and some file systems say EAGAIN of themselves. The standard raw file then
+answers ``None``, which a buffer passes on, or ends a ``read()`` early with what there is.
+graceful-fs tries again at once, up to ten times; here the wait is for the descriptor itself, and
+it is bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from errno import EAGAIN
+from io import FileIO
+from stat import S_ISREG
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fsworkers.graceful.counter import Lent
+
+PATIENCE_S = 10.0
+"""Longest wait of one read for data."""
+
+_FIRST_BYTES = 65_536
+_PROBE_BYTES = 512
+_FIRST_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.05
+
+_close = FileIO.close
+_readall = FileIO.readall
+_readinto = FileIO.readinto
+_read = os.read
+
+
+class CountedFileIO(FileIO):
+    """A raw file that holds a permit while it is open."""
+
+    __slots__ = ("permit",)
+
+    permit: Lent
+
+    def close(self) -> None:
+        """Close the descriptor and give the permit back, once."""
+        try:
+            _close(self)
+        except InterruptedError:
+            # Linux has released the number by then: closing again would close someone else's.
+            pass
+        finally:
+            try:
+                permit = self.permit
+                del self.permit
+            except AttributeError:
+                pass
+            else:
+                permit.give_back()
+
+
+class PatientFileIO(CountedFileIO):
+    """The raw file below a buffer that is read: EAGAIN never reaches the buffer."""
+
+    __slots__ = ()
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what there is, waiting until there is something or the end.
+
+        Raises:
+            BlockingIOError: Nothing came for ``PATIENCE_S``.
+        """
+        count = _readinto(self, buffer)
+        if count is None:
+            patience = Patience(self.fileno(), self.name)
+            while count is None:
+                patience.wait()
+                count = _readinto(self, buffer)
+        return count
+
+    def readall(self) -> bytes:
+        """Everything up to the end; errors as ``readinto``."""
+        number = self.fileno()
+        begun = more = b""
+        try:
+            # Two calls for most files, where the standard way makes four: it asks for the size.
+            begun = _read(number, _FIRST_BYTES)
+            if not begun:
+                return begun
+            if len(begun) == _FIRST_BYTES and S_ISREG(os.fstat(number).st_mode):
+                # That takes one piece of memory of the right size, joining would take two.
+                begun = b""
+                os.lseek(number, -_FIRST_BYTES, os.SEEK_CUR)
+                begun = _readall(self) or b""
+            more = _read(number, _PROBE_BYTES)
+            if not more:
+                return begun
+        except BlockingIOError:
+            pass
+        chunks = [begun, more]
+        while more := read_patiently(number, _FIRST_BYTES, self.name):
+            chunks.append(more)
+        return b"".join(chunks)
+
+
+def read_patiently(number: int, most_bytes: int, name: object) -> bytes:
+    """``os.read``, waiting until there is something or the end; errors as ``readinto``."""
+    patience = None
+    while True:
+        try:
+            return _read(number, most_bytes)
+        except BlockingIOError:
+            patience = patience or Patience(number, name)
+        patience.wait()
+
+
+class Patience:
+    """How long one read goes on to wait for data."""
+
+    def __init__(self, number: int, name: object) -> None:
+        self._name = name
+        self._poll = select.poll()
+        self._poll.register(number, select.POLLIN)
+        self._until_s = monotonic() + PATIENCE_S
+        self._pause_s = 0.0
+
+    def wait(self) -> None:
+        """Wait until there seems to be something to read.
+
+        Raises:
+            BlockingIOError: It has been too long.
+        """
+        left_s = self._until_s - monotonic()
+        if left_s <= 0 or not self._poll.poll(left_s * 1000):
+            error = BlockingIOError(EAGAIN, f"nothing to read for {PATIENCE_S} s")
+            error.filename = self._name  # as an argument, a number would mean something else
+            raise error
+        # Whoever says that there is something and then EAGAIN all the same gets some time.
+        select.poll().poll(self._pause_s * 1000)
+        self._pause_s = min(_LONGEST_PAUSE_S, self._pause_s * 2 or _FIRST_PAUSE_S)

@@ -1,0 +1,84 @@
+"""Descriptor errors that get past code which takes any ``OSError`` for an empty folder.
+
+``glob`` and, from Python 3.12 on, ``pathlib`` end a folder's listing at any ``OSError``, and
+``tempfile`` goes on to the next candidate: what could not be opened in time would be missing from
+the result without a word. While such code runs below ``let_through``, a descriptor error travels
+as what is no ``OSError``, and is itself again when it comes out.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from threading import local
+
+from fsworkers.graceful import pressure
+from fsworkers.graceful.errors import GracefulError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from fsworkers.graceful.counter import Lent
+
+
+class Carried(BaseException):
+    """A descriptor error on its way out."""
+
+    def __init__(self, error: GracefulError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Depth(local):
+    """How many calls that swallow errors this thread is in."""
+
+    count = 0
+
+
+_depth = _Depth()
+
+
+def persist(
+    operation: Callable[[], Any], label: object = None, count: int = 1
+) -> tuple[Any, list[Lent]]:
+    """``pressure.persist``, whose own errors go past code that would swallow them."""
+    try:
+        return pressure.persist(operation, label, count)
+    except GracefulError as error:
+        if _depth.count:
+            raise Carried(error) from None
+        raise
+
+
+def let_through(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function, or what makes an iterator, from which descriptor errors come out."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        made = _step(lambda: function(*args, **kwargs))
+        return _steps(made) if hasattr(made, "__next__") else made
+
+    return call
+
+
+def _steps(iterator: Iterator[Any]) -> Iterator[Any]:
+    end = object()
+    try:
+        while (found := _step(lambda: next(iterator, end))) is not end:
+            yield found
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+
+
+def _step(action: Callable[[], Any]) -> Any:
+    _depth.count += 1
+    try:
+        return action()
+    except Carried as carried:
+        error = carried.error
+    finally:
+        _depth.count -= 1
+    raise error

@@ -1,0 +1,145 @@
+"""Looking into folders: what could not be opened is never missing without a word."""
+
+from __future__ import annotations
+
+import pytest
+
+TREE = """
+import glob, pathlib, tempfile
+for number in range(3):
+    os.makedirs(os.path.join(FOLDER, str(number), "below"))
+    open(os.path.join(FOLDER, str(number), "f"), "w").close()
+
+def saturated(error, action):
+    held = [graceful.open(FILE) for _ in range(graceful.statistics().capacity)]
+    try:
+        found = action()
+    except error:
+        return
+    finally:
+        for file in held: file.close()
+    raise AssertionError(f"it found {found}")
+"""
+
+SCANS = [
+    "graceful.glob.glob(FOLDER + '/*')",
+    "graceful.glob.glob(FOLDER + '/*/*')",
+    "list(graceful.glob.iglob(FOLDER + '/**', recursive=True))",
+    "graceful.glob.glob('*', root_dir=FOLDER)",
+    "graceful.glob.glob('0/*', dir_fd=TOP)",
+    "list(graceful.os.walk(FOLDER))",
+    "list(graceful.os.fwalk(FOLDER))",
+]
+INSTALLED = [
+    "glob.glob(FOLDER + '/*')",
+    "list(early_iglob(FOLDER + '/**', recursive=True))",
+    "glob.glob('0/*', dir_fd=TOP)",
+    "os.listdir(FOLDER)",
+    "list(os.walk(FOLDER))",
+    "list(pathlib.Path(FOLDER).iterdir())",
+    "list(pathlib.Path(FOLDER).glob('*'))",
+    "list(pathlib.Path(FOLDER).glob('*/f'))",
+    "list(pathlib.Path(FOLDER).rglob('f'))",
+    "list(getattr(pathlib.Path(FOLDER), 'walk', lambda: os.walk(FOLDER))())",
+]
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_a_scan_that_ran_out_of_time_says_so(limited, scan: str) -> None:
+    """Not one entry is missing from a result that was given."""
+    limited(f"""
+        {TREE.replace(chr(10), chr(10) + " " * 8)}
+        TOP = os.open(FOLDER, os.O_RDONLY)
+        graceful.configure(max_open_files=4, wait_s=0.02)
+        assert len({scan}) > 0
+        saturated(graceful.BudgetTimeout, lambda: {scan})
+        assert lent() == 0
+    """)
+
+
+@pytest.mark.parametrize("scan", INSTALLED)
+def test_a_standard_scan_that_ran_out_of_time_says_so(limited, scan: str) -> None:
+    """The standard library's own, installed; uninstalled it is as it was."""
+    limited(f"""
+        {TREE.replace(chr(10), chr(10) + " " * 8)}
+        from glob import iglob as early_iglob
+        TOP = os.open(FOLDER, os.O_RDONLY)
+        expected = repr({scan})
+        original = glob.iglob
+        graceful.configure(max_open_files=4, wait_s=0.02)
+        graceful.install()
+        assert repr({scan}) == expected
+        saturated(graceful.BudgetTimeout, lambda: {scan})
+        graceful.uninstall()
+        assert glob.iglob is early_iglob is original and repr({scan}) == expected
+        assert lent() == 0
+    """)
+
+
+def test_a_scan_cut_off_in_the_middle_says_so(limited) -> None:
+    """Folders taken away from under an iterator: the rest is not left out."""
+    limited(f"""
+        {TREE.replace(chr(10), chr(10) + " " * 8)}
+        graceful.configure(max_open_files=4, wait_s=0.02)
+        found = graceful.glob.iglob(FOLDER + "/**", recursive=True)
+        assert next(found) == FOLDER + "/"
+        saturated(graceful.BudgetTimeout, lambda: list(found))
+        assert lent() == 0
+        # Outside of a scan the error is what it always is.
+        saturated(OSError, lambda: graceful.os.scandir(FOLDER))
+    """)
+
+
+TEMPORARY = """
+        import tempfile
+        def fill():
+            foreign = []
+            with contextlib.suppress(OSError):
+                while True: foreign.append(foreign_open(os.devnull, os.O_RDONLY))
+            return foreign
+        foreign_open, foreign_close = os.open, os.close
+"""
+
+
+@pytest.mark.parametrize("module", ["graceful.tempfile", "tempfile"])
+@pytest.mark.parametrize(
+    "use", ["gettempdir()", "mkdtemp()", "mkstemp()[0]", "NamedTemporaryFile()", "TemporaryFile()"]
+)
+def test_the_first_temporary_file_waits_for_a_descriptor(limited, module: str, use: str) -> None:
+    """With the table full of foreign descriptors it goes on when some are closed."""
+    limited(f"""
+        {TEMPORARY}
+        graceful.configure()
+        graceful.tempfile.TemporaryFile  # loaded, not used
+        os.environ["TMPDIR"] = FOLDER
+        graceful.install()
+        foreign = fill()
+        made = []
+        using = threading.Thread(target=lambda: made.append({module}.{use}))
+        using.start()
+        wait_for(lambda: graceful.statistics().waiting)
+        for number in foreign: foreign_close(number)
+        using.join(5)
+        assert made and {module}.gettempdir() == FOLDER
+        if hasattr(made[0], "close"): made[0].close()
+    """)
+
+
+@pytest.mark.parametrize("module", ["graceful.tempfile", "tempfile"])
+def test_no_descriptor_is_not_no_directory(limited, module: str) -> None:
+    """A wait that ended is told as what it is, and the next use finds the directory."""
+    limited(f"""
+        {TEMPORARY}
+        graceful.configure(wait_s=0.05)
+        graceful.tempfile.TemporaryFile  # loaded, not used
+        graceful.install()
+        foreign = fill()
+        try:
+            {module}.gettempdir()
+        except graceful.BudgetTimeout:
+            pass
+        else:
+            raise AssertionError("it found one")
+        for number in foreign: foreign_close(number)
+        assert os.path.isdir({module}.gettempdir()) and lent() == 0
+    """)
