@@ -78,11 +78,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         path: The path as it was met.
         status: ``skipped`` (a FIFO, a link that is not followed…) or ``failed`` (unreadable).
         reason: Why, in words.
+        size: Bytes of a file that was looked at to settle it.
+        mtime_ns: Its modification time.
     """
 
     path: str
     status: Status
     reason: str
+    size: int | None = None
+    mtime_ns: int | None = None
 
 
 class DescriptorUse(msgspec.Struct, frozen=True):

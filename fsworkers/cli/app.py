@@ -12,11 +12,15 @@ from typing import Annotated
 import typer
 
 import fsworkers
-from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain
+from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain, say
 from fsworkers.cli.limits import limits
 from fsworkers.cli.process import process
+from fsworkers.cli.resume import resume, retry
+from fsworkers.cli.runs import runs
+from fsworkers.cli.show import show
 from fsworkers.cli.tasks import tasks
 from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError
+from fsworkers.journal.errors import JournalFailed
 from fsworkers.names import printable
 from fsworkers.sinks.errors import DigestsMissing, OutputFailed
 
@@ -30,6 +34,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(process)
+app.command()(resume)
+app.command()(retry)
+app.command()(runs)
+app.command()(show)
 app.command()(limits)
 app.command()(tasks)
 
@@ -55,6 +63,7 @@ def _options(
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (DigestsMissing, FAILED),
     (OutputFailed, INTERNAL),
+    (JournalFailed, INTERNAL),
     (PoolDoesNotFit, INTERNAL),
     (WorkerStartError, INTERNAL),
     (FsworkersError, USAGE),
@@ -71,7 +80,8 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, prog_name="fsworkers", standalone_mode=False)
     except typer.Exit as exit_:
         return exit_.exit_code
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt) as interrupt:
+        _show_notes(interrupt)
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  (the one boundary)
         return _explain(error, is_verbose=bool({"-v", "--verbose"} & set(arguments)))
@@ -86,8 +96,15 @@ def _explain(error: Exception, *, is_verbose: bool) -> int:
     for kind, code in _CODES:
         if isinstance(error, kind):
             complain(str(error))
+            _show_notes(error)
             return code
     if is_verbose:
         traceback.print_exception(error)
     complain(f"internal error: {type(error).__name__}: {printable(str(error))}")
+    _show_notes(error)
     return INTERNAL
+
+
+def _show_notes(error: BaseException) -> None:
+    for note in getattr(error, "__notes__", ()):
+        say(note)

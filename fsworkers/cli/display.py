@@ -48,9 +48,9 @@ class Display:
         self._progress.update(
             self._bar,
             completed=run.tally.found,
-            total=run.found_count if run.has_scan_ended else None,
+            total=self._total() if run.has_scan_ended else None,
             rates=(
-                f"{run.tally.found / seconds:,.0f} files/s "
+                f"{run.tally.new / seconds:,.0f} files/s "
                 f"{human_bytes(run.tally.size_bytes / seconds)}/s"
             ),
             workers=f"{statistics.workers} workers",
@@ -60,6 +60,11 @@ class Display:
             ),
             refresh=True,
         )
+
+    def _total(self) -> int:
+        """All files there will be: what this scan found to do, and what was there before."""
+        tally = self._run.tally
+        return self._run.found_count + tally.found - tally.new
 
 
 @contextmanager

@@ -24,3 +24,8 @@ def leave_quietly() -> int:
 def complain(message: str) -> None:
     """Say what is wrong on stderr."""
     print(f"fsworkers: {message}", file=sys.stderr)  # noqa: T201  (this is the one place)
+
+
+def say(message: str) -> None:
+    """Tell a person something on stderr."""
+    print(message, file=sys.stderr)  # noqa: T201  (likewise)

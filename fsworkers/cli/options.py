@@ -106,6 +106,32 @@ Summary = Annotated[
 KeepOrder = Annotated[
     bool, typer.Option("-k", "--keep-order", help="Results in the order in which files are found.")
 ]
+Journal = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal",
+        metavar="FILE",
+        help="The journal of runs.",
+        show_default="one for each run, in the user's state directory",
+    ),
+]
+NoJournal = Annotated[
+    bool, typer.Option("--no-journal", help="Record nothing; the run can't be resumed.")
+]
+Changed = Annotated[
+    bool,
+    typer.Option(
+        "--changed", help="Only files that are new or changed since earlier runs of this task."
+    ),
+]
+Run = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="The run, or how its name begins.", show_default="the last one"
+    ),
+]
+Failed = Annotated[bool, typer.Option("--failed", help="Only files that failed.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON Lines instead of a table.")]
 DryRun = Annotated[bool, typer.Option("-n", "--dry-run", help="Only list what would be processed.")]
 Progress = Annotated[
     bool | None,

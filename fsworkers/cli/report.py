@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from fsworkers.cli.exits import say
+from fsworkers.model import STATUSES
 from fsworkers.names import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fsworkers.engines.trees import TreeRun
-    from fsworkers.model import Outcome, RunSummary
+    from fsworkers.model import Outcome, RunSummary, Status
 
 MOST_NAMED = 10
 
@@ -22,9 +23,11 @@ class Report:
     Args:
         run: The run.
         is_verbose: Name every file at once, with its traceback; else the first few at the end.
+        is_recorded: All of it can be looked up later.
     """
 
-    def __init__(self, run: TreeRun, *, is_verbose: bool) -> None:
+    def __init__(self, run: TreeRun, *, is_verbose: bool, is_recorded: bool) -> None:
+        self._tells_all = "fsworkers show" if is_recorded else "-v"
         self._run = run
         self._is_verbose = is_verbose
         self._named: list[Outcome] = []
@@ -43,39 +46,42 @@ class Report:
             self._say(outcome)
         bad = summary.failed + summary.timed_out + summary.crashed
         if bad > len(self._named) and not self._is_verbose:
-            print(f"… and {bad - len(self._named):,} more; -v names them all", file=sys.stderr)  # noqa: T201
-        print(begin + one_line(summary), file=sys.stderr)  # noqa: T201
+            say(f"… and {bad - len(self._named):,} more; {self._tells_all} names them all")
+        before = self._run.tally.done_before
+        say(begin + one_line(summary, done_before=before))
 
     def _say(self, outcome: Outcome) -> None:
-        print(  # noqa: T201
-            f"{outcome.status}: {printable(outcome.path)}: {printable(outcome.error or '')}",
-            file=sys.stderr,
-        )
+        say(named(outcome))
         if self._is_verbose and outcome.traceback:
             for line in outcome.traceback.splitlines():
-                print(f"    {printable(line)}", file=sys.stderr)  # noqa: T201
+                say(f"    {printable(line)}")
 
 
-def one_line(summary: RunSummary) -> str:
+def named(outcome: Outcome) -> str:
+    """An outcome that was not ``done``, in a line."""
+    error = f": {printable(outcome.error)}" if outcome.error else ""
+    return f"{outcome.status}: {printable(outcome.path)}{error}"
+
+
+def one_line(summary: RunSummary, *, done_before: int = 0) -> str:
     """A run in one line, the zeros left out."""
-    counts = ", ".join(
-        f"{count:,} {name}"
-        for name, count in (
-            ("done", summary.done),
-            ("failed", summary.failed),
-            ("skipped", summary.skipped),
-            ("timed out", summary.timed_out),
-            ("crashed", summary.crashed),
-            ("cancelled", summary.cancelled),
-        )
-        if count
-    )
+    counts = counts_in_words({status: getattr(summary, status) for status in STATUSES})
     files = "file" if summary.found == 1 else "files"
     workers = "worker" if summary.workers == 1 else "workers"
+    before = f" ({done_before:,} of them done before)" if done_before else ""
     return (
-        f"{summary.found:,} {files}: {counts or 'nothing to do'}; "
+        f"{summary.found:,} {files}{before}: {counts or 'nothing to do'}; "
         f"{human_bytes(summary.bytes)} in {summary.seconds:.2f} s "
         f"({summary.files_per_s:,.0f} files/s, {summary.workers} {workers})"
+    )
+
+
+def counts_in_words(counts: Mapping[Status, int]) -> str:
+    """Outcomes as ``3 done, 1 timed out``; empty where there are none."""
+    return ", ".join(
+        f"{counts[status]:,} {status.replace('_', ' ')}"
+        for status in STATUSES
+        if counts.get(status)
     )
 
 

@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING
 from fsworkers.model import RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fsworkers.model import Outcome, Status
     from fsworkers.pool.figures import PoolStatistics
 
 
 class Tally:
-    """The counts of a run so far."""
+    """The counts of a run so far: what it has come to now, and had come to before it was resumed.
 
-    def __init__(self) -> None:
+    Args:
+        before: The outcomes that were recorded before.
+        before_bytes: The bytes of the files done before.
+    """
+
+    def __init__(self, before: Mapping[Status, int] | None = None, before_bytes: int = 0) -> None:
         self.outcomes: Counter[Status] = Counter()
         self.size_bytes = 0
+        # Of the thread that scans; the others are of the one that consumes.
+        self._before: Counter[Status] = Counter(before or {})
+        self._before_bytes = before_bytes
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes; the bytes are those of the files that were done."""
@@ -29,28 +37,55 @@ class Tally:
         if len(sizes) != len(outcomes):
             self.outcomes.update(one.status for one in outcomes if one.status != "done")
 
+    def displace(self, status: Status, size: int | None) -> None:
+        """Count an outcome of before no longer: its file has another turn."""
+        self._before[status] -= 1
+        if status == "done":
+            self._before_bytes -= size or 0
+
+    @property
+    def new(self) -> int:
+        """Files that came to their outcome now."""
+        return self.outcomes.total()
+
+    @property
+    def done_before(self) -> int:
+        """Files that were done before, and are not done again."""
+        return self._before["done"]
+
     @property
     def found(self) -> int:
         """Files that have an outcome."""
-        return self.outcomes.total()
+        return self.outcomes.total() + self._before.total()
+
+    @property
+    def counts(self) -> Counter[Status]:
+        """The outcomes of the whole run."""
+        return self.outcomes + self._before
+
+    @property
+    def all_bytes(self) -> int:
+        """The bytes of all files that are done."""
+        return self.size_bytes + self._before_bytes
 
     def summary(
         self, run: str, seconds: float, workers: int, statistics: PoolStatistics
     ) -> RunSummary:
-        """What the run came to."""
-        counts = self.outcomes
+        """What the whole run came to; what workers and descriptors did is of now."""
+        counts = self.counts
+        found = counts.total()
         return RunSummary(
             run=run,
-            found=self.found,
+            found=found,
             done=counts["done"],
             failed=counts["failed"],
             skipped=counts["skipped"],
             timed_out=counts["timed_out"],
             crashed=counts["crashed"],
             cancelled=counts["cancelled"],
-            bytes=self.size_bytes,
+            bytes=self.all_bytes,
             seconds=round(seconds, 6),
-            files_per_s=round(self.found / seconds, 3) if seconds > 0 else 0.0,
+            files_per_s=round(found / seconds, 3) if seconds > 0 else 0.0,
             workers=workers,
             restarts=statistics.restarts,
             retries=statistics.retries,

@@ -50,7 +50,8 @@ def test_nothing_more_is_started_after_too_many_failures(folder: Path, rule: str
     assert done.returncode == 1
     assert counts["failed"] >= 3
     assert len({row["path"] for row in outcomes}) == len(outcomes) < 3000
-    last = done.stderr.decode().splitlines()[-1]
+    last, how_to_resume = done.stderr.decode().splitlines()[-2:]
+    assert how_to_resume.startswith("resume with: fsworkers resume ")
     assert last.startswith(f"halted after too many failures: {len(outcomes):,} files: ")
 
 

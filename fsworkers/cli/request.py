@@ -1,0 +1,189 @@
+"""What ``fsworkers process`` was asked for, in a form that can be recorded and taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fsworkers.engines.halting import Halting
+from fsworkers.errors import BadOption, BadSetting
+from fsworkers.names import printable
+from fsworkers.pool.settings import PoolSettings
+from fsworkers.scan.file_list import read_file_list, scan_list
+from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
+from fsworkers.scan.tree import scan
+from fsworkers.tasks.callables import load_callable
+from fsworkers.tasks.fingerprint import fingerprint
+from fsworkers.tasks.registry import DEFAULT_TASK, make_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fsworkers.model import Entry
+
+STDIN = "-"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The options of ``fsworkers process`` that say what is done, as they were written.
+
+    How it is shown (progress, quiet, verbose) is not among them: whoever resumes it decides anew.
+    Options that are added here need a default, so that records from before can still be read.
+    """
+
+    paths: list[str] = []
+    task: str | None = None
+    call: str | None = None
+    option: list[str] = []
+    workers: int | None = None
+    slots: int | None = None
+    max_open_files: int | None = None
+    glob: list[str] = []
+    exclude: list[str] = []
+    skip_hidden: bool = False
+    follow: bool = False
+    max_depth: int | None = None
+    size: list[str] = []
+    changed_within: str | None = None
+    files_from: str | None = None
+    nul: bool = False
+    retries: int = 0
+    timeout: float | None = None
+    halt: str | None = None
+    no_install: bool = False
+    output: str | None = None
+    summary: str | None = None
+    keep_order: bool = False
+    changed: bool = False
+
+    def to_json(self) -> str:
+        """As ASCII text, which keeps names that are no UTF-8."""
+        return json.dumps(msgspec.to_builtins(self))
+
+    @property
+    def writes_to(self) -> list[Path]:
+        """The files that are written, which are no input."""
+        return [Path(path) for path in (self.output, self.summary) if path is not None]
+
+    def task_options(self) -> dict[str, str]:
+        """The task's options by name.
+
+        Raises:
+            BadSetting: One is not KEY=VALUE.
+        """
+        parsed: dict[str, str] = {}
+        for pair in self.option:
+            key, separator, value = pair.partition("=")
+            if not (key and separator):
+                raise BadSetting("--option", pair, "KEY=VALUE")
+            parsed[key] = value
+        return parsed
+
+    def function(self) -> Callable[[str], Any]:
+        """The task function.
+
+        Raises:
+            TaskNotFound: There is none like that.
+            BadSetting: Its options are not to be had, or two tasks were named.
+        """
+        if self.call is None:
+            return make_task(self.task or DEFAULT_TASK, self.task_options())
+        if self.task is not None:
+            raise BadSetting("--task", self.task, "either --task or --call, not both")
+        return load_callable(self.call, self.task_options())
+
+    def fingerprint(self, function: Callable[[str], Any]) -> str:
+        """What the task is, its code included."""
+        name = None if self.call is not None else self.task or DEFAULT_TASK
+        return fingerprint(function, name=name, options=self.task_options())
+
+    def settings(self) -> PoolSettings:
+        """The pool's settings.
+
+        Raises:
+            BadSetting: A value that can't be.
+        """
+        return PoolSettings(
+            workers=self.workers,
+            slots=self.slots,
+            max_open_files=self.max_open_files,
+            timeout=self.timeout,
+            retries=self.retries,
+            install=not self.no_install,
+        )
+
+    def halting(self) -> Halting | None:
+        """When there have been too many failures to go on.
+
+        Raises:
+            BadSetting: The rule can't be understood.
+        """
+        return None if self.halt is None else Halting.parse(self.halt)
+
+    def filters(self, started: float | None = None) -> ScanOptions:
+        """Which files are wanted.
+
+        Args:
+            started: Wall-clock time from which ``--changed-within`` counts back; by default now.
+
+        Raises:
+            BadOption: One can't be understood.
+        """
+        try:
+            within_s = None if self.changed_within is None else parse_duration(self.changed_within)
+            if within_s is not None and started is not None:
+                within_s += max(0.0, time.time() - started)
+            return ScanOptions(
+                globs=tuple(self.glob),
+                excludes=tuple(self.exclude),
+                skip_hidden=self.skip_hidden,
+                follow=self.follow,
+                max_depth=self.max_depth,
+                sizes=tuple(parse_size(text) for text in self.size),
+                changed_within_s=within_s,
+            )
+        except ValueError as error:
+            raise BadOption(str(error)) from error
+
+    def found(self, filters: ScanOptions, own: Iterable[Path]) -> Iterable[str | Entry]:
+        """What the scan will find; our own outputs are no input.
+
+        Raises:
+            BadOption: The list of files can't be read.
+        """
+        if self.files_from is None:
+            return scan(self.paths, filters, own=own)
+        if self.files_from == STDIN and sys.stdin is None:
+            raise BadOption("--files-from -: standard input is closed")
+        try:
+            stream = (
+                sys.stdin.buffer if self.files_from == STDIN else open(self.files_from, "rb")  # noqa: SIM115
+            )
+        except OSError as error:
+            name = printable(self.files_from)
+            raise BadOption(f"--files-from {name}: {error.strerror}") from error
+        return scan_list(chain(self.paths, read_file_list(stream, self.nul)), filters, own=own)
+
+
+def request_from_json(text: str) -> Request:
+    """The request that ``to_json`` was called on.
+
+    Raises:
+        msgspec.ValidationError: The text is of something else.
+    """
+    return msgspec.convert(json.loads(text), Request)
+
+
+def current_directory() -> str:
+    """Where relative paths begin; empty if that has been deleted."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

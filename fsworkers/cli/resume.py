@@ -1,0 +1,190 @@
+"""``fsworkers resume`` and ``retry``: go on with a run, or do what failed in it again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fsworkers.cli import options
+from fsworkers.cli.exits import leave_quietly, say
+from fsworkers.cli.request import STDIN, Request, request_from_json
+from fsworkers.cli.sitting import Manner, Sitting, journal_hint
+from fsworkers.engines.tally import Tally
+from fsworkers.engines.trees import algorithm_of
+from fsworkers.journal.earlier import open_earlier
+from fsworkers.journal.errors import RunNotResumable
+from fsworkers.journal.known import left_to_do, new_or_changed
+from fsworkers.journal.places import Located, find_run
+from fsworkers.journal.queries import FAILURES
+from fsworkers.journal.recorder import Recorder
+from fsworkers.journal.schema import files_of
+from fsworkers.names import printable
+from fsworkers.scan.roots import check_paths
+from fsworkers.sinks.open import open_sink
+from fsworkers.sinks.plain import encode
+from fsworkers.sinks.summary import check_summary_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fsworkers.journal.known import Known
+    from fsworkers.model import Outcome
+
+
+def resume(
+    run: options.Run = None,
+    journal: options.Journal = None,
+    progress: options.Progress = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Go on with a run that was interrupted or killed, with the options that it was begun with.
+
+    What is done and unchanged since is not done again.
+    """
+    manner = Manner(progress=progress, quiet=quiet, verbose=verbose)
+    return _go_on(run, journal, manner, only_failures=False)
+
+
+def retry(
+    run: options.Run = None,
+    journal: options.Journal = None,
+    progress: options.Progress = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Do the files again that failed, were timed out or crashed in a run, and no others."""
+    manner = Manner(progress=progress, quiet=quiet, verbose=verbose)
+    return _go_on(run, journal, manner, only_failures=True)
+
+
+def _go_on(wanted: str | None, named: Path | None, manner: Manner, *, only_failures: bool) -> int:
+    journal = None if named is None else Path(os.path.abspath(named))
+    located = find_run(journal, wanted)
+    request = _request_of(located)
+    _enter_directory(located)
+    function = request.function()
+    if not only_failures:
+        check_paths(request.paths)
+        if request.files_from == STDIN and not _has_input():
+            raise RunNotResumable(
+                located.run.id,
+                "its list of files came from standard input; give the same list again: "
+                f"… | fsworkers resume {located.run.id}{journal_hint(journal)}",
+            )
+    try:
+        with ExitStack() as stack:
+            sitting = _sitting(stack, located, request, function, journal, only_failures)
+            code = sitting.run(manner)
+            if sitting.tally.new == 0 and not manner.quiet:
+                what = "to retry" if only_failures else "left to do"
+                say(f"there was nothing {what} in run {located.run.id}")
+            return code
+    except BrokenPipeError:
+        return leave_quietly()
+
+
+def _sitting(
+    stack: ExitStack,
+    located: Located,
+    request: Request,
+    function: Callable[[str], Any],
+    journal: Path | None,
+    only_failures: bool,
+) -> Sitting:
+    """Open what may be refused, and then the journal."""
+    own = [*request.writes_to, *files_of(located.journal)]
+    found = request.found(request.filters(located.run.started), own) if not only_failures else ()
+    sink = open_sink(
+        None if request.output is None else Path(request.output), algorithm=algorithm_of(function)
+    )
+    if request.summary is not None:
+        check_summary_target(Path(request.summary))
+    recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id, encode))
+    _compare_tasks(recorder, request.fingerprint(function))
+    if not only_failures:
+        recorder.forget_scan_failures()
+    tally = Tally(recorder.counts, recorder.size_bytes)
+    if only_failures:
+        found = _failures(recorder.outcomes(FAILURES), tally)
+    else:
+
+        def displace(known: Known) -> None:
+            tally.displace(known.status, known.size)
+
+        found = left_to_do(found, recorder.known_files(), displace)
+        if request.changed:
+            earlier = open_earlier(
+                stack,
+                recorder,
+                is_shared=journal is not None,
+                fingerprint=recorder.run.fingerprint,
+            )
+            found = new_or_changed(found, earlier, recorder.run.cwd)
+    return Sitting(
+        id=located.run.id,
+        request=request,
+        function=function,
+        found=found,
+        sink=sink,
+        tally=tally,
+        recorder=recorder,
+        hint=journal_hint(journal),
+        rebuilds=True,
+        end_state="interrupted" if only_failures and was_cut_off(located) else "finished",
+    )
+
+
+def was_cut_off(located: Located) -> bool:
+    """Whether a run's scan may not have come to its end, so that there is more than it records."""
+    return located.run.state != "finished"
+
+
+def _request_of(located: Located) -> Request:
+    run = located.run
+    if run.options is None:
+        raise RunNotResumable(run.id, "it was begun from Python; call process_tree again")
+    try:
+        return request_from_json(run.options)
+    except msgspec.ValidationError as error:
+        raise RunNotResumable(run.id, f"its options are not understood: {error}") from error
+
+
+def _enter_directory(located: Located) -> None:
+    """Be where the run was begun: its relative paths begin there."""
+    try:
+        os.chdir(located.run.cwd)
+    except OSError as error:
+        reason = f"its directory '{printable(located.run.cwd)}': {error.strerror}"
+        raise RunNotResumable(located.run.id, reason) from error
+
+
+def _has_input() -> bool:
+    """Whether something is given on standard input, and not by hand."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return False
+    buffer: Any = sys.stdin.buffer  # a BufferedReader, which its type does not say
+    return bool(buffer.peek(1))
+
+
+def _compare_tasks(recorder: Recorder, mark: str) -> None:
+    if recorder.run.fingerprint != mark:
+        say(
+            "the task's code is not what it was when the run began; "
+            "files that are done keep their outcome"
+        )
+        recorder.note_task(f"mixed: {mark}")
+
+
+def _failures(recorded: Iterator[list[Outcome]], tally: Tally) -> Iterator[str]:
+    """The files that a task failed on, and those that could not be looked at and now can."""
+    for batch in recorded:
+        for outcome in batch:
+            if outcome.attempts or os.path.isfile(outcome.path):
+                tally.displace(outcome.status, outcome.size)
+                yield outcome.path

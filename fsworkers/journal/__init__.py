@@ -1,0 +1,1 @@
+"""The record of runs in SQLite: what was asked, what came of each file, what is left to do."""

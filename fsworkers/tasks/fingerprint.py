@@ -1,0 +1,99 @@
+"""What a task is, in one short text: two runs with the same one did the same to each file.
+
+Of a user's function its compiled code is taken in, with what it encloses and its defaults, but
+not what it calls: an edited helper in another function goes unnoticed. Another version of Python
+compiles differently, so it makes another fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.tasks.registry import BUILT_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_DEEPEST = 8
+_DIGEST_CHARACTERS = 16
+_PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...))
+
+
+def fingerprint(
+    function: Callable[..., Any], *, name: str | None = None, options: Mapping[str, str]
+) -> str:
+    """The fingerprint of a task.
+
+    Args:
+        function: The task function.
+        name: That of a built-in task; ``None`` for a user's own function.
+        options: What it was given; the defaults of a built-in task are filled in.
+    """
+    task = next((task for task in BUILT_IN if task.name == name), None)
+    if task is not None:
+        filled = {option.name: option.default for option in task.options} | dict(options)
+        return f"task {task.name}{_shown(filled)}"
+    while isinstance(function, partial) and not function.args and function.keywords == options:
+        function = function.func
+    digest = hashlib.sha256()
+    for piece in _pieces(function, _DEEPEST):
+        digest.update(repr(piece).encode("utf-8", "surrogatepass") + b"\0")
+    module = getattr(function, "__module__", None) or type(function).__module__
+    qualname = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"call {module}:{qualname}{_shown(options)} {digest.hexdigest()[:_DIGEST_CHARACTERS]}"
+
+
+def _shown(options: Mapping[str, str]) -> str:
+    return "".join(f" {key}={options[key]!a}" for key in sorted(options))
+
+
+def _pieces(value: Any, depth: int) -> Iterator[object]:
+    """Everything about a value that a run's results may depend on, in a fixed order."""
+    if depth == 0:
+        yield type(value).__qualname__
+    elif isinstance(value, _PLAIN):
+        yield value
+    elif isinstance(value, (set, frozenset)):
+        yield sorted(repr(list(_pieces(each, depth - 1))) for each in value)
+    else:
+        yield type(value).__qualname__
+        for part in _parts(value):
+            yield from _pieces(part, depth - 1)
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    """What a value is made of, its order in memory left out."""
+    if isinstance(value, CodeType):
+        # Not its line numbers and file: moving a function does not change it.
+        names = (value.co_names, value.co_varnames, value.co_freevars)
+        return value.co_code, *names, *value.co_consts
+    if isinstance(value, FunctionType):
+        cells = (_content(cell) for cell in value.__closure__ or ())
+        return value.__code__, value.__defaults__, value.__kwdefaults__, *cells
+    if isinstance(value, MethodType):
+        return value.__func__, value.__self__
+    if isinstance(value, partial):
+        return value.func, value.args, value.keywords
+    if isinstance(value, (tuple, list, dict)):
+        return tuple(sorted(value.items(), key=repr) if isinstance(value, dict) else value)
+    if isinstance(value, BuiltinFunctionType):
+        return value.__module__, value.__qualname__
+    if isinstance(value, type):
+        return value.__module__, value.__qualname__, *_functions_of(value)
+    return type(value), getattr(value, "__dict__", None)
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None
+
+
+def _functions_of(kind: type) -> list[tuple[str, Any]]:
+    return sorted(
+        (name, member) for name, member in vars(kind).items() if isinstance(member, FunctionType)
+    )
