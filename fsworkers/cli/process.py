@@ -104,7 +104,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     try:
         if dry_run:
             request.function()
-            request.settings()
+            request.check()
             return _list_only(request.found(request.filters(), request.writes_to))
         return _process(request, journal, manner, has_journal=not no_journal)
     except BrokenPipeError:
@@ -114,7 +114,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
 def _process(request: Request, named: Path | None, manner: Manner, *, has_journal: bool) -> int:
     """Open what may be refused, run, and return the exit code."""
     function = request.function()
-    request.settings()
+    request.check()
     run_id = new_run_id()
     own = request.writes_to
     if has_journal:

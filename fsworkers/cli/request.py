@@ -104,6 +104,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         name = None if self.call is not None else self.task or DEFAULT_TASK
         return fingerprint(function, name=name, options=self.task_options())
 
+    def check(self) -> None:
+        """Look at what is needed only later, so that it is refused before anything is begun.
+
+        Raises:
+            BadSetting: A value that can't be.
+        """
+        self.settings()
+        self.halting()
+
     def settings(self) -> PoolSettings:
         """The pool's settings.
 

@@ -18,6 +18,7 @@ import pathlib, time
 def fail_on_bad(path):
     if pathlib.Path(path).name.startswith("bad"):
         raise ValueError("bad")
+    time.sleep(0.003)
     return "good"
 
 def fail_or_take_long(path):
