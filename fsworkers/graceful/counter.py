@@ -113,6 +113,7 @@ class Counter:
         "_pumping",
         "_reserve",
         "_returns",
+        "_searched",
         "_stall",
         "_watch",
         "calm",
@@ -154,6 +155,7 @@ class Counter:
         self._all: dict[int, ref[Permit]] = {}
         self._returns = 0
         self._stall = Stall()
+        self._searched: tuple[object, float] | None = None
         self._watch = Watch(self)
 
     @property
