@@ -119,15 +119,16 @@ class Upkeep(Counter):
                 self._watch.end()
             answer.append(None)
             return
+        # Noted first: whatever goes wrong below is not to be run again by everyone who comes by.
+        answer.append(LOOK_S)
         wait_s = LOOK_S
         if ledger.head() is None:
-            answer.append(wait_s)
             return
         if ledger.capacity < ledger.ceiling:
             wait_s = max(0.001, min(LOOK_S, ledger.next_try_s - self._now_s))
         if self._unstick(ledger) or self._stall.is_jam(self._now_s):
             wait_s = min(wait_s, Stall.AGAIN_S)
-        answer.append(wait_s)
+        answer[0] = wait_s
 
     def _unstick(self, ledger: Ledger) -> bool:
         """End a deadlock of holders that wait for one another, one step at a time.
