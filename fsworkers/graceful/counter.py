@@ -10,24 +10,22 @@ included:
   lent, so their number is the peak.
 - *Whoever begins to wait first ends the calm, then looks at* ``free``; *whoever gives back first
   appends, then looks whether it is calm.* Whichever comes first, one of the two sees the other.
-- *Nobody ever blocks on the lock.* What needs the ledger is posted to ``_inbox``; who gets the lock
-  works the inbox off, who does not leaves it to the one who has it, who looks again afterwards.
+- *Nobody ever blocks on a lock.* What needs the ledger is posted to an ``inbox``.
 """
 
 from __future__ import annotations
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
-from collections import deque
 from functools import partial
 from math import inf
-from threading import RLock, get_ident
 from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import owners
 from fsworkers.graceful.errors import BudgetTooSmall
 from fsworkers.graceful.holding import Stall
+from fsworkers.graceful.inbox import Inbox
 from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Ticket
 from fsworkers.graceful.watch import Watch, backoff_s
 
@@ -83,7 +81,7 @@ class Permit:
             self.budget.regain(self)
 
 
-class Counter:
+class Counter(Inbox):
     """The permits of a budget, and the line before them.
 
     Attributes:
@@ -100,19 +98,16 @@ class Counter:
         "__weakref__",
         "_all",
         "_bells",
-        "_dirty",
-        "_inbox",
         "_ledger",
         "_limit",
-        "_lock",
         "_made",
         "_measure_again_s",
         "_most",
         "_now_s",
         "_peak",
-        "_pumping",
         "_reserve",
         "_returns",
+        "_searched",
         "_stall",
         "_watch",
         "calm",
@@ -131,6 +126,7 @@ class Counter:
         reserve: int | None = None,
         wait_s: float | None = None,
     ) -> None:
+        super().__init__()
         self.free: list[Permit] = []
         self.calm = False
         self.quick = False
@@ -144,16 +140,13 @@ class Counter:
         self._measure_again_s = inf
         self._made = 0
         self._peak = 0
-        self._lock = RLock()
-        self._pumping = 0
-        self._dirty = False
         self._now_s = 0.0
-        self._inbox: deque[Callable[[], object]] = deque()
         self._bells: dict[int, Ticket] = {}
         self._ledger: Ledger | None = None
         self._all: dict[int, ref[Permit]] = {}
         self._returns = 0
         self._stall = Stall()
+        self._searched: tuple[object, float] | None = None
         self._watch = Watch(self)
 
     @property
@@ -194,7 +187,7 @@ class Counter:
     def post(self, ticket: Ticket) -> None:
         """Put a ticket in the line; it may be served before this returns."""
         ledger = self.ledger
-        is_interrupting = self._pumping == get_ident()
+        is_interrupting = self._is_interrupting()
         if not is_interrupting:
             self.follow_limit()
         if ticket.count > ledger.ceiling:
@@ -238,26 +231,15 @@ class Counter:
     def collect(self) -> None:
         """Look at what came back to ``free`` and serve the line with it."""
         self._returns += 1
-        self._dirty = True
-        self._pump()
+        self._pump_again()
 
     def recount(self) -> None:
         """Bring the capacity up to date: time raises it after pressure."""
-        self._dirty = True
-        self._pump()
+        self._pump_again()
 
     def count_pots(self, change: int) -> None:
         """Note that reservations were made or ended: takers must look for one of theirs."""
         self._submit(partial(self._count_pots, change))
-
-    def hold_still(self) -> None:
-        """Before a fork: wait until nobody is at the ledger."""
-        self._lock.acquire()
-
-    def go_on(self) -> None:
-        """After a fork, in the parent."""
-        self._lock.release()
-        self._pump()
 
     def start_over(self) -> None:
         """After a fork, in the child.
@@ -265,51 +247,26 @@ class Counter:
         The files it inherited are open in it too and stay lent. Who waited was a thread of the
         parent and is not here; nor is the watch.
         """
-        self._lock = RLock()
-        self._inbox.clear()
+        self._begin_anew()
         self._bells.clear()
         self._watch = Watch(self)
         self._stall = Stall()
         if self._ledger is not None:
             self._ledger = Ledger(self._ledger.ceiling)
             self._peak = self.lent
-            self._dirty = True
-            self._pump()
+            self._pump_again()
 
     def _submit(self, command: Callable[[], object]) -> None:
         self.ledger  # noqa: B018 - measured before the lock is taken, as it may fail
-        self._inbox.append(command)
-        self._pump()
-
-    def _pump(self) -> None:
-        """Work off what was posted, unless someone is at it, who then does ours too."""
-        if self._pumping == get_ident():
-            return  # a finalizer or signal handler on top of our own work, which looks again
-        try:
-            while (self._dirty or self._inbox) and self._lock.acquire(blocking=False):
-                try:
-                    self._pumping = get_ident()
-                    self._work()
-                finally:
-                    self._pumping = 0
-                    self._lock.release()
-                self._ring()
-        except BaseException:
-            # Ctrl-C may strike between getting the lock and the next line, or while letting it go.
-            if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
-                self._lock.release()
-            raise
+        self._post(command)
 
     def _work(self) -> None:
         self.calm = self.quick = False
-        self._dirty = False
         self._now_s = monotonic()
         ledger = self.ledger
         # First of all: the time that has passed is to count before those who come now.
         ledger.recover(self.lent, self._now_s)
-        while self._inbox:
-            self._inbox[0]()
-            self._inbox.popleft()
+        self._run_commands()
         self._serve()
         free = self.free
         most = ledger.capacity + ledger.loan

@@ -4,7 +4,8 @@ Pure: who waits, who holds how many, and which thread or task can do nothing whi
 
 The line is stuck when its head could not be served even if everyone who is not waiting gave back
 all they hold. That is a proof for the moment it is looked at, not a guess from a time-out; the
-caller looks twice, with nothing having moved in between, before it acts on it.
+caller looks twice, with nothing having moved in between, before it acts on it. Where it is only
+presumed who waits (``reach``), it must have been quiet for longer.
 """
 
 from __future__ import annotations
@@ -84,6 +85,9 @@ class Stall:
     CONFIRM_REFUSED_S = 1.5
     """The same while the kernel refuses: other code may close something of its own meanwhile."""
 
+    QUIET_S = 1.5
+    """How long before a presumption is acted upon: that holders wait for one in the line."""
+
     AGAIN_S = 0.02
     """And before each further step of the same jam."""
 
@@ -115,9 +119,21 @@ class Stall:
         confirm_s = self.CONFIRM_REFUSED_S if is_refused else self.CONFIRM_S
         if now_s - self._since_s < (self.AGAIN_S if self.is_jam(now_s) else confirm_s):
             return False
+        self.note_step(now_s)
+        return True
+
+    def is_quiet(self, now_s: float) -> bool:
+        """Whether nothing has moved for so long that a presumption may be acted upon."""
+        return now_s - self._since_s >= (self.AGAIN_S if self.is_jam(now_s) else self.QUIET_S)
+
+    def is_long_quiet(self, now_s: float) -> bool:
+        """The same without the haste of a jam."""
+        return now_s - self._since_s >= self.QUIET_S
+
+    def note_step(self, now_s: float) -> None:
+        """Note that something was done about the line."""
         self._acted_s = now_s
         self._since_s = now_s
-        return True
 
     def is_jam(self, now_s: float) -> bool:
         """Whether a step was taken just now, so that the next is likely needed soon."""

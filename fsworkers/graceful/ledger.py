@@ -204,6 +204,12 @@ class Ledger:
         """Note that a ticket has its permits."""
         self.served += 1
         self._rescuing = None
+        # Taken out now: refused, it comes again, with another place in the line.
+        if self._line[0] is ticket:
+            heappop(self._line)
+        else:
+            self._line.remove(ticket)
+            heapify(self._line)
         self._leave(ticket, GRANTED, now_s)
 
     def fail(self, ticket: Ticket, error: Exception, now_s: float) -> None:

@@ -43,8 +43,7 @@ def thread_of(owner: int) -> int:
 def describe(owner: int) -> str:
     """An owner's name for messages."""
     if owner < 0:
-        known = _tasks.get(owner)
-        task = known[0]() if known else None
+        task = task_of(owner)
         return f"task {task.get_name()}" if task is not None else "a task that ended"
     for thread in threading.enumerate():
         if thread.ident == owner:
@@ -52,32 +51,45 @@ def describe(owner: int) -> str:
     return "a thread that ended"
 
 
+def task_of(owner: int) -> Task[Any] | None:
+    """The task behind an owner's number, while there is one."""
+    known = _tasks.get(owner) if owner < 0 else None
+    return known[0]() if known else None
+
+
 def awaiting(askers: Iterable[int]) -> dict[int, frozenset[int]]:
     """For each asking task, the owners of tasks that can only go on after it does.
 
-    Followed from each asking task upwards, through the callbacks that asyncio's ``gather``,
-    ``wait_for``, ``wait``, ``shield`` and task groups put on what they wait for. A wait through an
-    event or a queue leaves no such trace.
+    Followed from each asking task upwards, as ``tasks_above`` has it.
     """
     above: dict[int, frozenset[int]] = {}
     for owner in askers:
-        known = _tasks.get(owner) if owner < 0 else None
-        task = known[0]() if known else None
+        task = task_of(owner)
         if task is not None:
-            found: set[int] = set()
-            _climb(task, found, set())
-            above[owner] = frozenset(found)
+            above[owner] = frozenset(-id(one) for one in tasks_above(task))
     return above
 
 
-def _climb(future: Any, found: set[int], seen: set[int]) -> None:
+def tasks_above(future: Any) -> list[Any]:
+    """The tasks that await a future, and those that await them.
+
+    Followed through the callbacks that asyncio's ``gather``, ``wait_for``, ``wait``, ``shield`` and
+    task groups put on what they wait for. A wait through an event or a queue leaves no such trace:
+    see ``reach``.
+    """
+    found: list[Any] = []
+    _climb(future, found, set())
+    return found
+
+
+def _climb(future: Any, found: list[Any], seen: set[int]) -> None:
     if id(future) in seen:
         return
     seen.add(id(future))
     for callback, _context in getattr(future, "_callbacks", None) or ():
         for above in _woken_by(callback):
-            if hasattr(above, "get_coro"):
-                found.add(-id(above))
+            if hasattr(above, "get_coro") and id(above) not in seen:
+                found.append(above)
             _climb(above, found, seen)
 
 

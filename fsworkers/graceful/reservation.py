@@ -46,6 +46,7 @@ class Reservation:
     Args:
         count: Descriptors needed at the same moment.
         budget: Where they come from.
+        wait_s: Longest wait on entry in seconds; ``None`` for the budget's own.
 
     Attributes:
         rest: Permits not drawn when a block of given permits ended.
@@ -55,11 +56,12 @@ class Reservation:
         BudgetTimeout: On entry: they did not come free in time.
     """
 
-    def __init__(self, count: int, *, budget: Budget = BUDGET) -> None:
+    def __init__(self, count: int, *, budget: Budget = BUDGET, wait_s: float | None = None) -> None:
         if count < 1:
             raise ValueError(f"a reservation is of at least 1 descriptor, not {count}")
         self.count = count
         self.budget = budget
+        self.wait_s = wait_s
         self.rest: list[Permit] = []
         self._permits: list[Permit] = []
         self._is_given = False
@@ -82,7 +84,8 @@ class Reservation:
     def __enter__(self) -> Self:
         if self._is_given or self._draw_on_outer():
             return self._begin(self._permits)
-        return self._begin(self.budget.take_many(self.count, f"a reservation of {self.count}"))
+        label = f"a reservation of {self.count}"
+        return self._begin(self.budget.take_many(self.count, label, wait_s=self.wait_s))
 
     def __exit__(
         self,
@@ -98,7 +101,9 @@ class Reservation:
         if self._draw_on_outer():
             return self._begin(self._permits)
         label = f"a reservation of {self.count}"
-        return self._begin(await take_many(self.count, label, budget=self.budget))
+        return self._begin(
+            await take_many(self.count, label, wait_s=self.wait_s, budget=self.budget)
+        )
 
     async def __aexit__(
         self,
@@ -176,6 +181,6 @@ def draw(budget: Budget) -> Drawn | None:
     return reservation.draw()
 
 
-def reserve(count: int, *, budget: Budget = BUDGET) -> Reservation:
-    """Reserve ``count`` descriptors for a block: ``with`` or ``async with``."""
-    return Reservation(count, budget=budget)
+def reserve(count: int, *, budget: Budget = BUDGET, wait_s: float | None = None) -> Reservation:
+    """Reserve descriptors for a block, ``with`` or ``async with``: see ``Reservation``."""
+    return Reservation(count, budget=budget, wait_s=wait_s)

@@ -15,7 +15,11 @@ from fsworkers.graceful import holding, owners, table
 from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.errors import DescriptorDeadlock
 from fsworkers.graceful.holding import Stall
+from fsworkers.graceful.own_numbers import own_numbers
+from fsworkers.graceful.reach import behind
 from fsworkers.graceful.records import Holder
+from fsworkers.graceful.stacks import Standstill
+from fsworkers.graceful.system import count_open_below
 from fsworkers.graceful.watch import LOOK_S
 
 TYPE_CHECKING = False
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from fsworkers.graceful.counter import Permit
     from fsworkers.graceful.ledger import Ledger, Ticket
 
+
+SEARCH_AGAIN_S = 5.0
+"""Until what led to nothing is searched once more, though all wait as they did."""
 
 MEASURE_AGAIN_S = 1.0
 """After a changed limit, while it is not known where all that is lent is: until the next look."""
@@ -94,8 +101,6 @@ class Upkeep(Counter):
 
     def _measure(self, reserve: int | None) -> Measure:
         """Look at the limit, and at who has what below it."""
-        from fsworkers.graceful.own_numbers import own_numbers  # noqa: PLC0415 - rare
-
         return measuring.measure(reserve, partial(own_numbers, self), self._limit)
 
     def _bound_by(self, measured: Measure) -> int:
@@ -114,15 +119,16 @@ class Upkeep(Counter):
                 self._watch.end()
             answer.append(None)
             return
+        # Noted first: whatever goes wrong below is not to be run again by everyone who comes by.
+        answer.append(LOOK_S)
         wait_s = LOOK_S
         if ledger.head() is None:
-            answer.append(wait_s)
             return
         if ledger.capacity < ledger.ceiling:
             wait_s = max(0.001, min(LOOK_S, ledger.next_try_s - self._now_s))
         if self._unstick(ledger) or self._stall.is_jam(self._now_s):
             wait_s = min(wait_s, Stall.AGAIN_S)
-        answer.append(wait_s)
+        answer[0] = wait_s
 
     def _unstick(self, ledger: Ledger) -> bool:
         """End a deadlock of holders that wait for one another, one step at a time.
@@ -143,32 +149,95 @@ class Upkeep(Counter):
             above = owners.awaiting(ticket.owner for ticket in waiting)
             blocked |= held.keys() & frozenset().union(*above.values())
             if not holding.is_stuck(waiting, held, blocked, spare):
-                return False
+                if not self._stall.is_quiet(self._now_s):
+                    return False
+                return self._unstick_roundabout(ledger, waiting, held, blocked, spare)
         if self._stall.is_confirmed(self._now_s, is_refused=is_refused):
-            self._break(ledger, holding.ring(waiting, blocked, owners.thread_of, above), waiting)
+            ring = holding.ring(waiting, blocked, owners.thread_of, above)
+            if not self._rescue(ledger, ring[0]):
+                self._end(ledger, ring[-1], waiting)
         return True
 
-    def _break(self, ledger: Ledger, ring: list[Ticket], waiting: list[Ticket]) -> None:
-        oldest = ring[0]
-        loan = self.lent + oldest.count - ledger.capacity
+    def _unstick_roundabout(
+        self,
+        ledger: Ledger,
+        waiting: list[Ticket],
+        held: dict[int, int],
+        blocked: frozenset[int],
+        spare: int,
+    ) -> bool:
+        """As ``_unstick``, for holders that wait for one in the line by way of threads and events.
+
+        Serving from the reserve is harmless, so it is done on a presumption, and in the end on the
+        silence alone. Nobody is ended on less than knowing who completes what is waited for, or
+        that nobody in this process is left who could give the sign.
+        """
+        scene = Standstill()
+        suspended = scene.suspended(held.keys() - blocked)
+        seen = suspended, len(waiting), id(waiting[0]), id(waiting[-1])
+        if holding.is_stuck(waiting, held, blocked.union(suspended), spare) and self._is_new(seen):
+            for by_reach in (False, True):
+                above = behind(scene, waiting, by_reach=by_reach)
+                stuck = blocked | scene.blocked(held, frozenset().union(*above.values()))
+                if not holding.is_stuck(waiting, held, stuck, spare):
+                    continue
+                ring = holding.ring(waiting, stuck, owners.thread_of, above)
+                if self._rescue(ledger, ring[0]):
+                    return True
+                in_line = {ticket.blocks for ticket in waiting}
+                if not by_reach or scene.is_everybody_asleep(in_line):
+                    self._end(ledger, ring[-1], waiting)
+                    return True
+        if self._stall.is_long_quiet(self._now_s):
+            self._rescue(ledger, waiting[0])
+        return False
+
+    def _is_new(self, scene: object) -> bool:
+        """Whether a scene is worth a search: one that led to nothing is not, for some seconds."""
+        if self._searched is not None:
+            last, at_s = self._searched
+            if last == scene and self._now_s - at_s < SEARCH_AGAIN_S:
+                return False
+        self._searched = scene, self._now_s
+        return True
+
+    def _rescue(self, ledger: Ledger, ticket: Ticket) -> bool:
+        """Serve one in the line from the reserve; whether that was possible."""
         # A reserve that the kernel itself does not honour any more is no help.
-        if loan <= self._reserve_to_lend() and not ledger.streak:
-            ledger.rescue(oldest, self.lent)
-            return
-        youngest = ring[-1]
+        if ledger.streak or not self._can_rescue(ticket):
+            return False
+        self._stall.note_step(self._now_s)
+        self._searched = None
+        ledger.rescue(ticket, self.lent)
+        return True
+
+    def _end(self, ledger: Ledger, ticket: Ticket, waiting: list[Ticket]) -> None:
+        """End one in the line, so that the others can go on."""
+        self._stall.note_step(self._now_s)
+        self._searched = None
         error = DescriptorDeadlock(
-            youngest.label,
+            ticket.label,
             ledger.capacity,
             self._largest_holders(),
-            [f"{owners.describe(ticket.owner)} for {ticket.count}" for ticket in waiting[:5]],
+            [f"{owners.describe(one.owner)} for {one.count}" for one in waiting[:5]],
         )
         ledger.deadlocks += 1
-        ledger.fail(youngest, error, self._now_s)
-        self._bells[id(youngest)] = youngest
+        ledger.fail(ticket, error, self._now_s)
+        self._bells[id(ticket)] = ticket
 
-    def _reserve_to_lend(self) -> int:
-        """How much of the reserve may end a deadlock: half; nothing where none was measured."""
-        return max(1, self.reserve // 2) if self._limit else 0
+    def _can_rescue(self, ticket: Ticket) -> bool:
+        """Whether half of the reserve covers what a ticket wants; none where none was measured."""
+        if not self._limit:
+            return False
+        to_lend = max(1, self.reserve // 2)
+        beyond = self.lent - self.ledger.capacity
+        if beyond + ticket.count <= to_lend:
+            return True
+        # What is lent above a limit that was lowered takes no seat below it.
+        is_bound_by_limit = self._most is None or self.ledger.ceiling < self._most
+        if beyond <= 0 or not is_bound_by_limit:
+            return False
+        return self._limit - count_open_below(self._limit) >= ticket.count + to_lend
 
     def _largest_holders(self) -> list[str]:
         return [str(holder) for holder in self.holders()[:5]]

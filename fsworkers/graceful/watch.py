@@ -81,7 +81,12 @@ class Watch:
             counter = self._counter()
             if counter is None:
                 return
-            wait_s = counter.look(turn)
+            try:
+                wait_s = counter.look(turn)
+            except BaseException:
+                # Whoever begins to wait next gets another watch; this one says why it ended.
+                self.is_running = False
+                raise
             del counter
             if wait_s is None or turn != self.turn:
                 return

@@ -33,7 +33,7 @@ def wait_for(condition, longest_s=5.0):
         assert time.monotonic() < until_s, "it did not come about"
         threading.Event().wait(0.002)
 
-def in_threads(function, count):
+def in_threads(function, count, longest_s=30):
     problems = []
     def guarded(number):
         try:
@@ -42,7 +42,7 @@ def in_threads(function, count):
             problems.append(error)
     threads = [threading.Thread(target=guarded, args=(n,)) for n in range(count)]
     for thread in threads: thread.start()
-    for thread in threads: thread.join(30)
+    for thread in threads: thread.join(longest_s)
     assert not any(thread.is_alive() for thread in threads), "a thread hangs"
     if problems: raise problems[0]
 

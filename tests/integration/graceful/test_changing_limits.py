@@ -138,9 +138,9 @@ def job(number):
 holding = threading.Thread(target=in_threads, args=(job, 20))
 holding.start()
 barrier.wait()
-for file in below[20:]: file.close()
-limit_to(32)
-for file in below[:20]: file.close()
+limit_to(20)
+for file in below: file.close()
+assert graceful.statistics().capacity == 20 - 4 - 3 < lent() == 20
 barrier.wait()
 holding.join(10)
 seen = graceful.statistics()

@@ -50,7 +50,9 @@ async def loop():
                 raise result
         check()
 
-in_threads(lambda number: thread(number) if number < 6 else asyncio.run(loop()), 8)
+in_threads(
+    lambda number: thread(number) if number < 6 else asyncio.run(loop()), 8, {seconds} + 20
+)
 wait_for(lambda: lent() == 0)
 gc.collect()
 assert not broken, broken[:3]
@@ -68,4 +70,4 @@ def test_threads_and_two_loops_with_random_cancels(limited) -> None:
 @pytest.mark.timeout(90)
 def test_half_a_minute_of_it(limited) -> None:
     """The same for thirty seconds."""
-    limited(CHAOS.format(seconds=24))
+    limited(CHAOS.format(seconds=30))

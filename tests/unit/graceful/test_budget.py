@@ -13,7 +13,7 @@ import pytest
 from fsworkers.graceful import Budget, BudgetTimeout, BudgetTooSmall, DescriptorDeadlock
 from fsworkers.graceful.aio.lending import take, take_many
 from fsworkers.graceful.capacity import default_reserve
-from fsworkers.graceful.reservation import Reservation
+from fsworkers.graceful.reservation import Reservation, reserve
 from fsworkers.graceful.watch import backoff_s
 
 
@@ -348,6 +348,28 @@ def test_tasks_draw_on_the_reservation_they_were_started_in() -> None:
     asyncio.run(main())
 
 
+def test_a_reservation_waits_no_longer_than_it_is_told() -> None:
+    """Blocking or awaited, its own longest wait goes before the budget's."""
+    budget = Budget(2, wait_s=60)
+    permit = budget.take()
+    with (
+        pytest.raises(BudgetTimeout, match="MainThread holds 1"),
+        reserve(2, wait_s=0.01, budget=budget),
+    ):
+        raise AssertionError("it was lent")
+
+    async def main() -> None:
+        with pytest.raises(BudgetTimeout):
+            async with reserve(2, wait_s=0.01, budget=budget):
+                raise AssertionError("it was lent")
+
+    asyncio.run(main())
+    permit.give_back()
+    with reserve(2, wait_s=0.01, budget=budget):
+        assert budget.statistics().lent == 2
+    assert budget.statistics().lent == 0
+
+
 def test_tracing_says_where_a_permit_was_taken() -> None:
     """Off by default; on, each holder has the calls that led to it."""
     budget = Budget(2)
@@ -379,7 +401,7 @@ def test_backoff_grows_to_its_longest_with_jitter() -> None:
 
 @pytest.mark.slow
 def test_idle_waiters_cost_no_time() -> None:
-    """A thousand waiters for some seconds use next to no CPU."""
+    """A thousand waiters for ten seconds use next to no CPU."""
     budget = Budget(1)
     permit = budget.take()
 
@@ -387,12 +409,12 @@ def test_idle_waiters_cost_no_time() -> None:
         waiting = [asyncio.ensure_future(take(budget=budget)) for _ in range(1000)]
         await asyncio.sleep(0.1)
         before_s = time.process_time()
-        await asyncio.sleep(5)
+        await asyncio.sleep(10)
         used_s = time.process_time() - before_s
         for one in waiting:
             one.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         return used_s
 
-    assert asyncio.run(main()) < 0.05
+    assert asyncio.run(main()) < 0.1
     permit.give_back()

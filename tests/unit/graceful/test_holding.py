@@ -76,3 +76,17 @@ def test_a_stall_is_confirmed_only_when_nothing_moved() -> None:
     assert not stall.has_moved((1, 2), 10.8)
     assert stall.is_confirmed(10.81)
     assert stall.is_confirmed(10.84)
+
+
+def test_a_presumption_needs_a_longer_silence_but_for_the_jam_that_follows() -> None:
+    """After the first step the next ones come soon; what is only a guess goes on at its pace."""
+    stall = Stall()
+    stall.has_moved(1, 10.0)
+    assert not stall.is_quiet(11.4)
+    assert stall.is_quiet(11.5)
+    assert stall.is_long_quiet(11.5)
+    stall.note_step(11.5)
+    assert not stall.is_quiet(11.51)
+    assert stall.is_quiet(11.53)
+    assert not stall.is_long_quiet(12.9)
+    assert stall.is_long_quiet(13.0)

@@ -162,15 +162,17 @@ class Line(RuleBasedStateMachine):
         self.held: list[Ticket] = []
         self.arrived: list[Ticket] = []
         self.now_s = 0.0
+        self.rescued: Ticket | None = None
 
     def settle(self) -> None:
         """Serve as the shell does, checking order and sum at each step."""
         self.now_s += 1.0
         while (head := self.ledger.next_grant(self.lent)) is not None:
-            assert head is min(self.ledger.in_line())
+            assert head is self.rescued or head is min(self.ledger.in_line())
             self.ledger.grant(head, self.now_s)
             self.lent += head.count
-            assert self.lent <= self.ledger.capacity
+            assert self.lent <= self.ledger.capacity + self.ledger.loan
+            self.rescued = None
             self.held.append(head)
 
     @rule(target=tickets, count=st.integers(1, 7))
@@ -220,6 +222,18 @@ class Line(RuleBasedStateMachine):
             assert unmet.count > ceiling
             assert unmet.state == GONE
         self.settle()
+
+    @precondition(lambda self: self.ledger.waiting)
+    @rule(data=st.data())
+    def rescue(self, data: st.DataObject) -> None:
+        """Whoever it is, it is served now; nobody else is, on the loan made for it."""
+        one = data.draw(st.sampled_from(self.ledger.in_line()))
+        self.rescued = one
+        self.ledger.rescue(one, self.lent)
+        assert self.ledger.loan <= max(0, self.lent + one.count - self.ledger.capacity)
+        held = list(self.held)
+        self.settle()
+        assert self.held == [*held, one]
 
     @rule(idle_s=st.floats(0.0, 3.0))
     def time_passes(self, idle_s: float) -> None:

@@ -1,0 +1,88 @@
+"""Work on shared state that is done in turn, by whoever comes by, and that nobody waits for.
+
+What is to be done is posted; who gets the lock works everything off, who does not leaves it to the
+one who has it, who looks again afterwards. So nobody ever blocks on the lock: finalizers and signal
+handlers may post too, even on top of that very work.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import RLock, get_ident
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Inbox:
+    """Commands that are run one at a time; derived classes say what else there is to do."""
+
+    __slots__ = ("_dirty", "_inbox", "_lock", "_pumping")
+
+    def __init__(self) -> None:
+        self._inbox: deque[Callable[[], object]] = deque()
+        self._dirty = False
+        self._lock = RLock()
+        self._pumping = 0
+
+    def hold_still(self) -> None:
+        """Before a fork: wait until nobody is at work."""
+        self._lock.acquire()
+
+    def go_on(self) -> None:
+        """After a fork, in the parent."""
+        self._lock.release()
+        self._pump()
+
+    def _begin_anew(self) -> None:
+        """After a fork, in the child: who was at work, or posted, is not here."""
+        self._lock = RLock()
+        self._inbox.clear()
+
+    def _is_interrupting(self) -> bool:
+        """Whether we are a finalizer or signal handler on top of the work itself."""
+        return self._pumping == get_ident()
+
+    def _post(self, command: Callable[[], object]) -> None:
+        self._inbox.append(command)
+        self._pump()
+
+    def _pump_again(self) -> None:
+        """Have the work done although nothing was posted."""
+        self._dirty = True
+        self._pump()
+
+    def _pump(self) -> None:
+        """Work off what was posted, unless someone is at it, who then does ours too."""
+        if self._is_interrupting():
+            return  # what we interrupted looks again
+        try:
+            while (self._dirty or self._inbox) and self._lock.acquire(blocking=False):
+                try:
+                    self._pumping = get_ident()
+                    self._dirty = False
+                    self._work()
+                finally:
+                    self._pumping = 0
+                    self._lock.release()
+                self._ring()
+        except BaseException:
+            # Ctrl-C may strike between getting the lock and the next line, or while letting it go.
+            if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
+                self._lock.release()
+            raise
+
+    def _run_commands(self) -> None:
+        """Run what was posted. One that was interrupted is run again: it must bear that."""
+        while self._inbox:
+            self._inbox[0]()
+            self._inbox.popleft()
+
+    def _work(self) -> None:
+        """Under the lock: run the commands, and do what follows from them."""
+        raise NotImplementedError
+
+    def _ring(self) -> None:
+        """Outside of the lock: wake those for whom something has changed."""
+        raise NotImplementedError

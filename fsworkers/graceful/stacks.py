@@ -1,0 +1,221 @@
+"""What all threads and tasks wait for at one moment, read off their stacks.
+
+Only frames of the standard library and our own are opened: reading the locals of a frame keeps them
+alive as long as it runs, and these run briefly or hold nothing that would be missed.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from threading import get_ident
+
+from fsworkers.graceful import owners
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import CodeType, FrameType
+    from typing import Any
+
+
+class Standstill:
+    """The waits of threads and tasks.
+
+    Attributes:
+        waits: For each thread that waits without a time-out, what for: a condition, another thread
+            that it joins, or the task that its event loop is to complete.
+        errands: For each thread, the work of executors that it is at.
+    """
+
+    def __init__(self) -> None:
+        self.waits: dict[int, Any] = {}
+        self.errands: dict[int, list[Any]] = {}
+        self._tops: dict[int, FrameType] = {}
+        self._loops: dict[int, Any] = {}
+        self._timed: dict[int, frozenset[int]] = {}
+        waiting = _waiting_code()
+        opened = _opened_code()
+        for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
+            self._tops[ident] = frame
+            self._read(ident, frame, waiting, opened)
+
+    def suspended(self, held: Iterable[int]) -> dict[int, int]:
+        """Those of the owners that wait for something untimed; the others will go on by themselves.
+
+        Returns:
+            By owner, the identity of what it waits for.
+        """
+        found = {owner: self._awaited_by(owner) for owner in held}
+        return {owner: id(awaited) for owner, awaited in found.items() if awaited is not None}
+
+    def blocked(self, held: Iterable[int], behind: frozenset[int]) -> frozenset[int]:
+        """Those of the holders that are ``behind`` one in the line, or on a thread that stands.
+
+        A thread that is behind because of the task its event loop is to complete does not stand:
+        other tasks of that loop go on.
+        """
+        standing = {ident for ident in behind if not _is_task(self.waits.get(ident))}
+        return frozenset(
+            owner for owner in held if owner in behind or owners.thread_of(owner) in standing
+        )
+
+    def is_timed(self, task: Any) -> bool:
+        """Whether a task goes on by itself: it runs, sleeps, or waits with a time-out."""
+        waiter = getattr(task, "_fut_waiter", None)
+        if waiter is None:
+            return True
+        loop = task.get_loop()
+        if id(loop) not in self._timed:
+            self._timed[id(loop)] = _timed_by(loop)
+        return not self._timed[id(loop)].isdisjoint((id(waiter), id(task)))
+
+    def is_everybody_asleep(self, in_line: Iterable[int]) -> bool:
+        """Whether nobody in this process will ever do anything by itself.
+
+        All threads wait for others without a time-out, for their turn in the line, or for work;
+        all event loops have nothing ready, no timer, and nothing to read or write.
+
+        Args:
+            in_line: The threads that stand in the line.
+        """
+        asleep = {get_ident(), *in_line}
+        idle = _idle_code()
+        for ident, top in self._tops.items():
+            if ident in asleep or top.f_code in idle:
+                continue
+            loop = self._loops.get(ident)
+            if loop is not None and top.f_code.co_name == "select":
+                if not _is_idle(loop):
+                    return False
+            elif self.waits.get(ident) is None or _is_task(self.waits[ident]):
+                return False
+        return True
+
+    def _awaited_by(self, owner: int) -> Any:
+        """What an owner waits for without a time-out, or ``None``."""
+        task = owners.task_of(owner)
+        if task is not None and not self.is_timed(task):
+            return getattr(task, "_fut_waiter", None)
+        awaited = self.waits.get(owners.thread_of(owner))
+        if _is_task(awaited) and (owner < 0 or self.is_timed(awaited)):
+            return None  # the thread runs an event loop, which goes on
+        return awaited
+
+    def _read(
+        self,
+        ident: int,
+        frame: FrameType | None,
+        waiting: frozenset[CodeType],
+        opened: dict[CodeType, tuple[str, ...]],
+    ) -> None:
+        if frame is not None and frame.f_code in waiting:
+            local = frame.f_locals
+            if local.get("timeout") in (None, -1):
+                self.waits[ident] = local.get("self")
+        while frame is not None:
+            names = opened.get(frame.f_code)
+            if names is not None:
+                self._note(ident, *map(frame.f_locals.get, names))
+            frame = frame.f_back
+
+    def _note(self, ident: int, one: Any, future: Any = None) -> None:
+        if future is not None:
+            self.waits.setdefault(ident, future)
+        elif hasattr(one, "run_forever"):
+            self._loops.setdefault(ident, one)
+        else:
+            self.errands.setdefault(ident, []).append(one)
+
+
+def thread_object(ident: int) -> threading.Thread | None:
+    """The thread with that number."""
+    found = threading._active.get(ident)  # type: ignore[attr-defined]  # noqa: SLF001 - no other way
+    return found if isinstance(found, threading.Thread) else None
+
+
+def work_queues() -> list[tuple[Any, frozenset[int]]]:
+    """The work that waits for a thread of an executor, and those threads' numbers."""
+    executors = sys.modules.get("concurrent.futures.thread")
+    crews: dict[int, tuple[Any, list[int]]] = {}
+    for thread, queue in tuple(getattr(executors, "_threads_queues", {}).items()):
+        if thread.is_alive():
+            crews.setdefault(id(queue), (queue, []))[1].append(thread.ident)
+    return [(_items(queue), frozenset(idents)) for queue, idents in crews.values()]
+
+
+def _items(queue: Any) -> list[Any]:
+    """What is in a ``SimpleQueue``, which does not let anybody look."""
+    lists = [one for one in gc.get_referents(queue) if type(one) is list]
+    return [item for items in lists for item in items]
+
+
+def _is_task(one: Any) -> bool:
+    return hasattr(one, "get_coro")
+
+
+def _waiting_code() -> frozenset[CodeType]:
+    """The code of waits for the object that is its ``self``, without a time-out unless it has one.
+
+    Events, barriers, queues and futures of threads all wait on a condition.
+    """
+    methods = [threading.Condition.wait, threading.Thread.join]
+    methods += [getattr(threading.Thread, "_wait_for_tstate_lock", threading.Thread.join)]
+    return frozenset(method.__code__ for method in methods)
+
+
+def _opened_code() -> dict[CodeType, tuple[str, ...]]:
+    """The code whose frames say what a thread is at, with the names of the locals that say it."""
+    return _codes(
+        ("asyncio.base_events", "BaseEventLoop.run_forever", ("self",)),
+        ("asyncio.base_events", "BaseEventLoop.run_until_complete", ("self", "future")),
+        ("concurrent.futures.thread", "_WorkItem.run", ("self",)),
+        (f"{__package__}.aio.crew", "_deliver", ("future",)),
+    )
+
+
+def _idle_code() -> frozenset[CodeType]:
+    """The code at the top of the stack of a thread that waits for work, or for the end."""
+    found = _codes(
+        ("concurrent.futures.thread", "_worker", ()),
+        (f"{__package__}.aio.crew", "Crew._work", ()),
+        (f"{__package__}.watch", "Watch._run", ()),
+        ("threading", "_shutdown", ()),
+    )
+    return frozenset(found)
+
+
+def _codes(*wanted: tuple[str, str, tuple[str, ...]]) -> dict[CodeType, tuple[str, ...]]:
+    """The code of functions of modules, as far as those are loaded and have them."""
+    found: dict[CodeType, tuple[str, ...]] = {}
+    for module, path, names in wanted:
+        place: Any = sys.modules.get(module)
+        for name in path.split("."):
+            place = getattr(place, name, None)
+        code = getattr(place, "__code__", None)
+        if code is not None:
+            found[code] = names
+    return found
+
+
+def _timed_by(loop: Any) -> frozenset[int]:
+    """The identities of futures and tasks that a timer of their loop is going to wake."""
+    timed: set[int] = set()
+    for handle in tuple(getattr(loop, "_scheduled", ())):
+        if not handle.cancelled():
+            timed.update(map(id, getattr(handle, "_args", None) or ()))
+            bound_to = getattr(getattr(handle, "_callback", None), "__self__", None)
+            if type(bound_to).__module__.startswith("asyncio."):
+                timed.add(id(getattr(bound_to, "_task", None)))
+                timed.update(map(id, getattr(bound_to, "_waiters", None) or ()))
+    return frozenset(timed)
+
+
+def _is_idle(loop: Any) -> bool:
+    """Whether a loop has nothing ready, no timer, and only its own wakeup to listen to."""
+    try:
+        timers = [handle for handle in tuple(loop._scheduled) if not handle.cancelled()]  # noqa: SLF001 - no other way
+        return not loop._ready and not timers and len(loop._selector.get_map()) <= 1  # noqa: SLF001 - as above
+    except AttributeError:
+        return False  # another kind of loop
