@@ -325,3 +325,36 @@ def test_a_buffered_read_of_what_does_not_block_is_never_none_or_short(limited) 
         filling.join()
         assert lent() == 0
     """)
+
+
+def test_trees_are_removed_with_a_budget_of_two(limited) -> None:
+    """By coroutines and without, flat and deep, also a temporary folder at its end."""
+    limited("""
+        from fsworkers.graceful import aio
+        graceful.configure(max_open_files=2)
+        def tree(path):
+            os.makedirs(os.path.join(path, *"abcde"))
+            for folder, _, _ in list(os.walk(path)):
+                for number in range(3):
+                    os.close(os.open(os.path.join(folder, str(number)), os.O_CREAT))
+        def flat(path):
+            os.mkdir(path)
+            os.close(os.open(os.path.join(path, "f"), os.O_CREAT))
+        async def main():
+            for make in (flat, tree):
+                path = os.path.join(FOLDER, "top")
+                make(path)
+                await aio.rmtree(path)
+                assert not os.path.exists(path)
+                async with aio.tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+                    make(os.path.join(folder, "below"))
+                assert os.listdir(FOLDER) == []
+        asyncio.run(main())
+        tree(os.path.join(FOLDER, "top"))
+        graceful.shutil.rmtree(os.path.join(FOLDER, "top"))
+        with graceful.tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+            tree(os.path.join(folder, "below"))
+        assert os.listdir(FOLDER) == []
+        seen = graceful.statistics()
+        assert (seen.lent, seen.peak, seen.waits, seen.rescued) == (0, 2, 0, 0), seen
+    """)
