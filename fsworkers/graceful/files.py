@@ -92,6 +92,8 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
         )
     ):
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+    if buffering == 1 and not plan[1]:
+        _warn_of_line_buffering()
     permit = _take_now()
     if permit is None or file.__class__ is not str or opener is not None or not closefd:
         raw = _open_slowly(permit, None, plan, file, closefd, opener)
@@ -110,8 +112,6 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
             raw.permit = permit
     if buffering == 0:
         return raw
-    if buffering == 1 and not plan[1]:
-        _warn_of_line_buffering()
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
 
 
@@ -142,6 +142,8 @@ def open_with(
         opened = _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
         give_back(lent)
         return opened
+    if buffering == 1 and not plan[1]:
+        _warn_of_line_buffering()
     if hasattr(file, "__fspath__"):
         file = fspath(file)
     if opener is None:
@@ -152,8 +154,6 @@ def open_with(
         _settle(raw, lent)
     if buffering == 0:
         return raw
-    if buffering == 1 and not plan[1]:
-        _warn_of_line_buffering()
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
 
 
