@@ -92,6 +92,8 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
         )
     ):
         return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+    if buffering == 1 and not plan[1]:
+        _warn_of_line_buffering()
     permit = _take_now()
     if permit is None or file.__class__ is not str or opener is not None or not closefd:
         raw = _open_slowly(permit, None, plan, file, closefd, opener)
@@ -110,8 +112,6 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
             raw.permit = permit
     if buffering == 0:
         return raw
-    if buffering == 1 and not plan[1]:
-        _warn_of_line_buffering()
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
 
 
@@ -142,6 +142,8 @@ def open_with(
         opened = _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
         give_back(lent)
         return opened
+    if buffering == 1 and not plan[1]:
+        _warn_of_line_buffering()
     if hasattr(file, "__fspath__"):
         file = fspath(file)
     if opener is None:
@@ -152,8 +154,6 @@ def open_with(
         _settle(raw, lent)
     if buffering == 0:
         return raw
-    if buffering == 1 and not plan[1]:
-        _warn_of_line_buffering()
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
 
 
@@ -228,6 +228,10 @@ def _open_slowly(
         return _adopt(plan, file, closefd)
     if hasattr(file, "__fspath__"):
         file = fspath(file)
+    if _is_import():
+        if permit is not None and refusal is not None:
+            permit.give_back()
+        return plan[3](file, plan[0], closefd, opener)
 
     def operation() -> CountedFileIO:
         return plan[3](file, plan[0], closefd, opener)
@@ -239,6 +243,19 @@ def _open_slowly(
     else:
         _settle(raw, lent)
     return raw
+
+
+def _is_import() -> bool:
+    """Whether it is the import system that opens: with an import lock, it must not wait.
+
+    Whoever holds what it would wait for may need that lock, so it lives on the reserve. It gets
+    here because ``io.open_code`` calls whatever ``io.open`` is.
+    """
+    caller = sys._getframe(2).f_back  # noqa: SLF001 - the documented way to see who calls
+    return caller is not None and caller.f_globals.get("__name__") in _IMPORTERS
+
+
+_IMPORTERS = frozenset({"_frozen_importlib_external", "importlib._bootstrap_external", "zipimport"})
 
 
 def _settle(raw: CountedFileIO, lent: list[Lent]) -> None:

@@ -27,7 +27,19 @@ class _Leash:
     __del__ = let_go
 
 
-class mmap(_mmap.mmap):  # noqa: N801 - the drop-in's name is mmap.mmap
+class _AnyMap(type):
+    """Takes maps made before ``install`` for what they are."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return (
+            isinstance(instance, _mmap_type) if cls is mmap else super().__instancecheck__(instance)
+        )
+
+
+_mmap_type = _mmap.mmap
+
+
+class mmap(_mmap.mmap, metaclass=_AnyMap):  # noqa: N801 - the drop-in's name is mmap.mmap
     """``mmap.mmap``, holding a permit until it is closed; an anonymous map needs none."""
 
     __slots__ = ("_leash",)

@@ -9,7 +9,7 @@ Beyond aiofiles: whole files in one hop (``read_bytes``, ``read_text``, ``write_
 
 from __future__ import annotations
 
-from fsworkers.graceful.aio import lending, os, ospath, tempfile
+from fsworkers.graceful.aio import base, lending, os, ospath, tempfile, threadpool
 from fsworkers.graceful.aio.files import open  # noqa: A004 - the drop-in's name is aiofiles'
 from fsworkers.graceful.aio.whole import (
     copy,
@@ -31,6 +31,7 @@ from fsworkers.graceful.aio.wrapped import (
 )
 
 __all__ = [
+    "base",
     "copy",
     "copytree",
     "glob",
@@ -48,6 +49,7 @@ __all__ = [
     "stdout",
     "stdout_bytes",
     "tempfile",
+    "threadpool",
     "write_bytes",
     "write_text",
 ]

@@ -7,13 +7,15 @@ iterates asynchronously and closes itself at its end.
 from __future__ import annotations
 
 import os as _os
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Self
 
 from fsworkers.graceful import folders, system
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful.aio import ospath as path
 from fsworkers.graceful.aio import threads
-from fsworkers.graceful.aio.wrapping import wrap, wrap_opening
+from fsworkers.graceful.aio.wrapped import AiofilesContextManager
+from fsworkers.graceful.aio.wrapping import name_after, wrap, wrap_opening
 from fsworkers.graceful.errors import GracefulError
 
 if TYPE_CHECKING:
@@ -118,13 +120,50 @@ class Entries(graceful_os.scandir):
         return batch
 
 
-async def scandir(path: Any = ".", *, loop: Any = None, executor: Any = None) -> Entries:
+class Scan(AiofilesContextManager, Coroutine[Any, Any, Entries]):  # type: ignore[type-arg]
+    """What ``scandir`` returns: to be awaited, entered or iterated over, whichever comes first."""
+
+    __slots__ = ()
+
+    _coro: Coroutine[Any, Any, Entries]
+    _obj: Entries | None
+
+    def send(self, value: Any) -> Any:
+        """As a coroutine, which aiofiles returns here."""
+        return self._coro.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """As a coroutine."""
+        return self._coro.throw(*error)
+
+    def close(self) -> None:
+        """As a coroutine."""
+        self._coro.close()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._obj is not None:
+            self._obj.close()
+
+    async def __aiter__(self) -> AsyncIterator[_os.DirEntry[Any]]:
+        async for entry in await self:
+            yield entry
+
+
+def scandir(path: Any = None, *, loop: Any = None, executor: Any = None) -> Scan:
     """``os.scandir``, awaiting a free descriptor; closes itself at its end.
 
-    Use it as aiofiles': ``for entry in await scandir(path)``; or ``async with await scandir(path)
-    as entries: async for entry in entries``.
+    Use it as aiofiles': ``for entry in await scandir(path)``; or ``async with scandir(path) as
+    entries: async for entry in entries``; or ``async for entry in scandir(path)``.
     """
+    return Scan(_scan(path, loop, executor))
 
+
+async def _scan(path: Any, loop: Any, executor: Any) -> Entries:
     def action(lent: list[Any]) -> Entries:
         entries = Entries.holding(system.scandir(path), lent[0])
         lent.clear()
@@ -179,3 +218,5 @@ def _sort(folder: Any) -> tuple[list[Any], list[Any], frozenset[Any]]:
 
 
 _look = wrap_opening(_sort)
+
+name_after(globals())

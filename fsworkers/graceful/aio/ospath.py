@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import path
 
-from fsworkers.graceful.aio.wrapping import wrap
+from fsworkers.graceful.aio.wrapping import name_after, wrap
 
 abspath = wrap(path.abspath)
 exists = wrap(path.exists)
@@ -20,3 +20,5 @@ lexists = wrap(path.lexists)
 realpath = wrap(path.realpath)
 samefile = wrap(path.samefile)
 sameopenfile = wrap(path.sameopenfile)
+
+name_after(globals())

@@ -8,10 +8,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from fsworkers.graceful import tempfile
-from fsworkers.graceful.aio import threads
+from fsworkers.graceful.aio import files, threads
 from fsworkers.graceful.aio.crew import transfers
-from fsworkers.graceful.aio.files import Opening, wrap
-from fsworkers.graceful.aio.wrapped import AsyncSpooledTemporaryFile, AsyncTemporaryDirectory
+from fsworkers.graceful.aio.files import Opening
+from fsworkers.graceful.aio.wrapped import (
+    AiofilesContextManager,
+    AiofilesContextManagerTempDir,
+    AsyncBufferedIOBase,
+    AsyncBufferedReader,
+    AsyncFileIO,
+    AsyncSpooledTemporaryFile,
+    AsyncTemporaryDirectory,
+    AsyncTextIOWrapper,
+    temptypes,
+)
+from fsworkers.graceful.aio.wrapped import wrap_temporary as wrap
 from fsworkers.graceful.pressure import draw_on, give_back
 
 if TYPE_CHECKING:
@@ -19,7 +30,22 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from types import TracebackType
 
-__all__ = ["NamedTemporaryFile", "SpooledTemporaryFile", "TemporaryDirectory", "TemporaryFile"]
+__all__ = [
+    "AiofilesContextManager",
+    "AiofilesContextManagerTempDir",
+    "AsyncBufferedIOBase",
+    "AsyncBufferedReader",
+    "AsyncFileIO",
+    "AsyncSpooledTemporaryFile",
+    "AsyncTemporaryDirectory",
+    "AsyncTextIOWrapper",
+    "NamedTemporaryFile",
+    "SpooledTemporaryFile",
+    "TemporaryDirectory",
+    "TemporaryFile",
+    "temptypes",
+    "wrap",
+]
 
 
 def NamedTemporaryFile(  # noqa: N802 - the drop-in's name
@@ -107,15 +133,10 @@ def TemporaryDirectory(  # noqa: N802 - the drop-in's name
     return _FolderOpening(_make_folder(make, loop, executor))
 
 
-class _FolderOpening(Opening):
+class _FolderOpening(Opening, AiofilesContextManagerTempDir):
     """Gives the folder's name."""
 
     __slots__ = ()
-
-    async def __aenter__(self) -> Any:
-        """Make the folder."""
-        self._obj = await self
-        return self._obj.name
 
 
 class Folder(AsyncTemporaryDirectory):
@@ -190,7 +211,7 @@ async def _open(
 
     made = await threads.bring(action, "a temporary file", loop=loop, executor=executor)
     kind = getattr(made, "file", None)
-    wrapped = wrap(made, kind=kind, loop=loop, executor=executor)
+    wrapped = files.wrap(made, kind=kind, loop=loop, executor=executor)
     if kind is not None:
         # aiofiles shows these of a named file.
         for name in ("delete", "_closer"):

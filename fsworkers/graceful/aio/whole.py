@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fsworkers.graceful import files, shutil, system
 from fsworkers.graceful import glob as graceful_glob
 from fsworkers.graceful.aio import threads
-from fsworkers.graceful.aio.wrapping import wrap_opening
+from fsworkers.graceful.aio.wrapping import name_after, wrap_opening
 from fsworkers.graceful.raw import read_patiently
 from fsworkers.graceful.replacing import replace_content
 
@@ -91,6 +91,8 @@ copy = wrap_opening(shutil.copy2, 2)
 copytree = wrap_opening(shutil.copytree, 2)
 rmtree = wrap_opening(shutil.rmtree, 2)
 glob = wrap_opening(graceful_glob.glob)
+
+name_after(globals())
 
 
 async def _in_one_hop(

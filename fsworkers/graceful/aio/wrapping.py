@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-def wrap(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+def wrap(func: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
     """A call that opens nothing, as a coroutine function."""
 
-    @wraps(function)
+    @wraps(func)
     async def run(*args: Any, loop: Any = None, executor: Any = None, **kwargs: Any) -> Any:
-        return await threads.run(partial(function, *args, **kwargs), loop=loop, executor=executor)
+        return await threads.run(partial(func, *args, **kwargs), loop=loop, executor=executor)
 
     return run
 
@@ -33,3 +33,11 @@ def wrap_opening(
         return await threads.run_under(call, label, count, loop=loop, executor=executor)
 
     return run
+
+
+def name_after(namespace: dict[str, Any]) -> None:
+    """Name the wrapped calls of a module after where they can be found, and so pickled."""
+    for name, value in namespace.items():
+        if hasattr(value, "__wrapped__"):
+            value.__module__ = namespace["__name__"]
+            value.__qualname__ = name

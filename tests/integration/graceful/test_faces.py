@@ -165,8 +165,12 @@ def test_isinstance_and_pickle_hold_while_installed(limited) -> None:
     """Objects made before and after are of the same classes; ``open`` can be pickled."""
     limited("""
         import pickle, socket, subprocess
+        import mmap
         early = socket.socket()
+        early_map = mmap.mmap(-1, 10)
         graceful.install()
+        assert isinstance(early_map, mmap.mmap) and isinstance(mmap.mmap(-1, 10), mmap.mmap)
+        assert not isinstance(early, mmap.mmap)
         late = socket.socket()
         assert isinstance(early, socket.socket) and isinstance(late, socket.socket)
         early.close(); late.close()
@@ -232,21 +236,110 @@ def test_cancelling_at_any_moment_leaves_nothing(limited) -> None:
 
 
 def test_the_asynchronous_face_is_aiofiles(limited) -> None:
-    """Every public name of aiofiles is there, with its parameters in its order."""
+    """Every public name of aiofiles and its modules is there, with its parameters in its order."""
     limited("""
-        import inspect
+        import importlib, inspect, pickle, pkgutil, types
         import aiofiles, aiofiles.os, aiofiles.ospath, aiofiles.tempfile
-        from fsworkers.graceful import aio
-        for theirs, ours in ((aiofiles, aio), (aiofiles.os, aio.os), (aiofiles.ospath, aio.os.path),
-                             (aiofiles.tempfile, aio.tempfile)):
-            for name in theirs.__all__:
+        from fsworkers.graceful import aio as ours
+        checked = []
+        def compare(theirs, ours, path):
+            for name in sorted({*dir(theirs), *getattr(theirs, "__all__", ())}):
+                value = getattr(theirs, name)
+                home = value.__name__ if inspect.ismodule(value) else getattr(
+                    value, "__module__", None) or "aiofiles"
+                is_theirs = home.startswith("aiofiles") or name in getattr(theirs, "__all__", ())
+                # What its decorators are called where they are used is nobody's business.
+                is_tool = home == "aiofiles.threadpool.utils" and theirs.__name__ != home
+                if name.startswith("_") or not is_theirs or is_tool:
+                    continue
                 mine = getattr(ours, name)
-                has_own_signature = theirs in (aiofiles, aiofiles.tempfile)
-                if has_own_signature and inspect.isfunction(getattr(theirs, name)):
-                    expected = list(inspect.signature(getattr(theirs, name)).parameters)
-                    found = list(inspect.signature(mine).parameters)
-                    assert [one for one in found if one != "delete_on_close"] == [
-                        one for one in expected if one != "delete_on_close"], name
+                checked.append(path + name)
+                if inspect.ismodule(value):
+                    compare(value, mine, path + name + ".")
+                elif inspect.isclass(value):
+                    assert mine is value, path + name
+                elif inspect.isfunction(value) and (path, name) != ("os.", "scandir"):
+                    added = {"delete_on_close", "is_sorted"}
+                    expected = set(inspect.signature(value).parameters) - added
+                    found = [one for one in inspect.signature(mine).parameters if one not in added]
+                    assert found == [
+                        one for one in inspect.signature(value).parameters if one in expected
+                    ], path + name
+        compare(aiofiles, ours, "")
+        assert {"os.scandir", "base.AsyncBase", "threadpool.binary.AsyncBufferedReader",
+                "threadpool.text.AsyncTextIOWrapper", "tempfile.temptypes"} <= set(checked), checked
+        for one in (ours.os.stat, ours.os.path.exists, ours.os.scandir, ours.copy, ours.read_bytes):
+            assert pickle.loads(pickle.dumps(one)) is one
+        async def main():
+            async with ours.open(FILE, "rb") as file:
+                assert isinstance(file, aiofiles.threadpool.binary.AsyncBufferedReader)
+            wrapped = ours.threadpool.wrap(graceful.open(FILE))
+            assert isinstance(wrapped, ours.threadpool.text.AsyncTextIOWrapper)
+            assert len(await wrapped.read()) == 4096
+            await wrapped.close()
+            opening = ours.tempfile.TemporaryDirectory()
+            assert isinstance(opening, ours.tempfile.AiofilesContextManagerTempDir)
+            async with opening as folder:
+                assert os.path.isdir(folder)
+            assert not os.path.exists(folder)
+        asyncio.run(main())
+        assert lent() == 0
+    """)
+
+
+def test_a_folder_is_scanned_in_any_way(limited) -> None:
+    """Awaited, entered, iterated over, as a task: with and without ``await``."""
+    limited("""
+        from fsworkers.graceful import aio
+        for name in "abc":
+            open(os.path.join(FOLDER, name), "w").close()
+        async def main():
+            async def names(entries):
+                return sorted([entry.name async for entry in entries])
+            scan = aio.os.scandir
+            assert await names(scan(FOLDER)) == ["a", "b", "c"] and lent() == 0
+            assert await names(await scan(FOLDER)) == ["a", "b", "c"] and lent() == 0
+            async with scan(FOLDER) as entries:
+                assert lent() == 1 and await names(entries) == ["a", "b", "c"]
+            async with await scan(FOLDER) as entries:
+                assert lent() == 1 and await names(entries) == ["a", "b", "c"]
+            assert lent() == 0
+            async with scan(FOLDER) as entries:
+                assert next(entries).name in "abc" and lent() == 1
+            with await scan(FOLDER) as entries:
+                assert sorted(entry.name for entry in entries) == ["a", "b", "c"]
+            for awaited in (asyncio.create_task(scan(FOLDER)), asyncio.wait_for(scan(FOLDER), 9)):
+                assert len(list(await awaited)) == 3
+            [both, other] = await asyncio.gather(scan(FOLDER), scan(os.fsencode(FOLDER)))
+            assert len([*both, *other]) == 6 and lent() == 0
+            os.chdir(FOLDER)
+            assert await names(scan()) == ["a", "b", "c"]
+            for action in (lambda: names(scan(FILE)), lambda: scan(FILE)):
+                try:
+                    await action()
+                except NotADirectoryError as error:
+                    assert error.filename == FILE
+            scan(FOLDER).close()
+        asyncio.run(main())
+        assert lent() == 0
+    """)
+
+
+def test_a_folder_read_as_a_file_is_named_in_the_error(limited) -> None:
+    """All ways to read or write a whole file say which path it was."""
+    limited("""
+        from fsworkers.graceful import aio
+        async def main():
+            for call in (aio.read_bytes(FOLDER), aio.read_text(FOLDER),
+                         aio.write_bytes(FOLDER, b""), aio.write_text(FOLDER, "", atomic=True)):
+                try:
+                    await call
+                except IsADirectoryError as error:
+                    assert error.filename == FOLDER
+                else:
+                    raise AssertionError("it did")
+        asyncio.run(main())
+        assert lent() == 0
     """)
 
 
@@ -324,4 +417,37 @@ def test_a_buffered_read_of_what_does_not_block_is_never_none_or_short(limited) 
             assert file.read() == b"x" * 4990
         filling.join()
         assert lent() == 0
+    """)
+
+
+def test_trees_are_removed_with_a_budget_of_two(limited) -> None:
+    """By coroutines and without, flat and deep, also a temporary folder at its end."""
+    limited("""
+        from fsworkers.graceful import aio
+        graceful.configure(max_open_files=2)
+        def tree(path):
+            os.makedirs(os.path.join(path, *"abcde"))
+            for folder, _, _ in list(os.walk(path)):
+                for number in range(3):
+                    os.close(os.open(os.path.join(folder, str(number)), os.O_CREAT))
+        def flat(path):
+            os.mkdir(path)
+            os.close(os.open(os.path.join(path, "f"), os.O_CREAT))
+        async def main():
+            for make in (flat, tree):
+                path = os.path.join(FOLDER, "top")
+                make(path)
+                await aio.rmtree(path)
+                assert not os.path.exists(path)
+                async with aio.tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+                    make(os.path.join(folder, "below"))
+                assert os.listdir(FOLDER) == []
+        asyncio.run(main())
+        tree(os.path.join(FOLDER, "top"))
+        graceful.shutil.rmtree(os.path.join(FOLDER, "top"))
+        with graceful.tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+            tree(os.path.join(folder, "below"))
+        assert os.listdir(FOLDER) == []
+        seen = graceful.statistics()
+        assert (seen.lent, seen.peak, seen.waits, seen.rescued) == (0, 2, 0, 0), seen
     """)

@@ -194,6 +194,16 @@ def test_an_opener_that_is_graceful_itself_counts_once(tmp_path: Path) -> None:
         graceful.configure()
 
 
+def test_line_buffering_of_bytes_is_warned_of_before_anything_is_opened(tmp_path: Path) -> None:
+    """Where warnings are errors nothing is left behind, as with the builtin."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for opener in (open, graceful.open):
+            with pytest.raises(RuntimeWarning):
+                opener(tmp_path / "new", "wb", buffering=1)
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_signature_is_the_builtins() -> None:
     """Names, order and defaults."""
     ours = inspect.signature(graceful.open).parameters

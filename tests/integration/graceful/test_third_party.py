@@ -1,0 +1,145 @@
+"""Parts of the standard library that open files of themselves, at a tight limit."""
+
+from __future__ import annotations
+
+import pytest
+
+PACKAGE = """
+import importlib
+def package(name, count):
+    folder = os.path.join(FOLDER, name)
+    os.mkdir(folder)
+    for number in range(count):
+        with open(os.path.join(folder, f"m{number}.py"), "w") as file:
+            file.write(f"value = {number}\\n")
+    with open(os.path.join(folder, "__init__.py"), "w") as file:
+        file.writelines(f"from . import m{number}\\n" for number in range(count))
+sys.path.insert(0, FOLDER)
+"""
+
+
+@pytest.mark.parametrize("install", [True, False])
+def test_a_package_of_many_modules_is_imported_while_all_is_lent(limited, install: bool) -> None:
+    """The import system lives on the reserve: also in several threads that hold files."""
+    limited(f"""
+        {PACKAGE.replace(chr(10), chr(10) + " " * 8)}
+        for number in range(8): package(f"many{{number}}", 20)
+        graceful.configure(max_open_files=8)
+        if {install}: graceful.install()
+        barrier = threading.Barrier(8)
+        def work(number):
+            with graceful.open(FILE, "rb"):
+                barrier.wait()
+                assert lent() == 8
+                made = importlib.import_module(f"many{{number}}")
+                assert made.m19.value == 19
+                barrier.wait()
+        in_threads(work, 8)
+        seen = graceful.statistics()
+        assert (seen.lent, seen.waits, seen.refused) == (0, 0, 0), seen
+    """)
+
+
+def test_a_thread_that_does_nothing_but_open_waits(limited) -> None:
+    """Whoever asks who called finds nobody above."""
+    limited("""
+        import _thread, warnings
+        warnings.simplefilter("ignore")  # nobody closes what it opens
+        graceful.configure(max_open_files=1)
+        file = graceful.open(FILE, "rb")
+        _thread.start_new_thread(graceful.open, (os.path.join(FOLDER, "new"), "w"))
+        wait_for(lambda: graceful.statistics().waiting)
+        file.close()
+        wait_for(lambda: os.path.exists(os.path.join(FOLDER, "new")) and lent() == 0)
+    """)
+
+
+def test_modules_and_their_data_are_read_by_tasks_that_open_files(limited) -> None:
+    """Fresh imports between opens, importlib's own readers, and a module loaded again."""
+    limited(f"""
+        {PACKAGE.replace(chr(10), chr(10) + " " * 8)}
+        import importlib.resources, importlib.util, runpy, linecache
+        package("data", 30)
+        importlib.import_module("data")
+        graceful.configure(max_open_files=4)
+        graceful.install()
+        def work(number):
+            path = os.path.join(FOLDER, "data", f"m{{number}}.py")
+            with open(path) as file: file.read()
+            assert importlib.resources.files("data").joinpath(f"m{{number}}.py").read_text()
+            assert importlib.reload(sys.modules[f"data.m{{number}}"]).value == number
+            assert runpy.run_path(path)["value"] == number
+            assert linecache.getline(path, 1) == f"value = {{number}}\\n"
+        in_threads(work, 30)
+        seen = graceful.statistics()
+        assert seen.lent == 0 and seen.peak <= 4 and seen.refused == 0, seen
+    """)
+
+
+def test_a_thread_pool_opens_more_than_there_are_descriptors(limited) -> None:
+    """Far more threads than the budget has permits."""
+    limited("""
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+        graceful.configure(max_open_files=4)
+        graceful.install()
+        before = open_count()
+        def read(number):
+            with open(FILE, "rb") as file, os.scandir(FOLDER) as entries:
+                return len(file.read()) + len(list(entries))
+        with ThreadPoolExecutor(40) as pool:
+            futures = [pool.submit(read, number) for number in range(200)]
+            assert {future.result() for future in as_completed(futures, 60)} == {4096}
+            assert list(pool.map(os.listdir, [FOLDER] * 100)) == [[]] * 100
+        seen = graceful.statistics()
+        assert seen.lent == 0 and seen.deadlocks == 0 and open_count() == before, seen
+    """)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_process_pool_is_started_and_ended_at_a_tight_limit(
+    limited, method: str, when: str
+) -> None:
+    """Loaded before or after ``install``; what it took is there again afterwards."""
+    early = "import multiprocessing.connection, concurrent.futures.process"
+    limited(
+        f"""
+        {early if when == "before" else ""}
+        graceful.configure()
+        graceful.install()
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+        files = [open(FILE, "rb") for _ in range(2)]
+        for _ in range(2):
+            with ProcessPoolExecutor(2, mp_context=get_context({method!r})) as pool:
+                assert list(pool.map(os.path.getsize, [FILE] * 20, timeout=30)) == [4096] * 20
+                assert pool.submit(os.listdir, FOLDER).result(30) == []
+        for file in files: file.close()
+        gc.collect()
+        # The fork server and the resource tracker stay to the end.
+        files = [open(FILE) for _ in range(graceful.statistics().capacity - 8)]
+        for file in files: file.close()
+        seen = graceful.statistics()
+        assert seen.deadlocks == 0 and seen.rescued == 0, seen
+    """,
+        limit=48,
+    )
+
+
+def test_several_process_pools_are_started_at_once(limited) -> None:
+    """Threads that each start one wait for one another instead of failing."""
+    limited(
+        """
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+        graceful.configure()
+        graceful.install()
+        context = multiprocessing.get_context("spawn")
+        def work(number):
+            with ProcessPoolExecutor(1, mp_context=context) as pool:
+                assert pool.submit(os.path.getsize, FILE).result(60) == 4096
+        in_threads(work, 4)
+        assert graceful.statistics().deadlocks == 0
+    """,
+        limit=64,
+    )
