@@ -92,6 +92,10 @@ class Sitting:
             return self._run(manner)
         except BrokenPipeError:
             raise  # who reads our output has what was wanted
+        except KeyboardInterrupt:
+            if self.recorder is not None:
+                say(self._how_to_resume)
+            raise
         except BaseException as error:
             if self.recorder is not None:
                 error.add_note(self._how_to_resume)  # the boundary shows it below the error
