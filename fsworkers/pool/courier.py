@@ -71,7 +71,7 @@ class Courier(threading.Thread):
         """Carry until the slots have ended and everything they reported is sent."""
         if not self._wait_for_master():
             self._leave()
-        self._back.send(wire.encode(wire.Ready(self._config.worker)))
+        self._send(wire.Ready(self._config.worker))
         poller = zmq.Poller()
         poller.register(self._lane, zmq.POLLIN)
         poller.register(self._lifeline, zmq.POLLIN)
@@ -112,6 +112,21 @@ class Courier(threading.Thread):
         poller.register(self._lifeline, zmq.POLLIN)
         return self._lifeline not in dict(poller.poll())
 
+    def _send(self, report: wire.Report) -> None:
+        """Send a report; a master that is gone can't be sent to, so that is looked for first.
+
+        There is no high-water mark: sending is refused only while nobody is connected.
+        """
+        frame = wire.encode(report)
+        while True:
+            try:
+                self._back.send(frame, zmq.NOBLOCK)
+            except zmq.Again:
+                if not self._wait_for_master():
+                    self._leave()
+            else:
+                return
+
     def _poll_ms(self, next_heartbeat: float) -> int:
         """Until the next heartbeat; no longer than the flush time while slots are at work."""
         until_heartbeat_s = next_heartbeat - perf_counter()
@@ -143,7 +158,7 @@ class Courier(threading.Thread):
             self._tasks.pop(order.run, None)
         elif isinstance(order, wire.GiveBack):
             given_back = self.backlog.give_back(order.most)
-            self._back.send(wire.encode(wire.GivenBack(self._config.worker, given_back)))
+            self._send(wire.GivenBack(self._config.worker, given_back))
         else:
             self.backlog.close()
 
@@ -157,16 +172,16 @@ class Courier(threading.Thread):
             broken = wire.TaskBroken(
                 self._config.worker, order.run, text, "".join(traceback.format_exception(error))
             )
-            self._back.send(wire.encode(broken))
+            self._send(broken)
 
     def _flush(self) -> None:
         rows = self.backlog.take_finished()
         if rows:
             results = wire.Results(self._config.worker, rows, self._descriptors())
-            self._back.send(wire.encode(results))
+            self._send(results)
 
     def _send_heartbeat(self) -> None:
         now = perf_counter()
         running = [(job, now - since) for job, since in list(self.backlog.running.values())]
         heartbeat = wire.Heartbeat(self._config.worker, running, self._descriptors())
-        self._back.send(wire.encode(heartbeat))
+        self._send(heartbeat)
