@@ -127,6 +127,7 @@ class Sitting:
                     display.refresh()
             summary = run.summary()
             is_interrupted = interrupts.code is not None
+            engine.stop()  # while the workers end, the journal comes to rest
             self._finish(is_interrupted=is_interrupted)
         if self.request.summary is not None:
             write_summary(Path(self.request.summary), summary)
@@ -155,6 +156,7 @@ class Sitting:
             recorder.end(state)
             raise
         recorder.end(state)
+        recorder.close()
 
     @property
     def _how_to_resume(self) -> str:
