@@ -33,6 +33,10 @@ def slow(path):
     threading.Event().wait(0.002)
     return logged(path)
 
+def slower(path):
+    threading.Event().wait(0.05)
+    return logged(path)
+
 def picky(path):
     logged(path)
     if "bad" in path and not os.path.exists("good now"):
