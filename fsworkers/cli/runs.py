@@ -11,8 +11,8 @@ import typer
 
 from fsworkers.cli import options
 from fsworkers.cli.exits import DONE, leave_quietly
-from fsworkers.cli.report import counts_in_words, human_bytes
 from fsworkers.journal.places import default_directory, find_runs
+from fsworkers.journal.queries import FAILURES
 from fsworkers.names import printable
 from fsworkers.sinks.plain import lossy, terminal_safe
 
@@ -80,16 +80,18 @@ def _write_table(located: list[Located]) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("started", "run", "state", "files", "bytes"):
-        table.add_column(heading, no_wrap=True, justify="right" if heading == "bytes" else "left")
+    for heading, width in (("run", 23), ("started", 16), ("state", 11)):
+        table.add_column(heading, no_wrap=True, min_width=width)
+    for heading in ("files", "failed"):
+        table.add_column(heading, no_wrap=True, min_width=6, justify="right")
     table.add_column("command", no_wrap=True, overflow="ellipsis")
     for _, run in located:
         table.add_row(
-            local_time(run.started),
             run.id,
+            local_time(run.started)[:16],
             Text(run.state, style=_STYLES.get(run.state, "")),
-            f"{run.found:,}: {counts_in_words(run.counts)}" if run.found else "0",
-            human_bytes(run.size_bytes),
+            f"{run.found:,}",
+            f"{sum(run.counts[status] for status in FAILURES):,}",
             Text(run.command),
         )
     is_terminal = sys.stdout.isatty()

@@ -132,6 +132,7 @@ class Sitting:
                     display.refresh()
             summary = run.summary()
             ending = how_it_ended(run, interrupts, self.end_state)
+            engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
         if self.request.summary is not None:
             write_summary(Path(self.request.summary), summary)
@@ -157,6 +158,7 @@ class Sitting:
             recorder.end(state)
             raise
         recorder.end(state)
+        recorder.close()
 
     @property
     def _how_to_resume(self) -> str:

@@ -35,6 +35,9 @@ class Engine(Protocol):
     def worker_count(self) -> int:
         """How many processes run jobs."""
 
+    def stop(self) -> None:
+        """Begin to end: nothing more will be asked for. ``close`` waits for it."""
+
     def close(self) -> None:
         """End, when running jobs have ended."""
 

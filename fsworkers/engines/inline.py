@@ -114,6 +114,9 @@ class InlineEngine:
         """This process counts as the one worker."""
         return PoolStatistics(workers=1, retries=self._retried)
 
+    def stop(self) -> None:
+        """Nothing is left when the last outcome has been yielded."""
+
     def close(self) -> None:
         """Nothing is left when the last outcome has been yielded."""
 

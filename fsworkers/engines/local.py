@@ -56,6 +56,10 @@ class LocalEngine:
         """How many workers the pool has."""
         return self._pool.worker_count
 
+    def stop(self) -> None:
+        """Let the workers end."""
+        self._pool.shutdown(wait=False)
+
     def close(self) -> None:
         """Shut the pool down."""
         self._pool.shutdown(wait=True)

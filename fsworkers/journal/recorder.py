@@ -67,6 +67,7 @@ class Recorder:
         self._readers: list[sqlite3.Connection] = []
         self._encode_value = encode_value
         self._is_finished = False
+        self._is_closed = False
 
     @classmethod
     def begin(cls, path: Path, run: RunRecord, encode_value: Callable[[Any], bytes]) -> Self:
@@ -185,7 +186,13 @@ class Recorder:
         self._is_finished = True
 
     def close(self) -> None:
-        """Give everything back; a run that was not ended is marked as interrupted."""
+        """Give everything back; a run that was not ended is marked as interrupted.
+
+        Closing it again does nothing.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             if not self._is_finished:
                 # What keeps it from being written, a full disk for example, is being told of.

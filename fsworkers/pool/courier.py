@@ -106,21 +106,32 @@ class Courier(threading.Thread):
         After that nothing of theirs is needed on disk. The lifeline is armed only then, because
         a worker that is killed can't remove its directory.
         """
-        poller = zmq.Poller()
-        poller.register(self._lifeline.fileno(), zmq.POLLIN)
         for socket, readiness in ((self._lane, zmq.POLLIN), (self._back, zmq.POLLOUT)):
-            poller.register(socket, readiness)
-            if self._lifeline.fileno() in dict(poller.poll()):
-                shutil.rmtree(self._config.directory, ignore_errors=True)
-                leave()
-            poller.unregister(socket)
+            self._wait_or_leave(socket, readiness)
         shutil.rmtree(self._config.directory, ignore_errors=True)
         self._lifeline.arm()
         if self._lifeline.has_ended():
             leave()
 
     def _report(self, report: wire.Report) -> None:
-        self._back.send(wire.encode(report, self._config.secret))
+        """Send a report. There is no high-water mark: it is refused only with nobody connected."""
+        frame = wire.encode(report, self._config.secret)
+        while True:
+            try:
+                self._back.send(frame, zmq.NOBLOCK)
+            except zmq.Again:
+                self._wait_or_leave(self._back, zmq.POLLOUT)
+            else:
+                return
+
+    def _wait_or_leave(self, socket: zmq.Socket[bytes], readiness: int) -> None:
+        """Wait for the master's end of a socket; leave when the master is gone."""
+        poller = zmq.Poller()
+        poller.register(self._lifeline.fileno(), zmq.POLLIN)
+        poller.register(socket, readiness)
+        if self._lifeline.fileno() in dict(poller.poll()):
+            shutil.rmtree(self._config.directory, ignore_errors=True)
+            leave()
 
     def _poll_ms(self, next_heartbeat: float) -> int:
         """Until the next heartbeat; no longer than the flush time while slots are at work."""

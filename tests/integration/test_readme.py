@@ -38,8 +38,8 @@ def test_example_runs(language: str, source: str, tmp_path: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    """The three that the README promises, and one of the layer alone."""
-    assert [language for language, _ in EXAMPLES] == ["shell", "python", "python", "python"]
+    """The command and its journal, the pool, a whole tree, and the layer alone."""
+    assert [language for language, _ in EXAMPLES] == ["shell"] * 2 + ["python"] * 3
 
 
 def test_commands_that_are_named_exist() -> None:
@@ -51,5 +51,5 @@ def test_commands_that_are_named_exist() -> None:
         text=True,
         check=True,
     ).stdout
-    assert named == {"process", "tasks", "limits"}
+    assert named == {"process", "resume", "retry", "runs", "show", "tasks", "limits"}
     assert all(name in shown for name in named)
