@@ -134,6 +134,14 @@ class Budget(Upkeep):
             capacity = self._bound_by(self._measure(self._reserve))
         self._submit(partial(self._resize, capacity))
 
+    def shrink(self, *, machine_wide: bool = False) -> None:
+        """Lend half as many for a while: code that takes no permits was refused by the kernel.
+
+        Whoever catches such an EMFILE (or ENFILE, which is ``machine_wide``) makes room in this way
+        before trying again. The capacity grows back with time.
+        """
+        self.post_shrink(machine_wide=machine_wide)
+
     def configure(self, most: int | None, reserve: int | None, wait_s: float | None) -> None:
         """Take new settings over, as ``graceful.configure`` describes them.
 

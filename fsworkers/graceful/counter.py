@@ -206,6 +206,10 @@ class Counter(Inbox):
         self.follow_limit()
         self._submit(partial(self._refuse, ticket, permits, machine_wide))
 
+    def post_shrink(self, *, machine_wide: bool) -> None:
+        """Lend half as many for a while."""
+        self._submit(partial(self._shrink, machine_wide))
+
     def abandon(self, ticket: Ticket) -> None:
         """Give up a ticket in whatever state: what it was lent goes back, the next is woken."""
         self._submit(partial(self._withdraw, ticket))
@@ -360,6 +364,10 @@ class Counter(Inbox):
             machine_wide=machine_wide,
         )
         self._watch.hurry()
+
+    def _shrink(self, machine_wide: bool) -> None:
+        pause_s = backoff_s(1, machine_wide=machine_wide)
+        self.ledger.shrink(self.lent, self._now_s, pause_s=pause_s, machine_wide=machine_wide)
 
     def _count_pots(self, change: int) -> None:
         self.pots += change

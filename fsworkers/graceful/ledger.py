@@ -188,6 +188,17 @@ class Ledger:
             ticket.order = self._front
         self._enter(ticket, now_s)
 
+    def shrink(self, lent: int, now_s: float, *, pause_s: float, machine_wide: bool) -> None:
+        """Leave half of the capacity to code that takes no permits and was refused.
+
+        What is lent stays lent; the capacity grows back as after any refusal.
+        """
+        self.refused += 1
+        self.refused_machine += machine_wide
+        self.capacity = min(self.capacity, max(lent, self.capacity // 2))
+        self._step = 1
+        self.next_try_s = now_s + pause_s
+
     def next_grant(self, lent: int) -> Ticket | None:
         """The head of the line if its whole count is free, else nobody: none overtakes."""
         rescuing = self._rescuing

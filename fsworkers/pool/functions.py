@@ -6,6 +6,7 @@ worker only loads and calls it, so that it need not import what the decision tak
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from functools import partial
@@ -16,7 +17,13 @@ from fsworkers import graceful
 from fsworkers.errors import RetryLater, Skip, UnpicklableTask
 from fsworkers.pool.actions import Failure, Row
 from fsworkers.pool.payload import Packed, pack, pickle_value, unpack
-from fsworkers.pool.retry import RetryOn, is_dubious, is_starved, is_worth_retrying
+from fsworkers.pool.retry import (
+    RetryOn,
+    is_dubious,
+    is_refused,
+    is_starved,
+    is_worth_retrying,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -222,6 +229,8 @@ def _failed(
     mtime_ns: int | None,
 ) -> Row:
     duration_s = perf_counter() - started
+    if is_refused(error):
+        graceful.BUDGET.shrink(machine_wide=error.errno == errno.ENFILE)
     if task.is_measuring:
         size, mtime_ns = measure(packed)
     return job_id, None, describe(error, task), size, duration_s, mtime_ns

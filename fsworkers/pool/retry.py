@@ -6,10 +6,12 @@ import errno
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from fsworkers.graceful.errors import DescriptorDeadlock, TooFewDescriptors
+from fsworkers.graceful.errors import DescriptorDeadlock, GracefulError, TooFewDescriptors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from typing_extensions import TypeIs
 
 LASTING_ERRNOS = frozenset({
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG,
@@ -34,9 +36,13 @@ def is_starved(error: BaseException) -> bool:
     """Whether descriptors ran out, or jobs waited for each other's: no fault of the job."""
     if isinstance(error, TooFewDescriptors):
         return False  # the layer itself can't work under this limit
-    if isinstance(error, DescriptorDeadlock):
-        return True
-    return isinstance(error, OSError) and error.errno in STARVED_ERRNOS
+    return isinstance(error, DescriptorDeadlock) or is_refused(error)
+
+
+def is_refused(error: BaseException) -> TypeIs[OSError]:
+    """Whether the kernel refused a descriptor to code below the descriptor layer."""
+    is_ours = isinstance(error, GracefulError)
+    return isinstance(error, OSError) and error.errno in STARVED_ERRNOS and not is_ours
 
 
 RetryOn: TypeAlias = (

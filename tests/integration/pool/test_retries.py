@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fsworkers import Pool, RetryLater
+from fsworkers import Pool, RetryLater, graceful
 from fsworkers.errors import BadSetting
 
 
@@ -39,6 +39,28 @@ def ask_by_name(error: BaseException) -> bool:
 
 def raise_value_error(text: str) -> None:
     raise ValueError(text)
+
+
+def run_out_once(path: str) -> int:
+    """Meet EMFILE in code below the descriptor layer, the first time; tell the capacity."""
+    marker = Path(path)
+    if not marker.exists():
+        marker.touch()
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    return graceful.statistics().capacity
+
+
+def test_refusal_below_the_layer_makes_room_and_is_no_attempt(tmp_path: Path) -> None:
+    """The worker lends half as many descriptors for a while, and the job runs again, uncounted."""
+    seen = tmp_path / "seen"
+    seen.touch()
+    with Pool(1, max_open_files=1000) as pool:
+        (before,) = pool.map(run_out_once, [str(seen)])
+        (after,) = pool.map(run_out_once, [str(tmp_path / "new")])
+        assert pool.statistics().descriptors.refused == 1
+    assert before.value == 1000
+    assert 500 <= after.value < 1000
+    assert (after.status, after.attempts) == ("done", 1)
 
 
 def test_only_errors_that_pass_are_retried() -> None:

@@ -216,6 +216,14 @@ class Line(RuleBasedStateMachine):
             assert not self.ledger.recover(self.lent, self.now_s + pause_s / 2)
         self.settle()
 
+    @rule()
+    def shrink(self) -> None:
+        """Code without permits was refused: half stays, and what is lent."""
+        before = self.ledger.capacity
+        self.ledger.shrink(self.lent, self.now_s, pause_s=0.01, machine_wide=False)
+        assert self.ledger.capacity <= before
+        assert self.ledger.capacity >= min(before, max(self.lent, before // 2))
+
     @rule(ceiling=st.integers(1, 9))
     def resize(self, ceiling: int) -> None:
         for unmet in self.ledger.resize(ceiling, self.now_s):
