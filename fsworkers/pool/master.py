@@ -76,7 +76,7 @@ class Master(threading.Thread):
         os.set_blocking(self._output_read, False)
         self._output = b""
         self._requests: deque[tuple[str, Run | None]] = deque()
-        self._request_lock = threading.Lock()
+        self._request_lock = threading.RLock()  # a signal handler may cancel in the midst of it
         self._is_over = False
         self._runs: dict[int, Run] = {}
         self._workers: dict[int, WorkerProcess] = {}
