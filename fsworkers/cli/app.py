@@ -80,8 +80,7 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, prog_name="fsworkers", standalone_mode=False)
     except typer.Exit as exit_:
         return exit_.exit_code
-    except (typer.Abort, KeyboardInterrupt) as interrupt:
-        _show_notes(interrupt)
+    except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  (the one boundary)
         return _explain(error, is_verbose=bool({"-v", "--verbose"} & set(arguments)))
@@ -105,6 +104,6 @@ def _explain(error: Exception, *, is_verbose: bool) -> int:
     return INTERNAL
 
 
-def _show_notes(error: BaseException) -> None:
+def _show_notes(error: Exception) -> None:
     for note in getattr(error, "__notes__", ()):
         say(note)

@@ -40,7 +40,13 @@ class Interrupts:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the signals back."""
+        """Give the signals back; after the second one, kill the workers.
+
+        Not in the handler: it may have come in the middle of anything, with locks held that
+        ending the pool takes.
+        """
+        if kind is KeyboardInterrupt:
+            self._run.engine.kill()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -50,5 +56,4 @@ class Interrupts:
             complain("interrupted: finishing what runs; once more to kill it")
             self._run.cancel()
         else:
-            self._run.engine.kill()
             raise KeyboardInterrupt

@@ -79,12 +79,13 @@ def _write_table(located: list[Located]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    is_terminal = sys.stdout.isatty()
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=is_terminal)
     for heading, width in (("run", 23), ("started", 16), ("state", 11)):
         table.add_column(heading, no_wrap=True, min_width=width)
     for heading in ("files", "failed"):
         table.add_column(heading, no_wrap=True, min_width=6, justify="right")
-    table.add_column("command", no_wrap=True, overflow="ellipsis")
+    table.add_column("command", no_wrap=True, overflow="ellipsis", ratio=1)
     for _, run in located:
         table.add_row(
             run.id,
@@ -92,9 +93,8 @@ def _write_table(located: list[Located]) -> None:
             Text(run.state, style=_STYLES.get(run.state, "")),
             f"{run.found:,}",
             f"{sum(run.counts[status] for status in FAILURES):,}",
-            Text(run.command),
+            Text(run.command.removeprefix("fsworkers ")),
         )
-    is_terminal = sys.stdout.isatty()
     # In a pipe nothing is cut off.
     console = Console(highlight=False, markup=False, width=None if is_terminal else 10_000)
     console.print(table)

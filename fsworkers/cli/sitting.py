@@ -93,13 +93,17 @@ class Sitting:
         except BrokenPipeError:
             raise  # who reads our output has what was wanted
         except KeyboardInterrupt:
-            if self.recorder is not None:
+            if self._is_resumable:
                 say(self._how_to_resume)
             raise
-        except BaseException as error:
-            if self.recorder is not None:
+        except Exception as error:
+            if self._is_resumable:
                 error.add_note(self._how_to_resume)  # the boundary shows it below the error
             raise
+
+    @property
+    def _is_resumable(self) -> bool:
+        return self.recorder is not None and not self.recorder.is_ended
 
     def _run(self, manner: Manner) -> int:
         seconds_before = 0.0 if self.recorder is None else self.recorder.run.seconds

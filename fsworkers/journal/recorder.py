@@ -41,13 +41,14 @@ if TYPE_CHECKING:
 class Recorder:
     """A run's place in a journal, with the lock on it. Made by ``begin`` or ``go_on``.
 
-    Leaving it without ``finish`` marks the run as interrupted.
+    Leaving it without ``end`` marks the run as interrupted.
 
     Attributes:
         path: The journal.
         run: The run's record, as it was when it began or was taken up again.
         counts: The outcomes that were there then.
         size_bytes: The bytes of the files done by then.
+        is_ended: What became of the run has been written.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Recorder:
         self._connection = connection
         self._readers: list[sqlite3.Connection] = []
         self._encode_value = encode_value
-        self._is_finished = False
+        self.is_ended = False
         self._is_closed = False
 
     @classmethod
@@ -183,7 +184,7 @@ class Recorder:
         """Write what became of the run."""
         with writing(self.path):
             update_state(self._connection, self.run.number, state)
-        self._is_finished = True
+        self.is_ended = True
 
     def close(self) -> None:
         """Give everything back; a run that was not ended is marked as interrupted.
@@ -194,7 +195,7 @@ class Recorder:
             return
         self._is_closed = True
         try:
-            if not self._is_finished:
+            if not self.is_ended:
                 # What keeps it from being written, a full disk for example, is being told of.
                 with suppress(sqlite3.Error):
                     update_state(self._connection, self.run.number, "interrupted")

@@ -112,7 +112,7 @@ class Pool(Executor):
             grace=grace,
         )
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may end the pool in the midst of it
         self._job_ids = count()
         self._run_ids = count()
         self._master: Master | None = None

@@ -83,7 +83,7 @@ class Master(threading.Thread):
         self._wakeup = Wakeup()
         self._output = WorkerOutput()
         self._requests: deque[tuple[str, Run | None]] = deque()
-        self._request_lock = threading.Lock()
+        self._request_lock = threading.RLock()  # a signal handler may cancel in the midst of it
         self._is_over = False
         self._runs: dict[int, Run] = {}
         self._workers: dict[int, WorkerProcess] = {}

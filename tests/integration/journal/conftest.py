@@ -37,6 +37,11 @@ def slower(path):
     threading.Event().wait(0.05)
     return logged(path)
 
+def stuck(path):
+    logged(path)
+    if not os.path.exists("unstuck"):
+        threading.Event().wait(60)
+
 def picky(path):
     logged(path)
     if "bad" in path and not os.path.exists("good now"):

@@ -10,10 +10,12 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.integration.journal.conftest import FSWORKERS, Workplace, rows
@@ -58,6 +60,70 @@ def test_interrupted_run_is_resumed_as_it_says(place: Workplace) -> None:
     summary = json.loads((place.root / "sum.json").read_text())
     assert (summary["found"], summary["done"]) == (500, 500)
     assert summary["run"] in command
+
+
+def test_second_interrupt_leaves_at_once(place: Workplace) -> None:
+    """Workers are killed, nothing is left behind, and the run can still be resumed."""
+    place.make_files(40)
+    master = place.start("process", "tree", "--call", "mine:stuck", "-j2", "-o", "out.jsonl")
+    place.wait_for_executed(2)
+    below = psutil.Process(master.pid).children(recursive=True)
+    assert master.stderr is not None
+    master.send_signal(signal.SIGINT)
+    assert b"once more to kill it" in master.stderr.readline()
+    master.send_signal(signal.SIGINT)
+    _, stderr = master.communicate(timeout=20)
+    assert master.returncode == 130
+    assert stderr.decode().splitlines()[-1].startswith("resume with: fsworkers resume ")
+    _, alive = psutil.wait_procs(below, timeout=5)
+    assert not alive
+    assert not list(place.temporary.iterdir())
+    (place.root / "unstuck").touch()
+    assert place.run("resume", "-q").returncode == 0
+    assert len(rows((place.root / "out.jsonl").read_bytes())) == 40
+
+
+def test_termination_is_one_interrupt(place: Workplace) -> None:
+    """SIGTERM lets running jobs end, exits with 143, and tells how to resume."""
+    place.make_files(300)
+    master = place.start("process", "tree", "--call", "mine:slow", "-o", "out.jsonl")
+    place.wait_for_executed(20)
+    master.terminate()
+    _, stderr = master.communicate(timeout=20)
+    assert master.returncode == 143
+    assert "resume with: fsworkers resume " in stderr.decode()
+    lines = rows((place.root / "out.jsonl").read_bytes())
+    assert Counter(line["status"] for line in lines)["done"] == len(place.executed())
+
+
+def test_missing_digests_do_not_ask_for_a_resume(place: Workplace) -> None:
+    """The run has ended, though its values are no checksums."""
+    place.make_files(2)
+    done = place.run("process", "tree", "--call", "mine:logged", "-o", "out.sha256", "-q")
+    assert done.returncode == 1
+    assert b"resume" not in done.stderr
+    assert place.runs()[0]["state"] == "finished"
+
+
+def test_python_run_is_recorded_and_shown(place: Workplace) -> None:
+    """``process_tree(journal=...)`` records; only the caller could go on with it."""
+    place.make_files(3)
+    program = (
+        "from fsworkers import process_tree\n"
+        "print(process_tree('tree', len, journal='j.db', engine='inline').found)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=place.root,
+        env=place.environment,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"3\n"), done.stderr
+    assert [row["value"] for row in place.shown("--journal", "j.db")] == [8, 8, 8]
+    assert place.runs("--journal", "j.db")[0]["state"] == "finished"
+    refused = place.run("resume", "--journal", "j.db")
+    assert (refused.returncode, b"call process_tree again" in refused.stderr) == (2, True)
 
 
 def test_resume_of_a_finished_run_has_nothing_to_do(place: Workplace) -> None:
