@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from fsworkers.cli.exits import INTERRUPTED, TERMINATED, complain
+from fsworkers.cli.exits import INTERRUPTED, TERMINATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +55,9 @@ class Interrupts:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.code is None:
             self.code = _CODES[signal.Signals(number)]
-            complain("interrupted: finishing what runs; once more to kill it")
+            # Not by print: the handler may have come in the middle of one.
+            with suppress(OSError):
+                os.write(2, b"fsworkers: interrupted: finishing what runs; once more to kill it\n")
             self._run.cancel()
         else:
             raise KeyboardInterrupt
