@@ -15,10 +15,12 @@ import fsworkers
 from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain
 from fsworkers.cli.limits import limits
 from fsworkers.cli.process import process
+from fsworkers.cli.stress import stress
 from fsworkers.cli.tasks import tasks
 from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError
 from fsworkers.names import printable
 from fsworkers.sinks.errors import DigestsMissing, OutputFailed
+from fsworkers.stress.errors import StageFailed
 
 app = typer.Typer(
     name="fsworkers",
@@ -30,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(process)
+app.command()(stress)
 app.command()(limits)
 app.command()(tasks)
 
@@ -57,6 +60,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (OutputFailed, INTERNAL),
     (PoolDoesNotFit, INTERNAL),
     (WorkerStartError, INTERNAL),
+    (StageFailed, INTERNAL),
     (FsworkersError, USAGE),
 )
 """What each kind of error means for the exit code; the first that fits counts."""
