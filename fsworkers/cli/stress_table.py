@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from fsworkers.stress.records import StressResult
 
 NOT_A_TERMINAL_COLUMNS = 132
-NARROW_COLUMNS = 110
-NARROW = ("scenario", "side", "done", "went wrong", "peak", "p99")
-"""What is left of the table on a narrow terminal."""
+NARROW = {110: ("scenario", "side", "done", "went wrong", "peak", "p99"), 80: HEADINGS[:4]}
+"""What is left of the table on terminals with fewer columns than these."""
 
 _RIGHT = frozenset({"done", "peak", "wait p50", "p99", "max", "done/s"})
 
@@ -35,11 +34,16 @@ def print_result(result: StressResult) -> None:
 
 
 def _table(result: StressResult, columns: int) -> Table:
-    headings = HEADINGS if columns >= NARROW_COLUMNS else NARROW
+    headings = HEADINGS
+    for most, fewer in NARROW.items():
+        headings = fewer if columns < most else headings
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        is_figure = heading in _RIGHT
-        table.add_column(heading, justify="right" if is_figure else "left", no_wrap=is_figure)
+        table.add_column(
+            heading,
+            justify="right" if heading in _RIGHT else "left",
+            no_wrap=heading != "went wrong",
+        )
     for scenario in result.scenarios:
         for side in (scenario.ordinary, scenario.fsworkers):
             is_right = side.done + side.crashed == side.wanted

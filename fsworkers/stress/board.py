@@ -16,6 +16,7 @@ import mmap
 import os
 import posix
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -33,10 +34,12 @@ OTHER_ERROR = 255
 ROWS = 4096
 """Workers that can be told apart over a run; later ones work unseen."""
 
-PID, BASELINE, SERVED, OVERTAKEN, RESCUED, DEADLOCKS = range(6)
-"""The figures of a worker's row. BASELINE: descriptors open before its first job."""
+PID, BASELINE, SERVED, OVERTAKEN, RESCUED, DEADLOCKS, BEGUN_MS = range(7)
+"""The figures of a worker's row. BASELINE: descriptors open before its first job. BEGUN_MS: when
+that was, on the monotonic clock, the lowest 32 bits."""
 
 _ROW_FIELDS = 8
+_32_BITS = 0xFFFFFFFF
 _HEADER_BYTES = 8
 
 
@@ -141,6 +144,7 @@ class Board:
             posix.close(descriptor)
         if row < ROWS:
             self.note(row, BASELINE, baseline)
+            self.note(row, BEGUN_MS, int(1000 * monotonic()) & _32_BITS)
             self.note(row, PID, os.getpid())
         return row
 
@@ -176,6 +180,11 @@ class Board:
 def _plain_mmap() -> type[mmap.mmap]:
     """The standard class, also where ``install`` has put its own in its place."""
     return next(kind for kind in mmap.mmap.__mro__ if kind.__module__ == "mmap")
+
+
+def age_s(begun_ms: int, now: float) -> float:
+    """Seconds since a BEGUN_MS, at ``now`` on the monotonic clock."""
+    return (int(1000 * now) - begun_ms & _32_BITS) / 1000
 
 
 def board_bytes(ops: int, jobs: int) -> int:

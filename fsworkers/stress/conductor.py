@@ -42,6 +42,9 @@ PATIENCE_S = {"ordinary": 4.0, "fsworkers": 10.0}
 """How long nothing may move before a side counts as hung. Ours has longer, because to say so is an
 accusation; it never needs it."""
 
+LEAST_S = 0.001
+"""To this the begin is known."""
+
 ORDINARY_S = 20.0
 """The ordinary side goes on no longer than this: it has shown by then what it does."""
 
@@ -240,7 +243,7 @@ class SideRun:
             if not pid:
                 return  # it is just writing its row
             if self._begun_s is None:
-                self._begun_s = now
+                self._begun_s = now - boards.age_s(figures[boards.BEGUN_MS], now)
             self._rows_seen = row + 1
             self._workers[pid] = figures[boards.BASELINE]
             self._events.append(Event(self._at(now), "worker", pid))
@@ -263,7 +266,7 @@ class SideRun:
         counted = self._count_board()
         self._rounds += 1
         self._lost += counted.open_ended
-        self._seconds = self._at(monotonic())
+        self._seconds = max(LEAST_S, self._at(message.ended_s))
         self._errors.update(message.errors)
         self._settle_deaths(is_survived=not message.broken)
         self._rerun += message.rerun
@@ -316,6 +319,12 @@ class SideRun:
             stage.poll()
         stage.wait()
 
+    def _highest(self) -> int | None:
+        """The peak; looks from outside may have missed it, but EMFILE says that all were taken."""
+        if "EMFILE" in self._tally.failed and not self._scenario.faults.squeezes:
+            return max(self._peak or 0, self._plan.limit)
+        return self._peak
+
     def _result(self, rows: list[tuple[int, ...]]) -> SideResult:
         end = self._end or Message("end")
         return SideResult(
@@ -327,7 +336,7 @@ class SideRun:
             lost=self._lost,
             hung=self._hung,
             crashed=self._tally.crashed,
-            peak=self._peak,
+            peak=self._highest(),
             waits=self._histogram.waits(),
             seconds=self._seconds,
             per_s=self._tally.done / self._seconds if self._seconds else 0.0,

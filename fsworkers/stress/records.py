@@ -71,6 +71,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         broken: Of ``round``: pools that broke.
         rerun: Of ``round``: jobs whose worker was killed twice, run once more.
         drawn_ahead: Of ``round``: the most items drawn and not consumed yet.
+        ended_s: Of ``round``: when its last result came, on the monotonic clock.
         descriptors_before: Of ``end``: open in the process before the pool was made.
         descriptors_after: Of ``end``: and after it was shut down.
         children_after: Of ``end``: its child processes then.
@@ -82,6 +83,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     broken: int = 0
     rerun: int = 0
     drawn_ahead: int = 0
+    ended_s: float = 0.0
     descriptors_before: int = 0
     descriptors_after: int = 0
     children_after: int = 0

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 from queue import SimpleQueue
+from time import monotonic
 
 import msgspec
 
@@ -85,6 +86,7 @@ def main() -> None:
         while answer == AGAIN:
             board.is_active = True
             done = runner.run_round()
+            ended_s = monotonic()
             board.is_active = False
             answer = line.ask(
                 Message(
@@ -93,6 +95,7 @@ def main() -> None:
                     broken=done.broken,
                     rerun=done.rerun,
                     drawn_ahead=done.drawn_ahead,
+                    ended_s=ended_s,
                 )
             )
         line.ask(Message("idle"))

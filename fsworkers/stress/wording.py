@@ -9,7 +9,7 @@ from fsworkers.stress.invariants import DESCRIPTOR_ERRORS
 if TYPE_CHECKING:
     from fsworkers.stress.records import ScenarioResult, SideResult, StressResult
 
-HEADINGS = (
+HEADINGS: tuple[str, ...] = (
     "scenario", "side", "done", "went wrong", "peak", "wait p50", "p99", "max", "done/s", "deaths",
 )  # fmt: skip
 

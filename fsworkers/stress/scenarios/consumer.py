@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from fsworkers.stress.records import Plan
     from fsworkers.stress.station import Station
 
-OPS_PER_WORKER = 400
-HOLD_S = 0.0025
-CONSUME_S = 0.004
+OPS_PER_WORKER = 250
+HOLD_S = 0.004
+CONSUME_S = 0.005
 
 
 class SlowConsumer(Scenario):
