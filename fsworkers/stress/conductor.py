@@ -12,7 +12,6 @@ import selectors
 import subprocess
 import sys
 import sysconfig
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event as Pause
@@ -25,11 +24,11 @@ from fsworkers.stress import board as boards
 from fsworkers.stress.board import Board
 from fsworkers.stress.errors import StageFailed
 from fsworkers.stress.faults import Attacker
-from fsworkers.stress.histogram import Histogram
+from fsworkers.stress.findings import Findings
 from fsworkers.stress.processes import count_descriptors, is_alive, kill_all, members_of_session
 from fsworkers.stress.records import Brief, Event, Message, Sample, SideResult
 from fsworkers.stress.stage import AGAIN, ENOUGH
-from fsworkers.stress.tally import Tally, has_ended, tally, thinned
+from fsworkers.stress.tally import has_ended, thinned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +40,6 @@ LOOK_S = 0.02
 PATIENCE_S = {"ordinary": 4.0, "fsworkers": 10.0}
 """How long nothing may move before a side counts as hung. Ours has longer, because to say so is an
 accusation; it never needs it."""
-
-LEAST_S = 0.001
-"""To this the begin is known."""
 
 ORDINARY_S = 20.0
 """The ordinary side goes on no longer than this: it has shown by then what it does."""
@@ -97,28 +93,14 @@ class SideRun:
         self._duration_s = plan.duration_s
         if brief.side == "ordinary":
             self._duration_s = min(plan.duration_s, ORDINARY_S)
-        self._poison = scenario.poison(plan)
         self._attacker = Attacker(scenario.faults, plan)
-        self._histogram = Histogram()
-        self._tally = Tally()
-        self._errors: Counter[str] = Counter()
         self._samples: list[Sample] = []
         self._events: list[Event] = []
         self._workers: dict[int, int] = {}
         self._rows_seen = 0
-        self._rounds = 0
-        self._hung = 0
-        self._lost = 0
-        self._deaths = 0
-        self._survived = 0
-        self._rerun = 0
-        self._drawn_ahead = 0
-        self._poisoned = 0
         self._peak: int | None = None
         self._leaked = 0
-        self._ended_before = 0
         self._begun_s: float | None = None
-        self._seconds = 0.0
         self._moved_s = 0.0
         self._moved: tuple[int, int, int] = (0, 0, 0)
         self._end: Message | None = None
@@ -133,20 +115,21 @@ class SideRun:
         with ExitStack() as stack:
             ops, jobs = self._scenario.ops(self._plan), self._scenario.job_count(self._plan)
             self._board = stack.enter_context(Board.create(self._brief.board, ops, jobs))
+            self._findings = Findings(self._scenario, self._plan, self._board)
             output = stack.enter_context(open(f"{self._brief.board}.stderr", "w+b"))
             stage = stack.enter_context(_start(self._brief, output))
             stack.callback(self._clear_away, stage)
             stack.callback(self._attacker.stop)
-            is_whole = self._conduct(stage)
-            if not is_whole and self._begun_s is None:
-                output.seek(0)
-                text = output.read()[-OUTPUT_KEPT:].decode(errors="replace")
-                raise StageFailed(self._scenario.name, self._brief.side, text)
+            has_hung = self._conduct(stage)
+            if self._end is None and (self._begun_s is None or not has_hung):
+                self._note_death(output)
+            elif has_hung:
+                self._findings.hangs(self._strikes(), self._at(monotonic()))
             rows = [self._board.row(row) for row in range(self._board.row_count())]
         return self._result(rows)
 
     def _conduct(self, stage: subprocess.Popen[bytes]) -> bool:
-        """Answer the stage and look, until it has ended; whether it ended as it should."""
+        """Answer the stage and look, until it has ended or hangs; whether it hangs."""
         assert stage.stdout is not None
         os.set_blocking(stage.stdout.fileno(), False)
         self._moved_s = monotonic()
@@ -159,28 +142,27 @@ class SideRun:
                 if selector.select(max(0.0, next_look_s - monotonic())):
                     chunk = os.read(stage.stdout.fileno(), 65_536)
                     if not chunk:
-                        self._lose()
+                        self._look(monotonic())
                         return False
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
                         self._hear(stage, msgspec.json.decode(line, type=Message))
                     if self._end is not None:
                         stage.wait()
-                        return True
+                        return False
                 now = monotonic()
                 if now >= next_look_s:
                     next_look_s = now + LOOK_S
                     self._look(now)
                     patience_s = START_S if self._begun_s is None else PATIENCE_S[self._brief.side]
                     if now - max(self._moved_s, started_s) > patience_s:
-                        self._give_up()
-                        return False
+                        return True
 
     def _hear(self, stage: subprocess.Popen[bytes], message: Message) -> None:
         self._moved_s = monotonic()
         if message.kind == "round":
             self._look(self._moved_s)
-            self._count(message)
+            self._findings.round_over(message, self._strikes(), self._at(message.ended_s))
             is_enough = self._at(self._moved_s) >= self._duration_s
             if not is_enough:
                 self._board.clear()
@@ -191,6 +173,23 @@ class SideRun:
             _answer(stage, ENOUGH)
         else:
             self._end = message
+
+    def _note_death(self, output: IO[bytes]) -> None:
+        """The side's own process ended, or never got so far as to begin.
+
+        Raises:
+            StageFailed: The latter.
+        """
+        output.seek(0)
+        words = output.read()[-OUTPUT_KEPT:].decode(errors="replace").strip()
+        if self._begun_s is None:
+            raise StageFailed(self._scenario.name, self._brief.side, words)
+        last = words.rpartition("\n")[2]
+        self._findings.died(self._strikes(), self._at(monotonic()), last)
+
+    def _strikes(self) -> int:
+        """How many workers were killed or stopped so far."""
+        return sum(one.kind in {"kill", "stop"} for one in self._attacker.events)
 
     def _at(self, now: float) -> float:
         return 0.0 if self._begun_s is None else now - self._begun_s
@@ -218,13 +217,13 @@ class SideRun:
             self._peak = max(self._peak or 0, *opened)
         if self._begun_s is None:
             return
-        total = self._ended_before + ended
+        total = self._findings.touched + ended
         self._samples.append(Sample(at_s, max(opened, default=-1), waiting, total))
         self._samples = thinned(self._samples)
         if self._board.is_active:
             self._attacker.act(at_s, self._workers)
         self._show(
-            Look(self._brief, at_s, opened, waiting, ended, self._board.ops, self._rounds,
+            Look(self._brief, at_s, opened, waiting, ended, self._board.ops, self._findings.rounds,
                  self._rate(at_s, total))
         )  # fmt: skip
 
@@ -260,56 +259,6 @@ class SideRun:
                 return
             Pause().wait(LOOK_S)
 
-    # Counting
-
-    def _count(self, message: Message) -> None:
-        counted = self._count_board()
-        self._rounds += 1
-        self._lost += counted.open_ended
-        self._seconds = max(LEAST_S, self._at(message.ended_s))
-        self._errors.update(message.errors)
-        self._settle_deaths(is_survived=not message.broken)
-        self._rerun += message.rerun
-        self._drawn_ahead = max(self._drawn_ahead, message.drawn_ahead)
-
-    def _count_board(self) -> Tally:
-        board = self._board
-        states = board.states.tobytes()
-        counted = tally(
-            states,
-            board.errnos.tobytes(),
-            board.delivered.tobytes(),
-            self._scenario.ops_per_job(self._plan),
-            self._poison,
-        )
-        self._tally.add(counted)
-        waits_s = board.waits_s
-        self._histogram.add(waits_s[op] for op, state in enumerate(states) if state == boards.DONE)
-        self._poisoned += sum(board.attempts[op] for op in self._poison)
-        self._ended_before += len(states) - states.count(boards.UNTOUCHED)
-        return counted
-
-    def _settle_deaths(self, *, is_survived: bool) -> None:
-        """A round is over: did the side live through all that befell it?"""
-        strikes = sum(one.kind in {"kill", "stop"} for one in self._attacker.events)
-        befallen = strikes + self._poisoned - self._deaths
-        self._deaths += befallen
-        self._survived += befallen if is_survived else 0
-
-    def _give_up(self) -> None:
-        """Nothing moves: what has not ended counts as hung."""
-        self._hung += self._count_board().open_ended
-        self._settle_deaths(is_survived=False)
-        self._rounds += 1
-        self._seconds = self._at(monotonic())
-
-    def _lose(self) -> None:
-        """The side's own process died: what has not ended is lost."""
-        self._lost += self._count_board().open_ended
-        self._settle_deaths(is_survived=False)
-        self._rounds += 1
-        self._seconds = self._at(monotonic())
-
     def _clear_away(self, stage: subprocess.Popen[bytes]) -> None:
         """See what is left of the side, and end it."""
         left = [pid for pid in members_of_session(stage.pid) if pid != stage.pid]
@@ -321,30 +270,31 @@ class SideRun:
 
     def _highest(self) -> int | None:
         """The peak; looks from outside may have missed it, but EMFILE says that all were taken."""
-        if "EMFILE" in self._tally.failed and not self._scenario.faults.squeezes:
+        if "EMFILE" in self._findings.tally.failed and not self._scenario.faults.squeezes:
             return max(self._peak or 0, self._plan.limit)
         return self._peak
 
     def _result(self, rows: list[tuple[int, ...]]) -> SideResult:
         end = self._end or Message("end")
+        found = self._findings
         return SideResult(
             side=self._brief.side,
-            wanted=self._board.ops * max(1, self._rounds),
-            done=self._tally.done,
-            failed=dict(self._tally.failed),
-            wrong=self._tally.wrong,
-            lost=self._lost,
-            hung=self._hung,
-            crashed=self._tally.crashed,
+            wanted=self._board.ops * max(1, found.rounds),
+            done=found.tally.done,
+            failed=dict(found.tally.failed),
+            wrong=found.tally.wrong,
+            lost=found.lost,
+            hung=found.hung,
+            crashed=found.tally.crashed,
             peak=self._highest(),
-            waits=self._histogram.waits(),
-            seconds=self._seconds,
-            per_s=self._tally.done / self._seconds if self._seconds else 0.0,
-            deaths=self._deaths,
-            survived=self._survived,
-            rerun=self._rerun,
-            rounds=self._rounds,
-            drawn_ahead=self._drawn_ahead,
+            waits=found.waits.waits(),
+            seconds=found.seconds,
+            per_s=found.per_s,
+            deaths=found.deaths,
+            survived=found.survived,
+            rerun=found.rerun,
+            rounds=found.rounds,
+            drawn_ahead=found.drawn_ahead,
             served=sum(row[boards.SERVED] for row in rows),
             overtaken=sum(row[boards.OVERTAKEN] for row in rows),
             rescued=sum(row[boards.RESCUED] for row in rows),
@@ -352,7 +302,7 @@ class SideRun:
             leaked=self._leaked,
             processes_left=self._left + end.children_after,
             master_leaked=max(0, end.descriptors_after - end.descriptors_before),
-            errors=dict(self._errors.most_common(10)),
+            errors=dict(found.errors.most_common(10)),
             injected=self._attacker.injected,
             layer=end.layer,
             samples=self._samples,

@@ -197,3 +197,35 @@ def test_a_kept_tree_is_named(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "temporary").iterdir()
     assert f"the tree is kept in {folder}" in done.stderr
     assert (folder / "tree" / "files").is_dir()
+
+
+def attack(source: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a function of that source over five files."""
+    (tmp_path / "files").mkdir()
+    for number in range(5):
+        (tmp_path / "files" / f"{number}").write_bytes(b"x")
+    (tmp_path / "mine.py").write_text(source)
+    options = ("--call", "mine:handle", "--input", "files", "--seed", "1", "--json", "o.json")
+    return stress(*options, tmp_path=tmp_path)
+
+
+def test_a_side_that_dies_is_measured(tmp_path: Path) -> None:
+    """When the caller's own process is killed, what it had not heard of is lost, and said so."""
+    done = attack("import os\ndef handle(path): os.kill(os.getppid(), 9)\n", tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "nothing is lost" in done.stdout
+    assert "Repeat it with: fsworkers stress --seed 1" in done.stdout
+    scenario = measured(tmp_path / "o.json")["scenarios"][0]
+    assert scenario["ordinary"]["lost"] == scenario["fsworkers"]["lost"] == 5
+
+
+@pytest.mark.slow
+def test_a_side_that_hangs_is_ended(tmp_path: Path) -> None:
+    """When nothing moves any more, the side is ended with all its processes, and called hung."""
+    source = "import threading\ndef handle(path): threading.Event().wait()\n"
+    done = attack(source, tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "nothing hangs" in done.stdout
+    scenario = measured(tmp_path / "o.json")["scenarios"][0]
+    assert scenario["fsworkers"]["hung"] == 5
+    assert scenario["ordinary"]["done"] == 0
