@@ -18,11 +18,13 @@ from fsworkers.cli.process import process
 from fsworkers.cli.resume import resume, retry
 from fsworkers.cli.runs import runs
 from fsworkers.cli.show import show
+from fsworkers.cli.stress import stress
 from fsworkers.cli.tasks import tasks
 from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError
 from fsworkers.journal.errors import JournalFailed
 from fsworkers.names import printable
 from fsworkers.sinks.errors import DigestsMissing, OutputFailed
+from fsworkers.stress.errors import StageFailed
 
 app = typer.Typer(
     name="fsworkers",
@@ -38,6 +40,7 @@ app.command()(resume)
 app.command()(retry)
 app.command()(runs)
 app.command()(show)
+app.command()(stress)
 app.command()(limits)
 app.command()(tasks)
 
@@ -66,6 +69,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (JournalFailed, INTERNAL),
     (PoolDoesNotFit, INTERNAL),
     (WorkerStartError, INTERNAL),
+    (StageFailed, INTERNAL),
     (FsworkersError, USAGE),
 )
 """What each kind of error means for the exit code; the first that fits counts."""

@@ -29,6 +29,8 @@ def blocked_owners(
     """
     threads = {ticket.blocks for ticket in waiting if ticket.blocks}
     askers = {ticket.owner for ticket in waiting}
+    # What a loop's thread holds beside its tasks (the loop's own sockets) outlives their waiting.
+    askers |= {thread_of(owner) for owner in askers}
     return frozenset(owner for owner in held if owner in askers or thread_of(owner) in threads)
 
 

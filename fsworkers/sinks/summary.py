@@ -15,7 +15,7 @@ from fsworkers.sinks.errors import OutputFailed, OutputUnwritable, reason_of
 if TYPE_CHECKING:
     from fsworkers.model import RunSummary
 
-__all__ = ["check_summary_target", "write_summary"]
+__all__ = ["check_summary_target", "write_summary", "write_whole"]
 
 
 def check_summary_target(path: Path) -> None:
@@ -47,7 +47,15 @@ def write_summary(path: Path, summary: RunSummary) -> None:
     Raises:
         OutputFailed: The system refused. A file that was there before is as it was.
     """
-    text = msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+    write_whole(path, msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+
+
+def write_whole(path: Path, text: bytes) -> None:
+    """Write a file that is there whole or not at all, as ``write_summary`` does.
+
+    Raises:
+        OutputFailed: The system refused. A file that was there before is as it was.
+    """
     target = Path(os.path.realpath(path))
     try:
         if _is_special(target):

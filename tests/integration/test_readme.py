@@ -51,5 +51,5 @@ def test_commands_that_are_named_exist() -> None:
         text=True,
         check=True,
     ).stdout
-    assert named == {"process", "resume", "retry", "runs", "show", "tasks", "limits"}
+    assert named == {"process", "resume", "retry", "runs", "show", "stress", "tasks", "limits"}
     assert all(name in shown for name in named)

@@ -1,0 +1,184 @@
+"""``fsworkers stress``: prove the promise on this machine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+from msgspec.structs import replace
+
+from fsworkers.cli import stress_options as options
+from fsworkers.cli.exits import DONE, FAILED, TERMINATED, complain
+from fsworkers.errors import BadOption, BadSetting
+from fsworkers.pool.settings import usable_processors
+from fsworkers.sinks.summary import check_summary_target, write_whole
+from fsworkers.stress.records import Plan
+from fsworkers.tasks.callables import load_callable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from fsworkers.stress.conductor import Look
+    from fsworkers.stress.records import StressResult
+
+MOST_WORKERS = 8
+"""By default no more: what is to be shown is a limit within each worker."""
+
+
+def stress(  # noqa: PLR0917  (the command line passes them by name)
+    files: options.Files = 4000,
+    size: options.Size = "4k",
+    workers: options.Workers = None,
+    max_open_files: options.MaxOpenFiles = 64,
+    concurrency: options.Concurrency = 1000,
+    duration: options.Duration = 0.0,
+    seed: options.Seed = None,
+    scenario: options.Scenarios = None,
+    list_: options.List = False,
+    json: options.Json = None,
+    report: options.Report = None,
+    keep: options.Keep = False,
+    call: options.Call = None,
+    input_: options.Input = None,
+) -> int:
+    """Run a load that breaks ordinary code, the ordinary way and ours, and judge the outcome."""
+    from fsworkers.stress.run import check_plan  # noqa: PLC0415  (other commands need not wait)
+    from fsworkers.stress.scenarios.registry import NAMES, SCENARIOS  # noqa: PLC0415
+
+    if list_:
+        for one in SCENARIOS:
+            typer.echo(f"{one.name:<16}{one.proves}")
+        return DONE
+    _check_call(call, input_, scenario)
+    plan = Plan(
+        files=files,
+        size_bytes=_bytes_of(size),
+        workers=workers if workers is not None else min(MOST_WORKERS, usable_processors()),
+        limit=max_open_files,
+        concurrency=concurrency,
+        duration_s=duration,
+        seed=seed if seed is not None else int.from_bytes(os.urandom(3)),
+        scenarios=() if call is not None else tuple(dict.fromkeys(scenario or NAMES)),
+        call=call,
+        input=input_,
+    )
+    check_plan(plan)
+    for path in (json, report):
+        if path is not None:
+            check_summary_target(path)
+    page = None if report is None else _page_maker()
+    try:
+        with _terminated_as_exception():
+            result = _run(plan, is_kept=keep)
+    except _Terminated:
+        return TERMINATED
+    if json is not None:
+        write_whole(json, msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    if report is not None and page is not None:
+        write_whole(report, page(result).encode())
+        complain(f"the report is in {report}")
+    return _tell(result)
+
+
+def _run(plan: Plan, *, is_kept: bool) -> StressResult:
+    from fsworkers.cli.stress_display import open_display  # noqa: PLC0415  (as above)
+    from fsworkers.stress.run import repeat_command, run_stress, workplace  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        show: Callable[[Look], None] = _show_nothing
+        if sys.stderr.isatty():
+            show = stack.enter_context(open_display())
+        folder = stack.enter_context(workplace(plan, is_kept=is_kept))
+        if is_kept:
+            stack.callback(complain, f"the tree is kept in {folder}")
+        return run_stress(plan, folder, repeat_command(plan, plan.scenarios), show=show)
+
+
+def _tell(result: StressResult) -> int:
+    """Write the table and the verdict to stdout; the exit code that follows."""
+    from fsworkers.cli.stress_table import print_result  # noqa: PLC0415  (rich takes its time)
+    from fsworkers.stress.run import repeat_command  # noqa: PLC0415  (as above)
+
+    print_result(result)
+    if result.is_kept:
+        return DONE
+    broken = tuple(one.name for one in result.scenarios if one.broken)
+    plan = replace(result.plan, scenarios=broken)
+    typer.echo(f"Repeat it with: {repeat_command(plan, broken)}")
+    return FAILED
+
+
+def _show_nothing(_look: Look) -> None:
+    """What is shown where no terminal is."""
+
+
+def _page_maker() -> Callable[[StressResult], str]:
+    """What makes the report; asked for before anything runs, because it may be missing.
+
+    Raises:
+        MissingExtra: Plotly is not installed.
+    """
+    from fsworkers.stress.report import load_plotly, make_page  # noqa: PLC0415  (an extra)
+
+    script = load_plotly()
+    return lambda result: make_page(result, script)
+
+
+def _check_call(call: str | None, input_: str | None, scenario: list[str] | None) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        BadOption: One of the two without the other, or with a scenario.
+        TaskNotFound: There is no such function.
+    """
+    if (call is None) != (input_ is None):
+        raise BadOption("--call and --input go together: a function, and the files to run it over")
+    if call is None or input_ is None:
+        return
+    if scenario:
+        raise BadOption("--scenario is for the built-in loads, --call for your own: give one")
+    if not os.path.isdir(input_):
+        raise BadOption(f"--input {shlex.quote(input_)}: there is no such directory")
+    load_callable(call, {})
+
+
+def _bytes_of(text: str) -> int:
+    """A size as 4096, 4k or 1M, in units of 1,024.
+
+    Raises:
+        BadSetting: It is none.
+    """
+    unit = text[-1:].lower()
+    digits, power = (text[:-1], "kmg".index(unit) + 1) if unit and unit in "kmg" else (text, 0)
+    if not digits.isdecimal():
+        raise BadSetting("--size", text, "a number of bytes, or 4k, 1M")
+    return int(digits) << 10 * power
+
+
+class _Terminated(BaseException):
+    """SIGTERM or SIGHUP came: everything is to be cleared away."""
+
+
+@contextmanager
+def _terminated_as_exception() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into an exception, once: later ones find us at clearing away."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+
+    def unwind(_number: int, _frame: FrameType | None) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        raise _Terminated
+
+    before = {number: signal.signal(number, unwind) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

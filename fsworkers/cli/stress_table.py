@@ -1,0 +1,56 @@
+"""What a person reads at the end of ``fsworkers stress``: one table, and the verdict."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fsworkers.stress.wording import HEADINGS, broken_lines, cells, notes, verdict
+
+if TYPE_CHECKING:
+    from fsworkers.stress.records import StressResult
+
+NOT_A_TERMINAL_COLUMNS = 132
+NARROW = {110: ("scenario", "side", "done", "went wrong", "peak", "p99"), 80: HEADINGS[:4]}
+"""What is left of the table on terminals with fewer columns than these."""
+
+_RIGHT = frozenset({"done", "peak", "wait p50", "p99", "max", "done/s"})
+
+
+def print_result(result: StressResult) -> None:
+    """Write the table, the notes and the verdict to stdout."""
+    console = Console(width=None if sys.stdout.isatty() else NOT_A_TERMINAL_COLUMNS)
+    console.print(_table(result, console.width))
+    for line in [*notes(result), *broken_lines(result)]:
+        console.print(Text(line), soft_wrap=True)
+    console.print(
+        Text(verdict(result), style="bold green" if result.is_kept else "bold red"), soft_wrap=True
+    )
+
+
+def _table(result: StressResult, columns: int) -> Table:
+    headings = HEADINGS
+    for most, fewer in NARROW.items():
+        headings = fewer if columns < most else headings
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(
+            heading,
+            justify="right" if heading in _RIGHT else "left",
+            no_wrap=heading != "went wrong",
+        )
+    for scenario in result.scenarios:
+        for side in (scenario.ordinary, scenario.fsworkers):
+            is_right = side.done + side.crashed == side.wanted
+            row = dict(zip(HEADINGS, cells(scenario, side), strict=True))
+            if side is scenario.fsworkers:
+                row["scenario"] = ""
+            texts = [Text(row[heading]) for heading in headings]
+            texts[headings.index("done")].stylize("green" if is_right else "red")
+            table.add_row(*texts, end_section=side is scenario.fsworkers)
+    return table

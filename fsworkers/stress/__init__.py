@@ -1,0 +1,1 @@
+"""``fsworkers stress``: a load that breaks ordinary code, run both ways and held to account."""

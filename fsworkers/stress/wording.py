@@ -1,0 +1,135 @@
+"""Figures in words and cells, as the table and the report show them. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fsworkers.stress.invariants import DESCRIPTOR_ERRORS
+
+if TYPE_CHECKING:
+    from fsworkers.stress.records import ScenarioResult, SideResult, StressResult
+
+HEADINGS: tuple[str, ...] = (
+    "scenario", "side", "done", "went wrong", "peak", "wait p50", "p99", "max", "done/s", "deaths",
+)  # fmt: skip
+
+INVARIANTS = (
+    "nothing failed, nothing was lost, nothing hung, content was right, the peak kept within the "
+    "limit, waiters were served in order, descriptors and processes afterwards were those before"
+)
+
+
+def cells(result: ScenarioResult, side: SideResult) -> tuple[str, ...]:
+    """A side as the cells of its row, in the order of ``HEADINGS``."""
+    waits = side.waits
+    return (
+        result.name,
+        side.side,
+        f"{side.done:,} of {side.wanted:,}",
+        wrongs(side),
+        "?" if side.peak is None else f"{side.peak:,}",
+        in_time(waits.p50_s),
+        in_time(waits.p99_s),
+        in_time(waits.max_s),
+        f"{side.per_s:,.0f}",
+        f"{side.survived} of {side.deaths} survived" if side.deaths else "-",
+    )
+
+
+def wrongs(side: SideResult) -> str:
+    """What went wrong, in a few words; what was meant to crash and did comes last."""
+    parts = [f"{count:,} {name}" for name, count in sorted(side.failed.items())]
+    parts += [
+        f"{count:,} {word}"
+        for word, count in (("wrong", side.wrong), ("lost", side.lost), ("hung", side.hung))
+        if count
+    ]
+    if side.crashed:
+        parts.append(f"{side.crashed:,} crashed as meant")
+    return ", ".join(parts) or "nothing"
+
+
+def in_time(seconds: float) -> str:
+    """A time with two digits and the unit that fits."""
+    if seconds <= 0:
+        return "0"
+    for factor, unit in ((1e6, "µs"), (1e3, "ms")):
+        amount = seconds * factor
+        if amount < 999.5:
+            return f"{amount:.0f} {unit}" if amount >= 9.95 else f"{amount:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def verdict(result: StressResult) -> str:
+    """The verdict in one sentence."""
+    plan = result.plan
+    where = f"seed {plan.seed}, limit {plan.limit}, {plan.workers} workers, {result.seconds:.1f} s"
+    if result.is_kept:
+        count = len(result.scenarios)
+        scenarios = "scenario" if count == 1 else "scenarios"
+        return f"KEPT in {count} {scenarios}: {INVARIANTS} ({where})"
+    count = sum(1 for one in result.scenarios if one.broken)
+    return f"BROKEN in {count} of {len(result.scenarios)} scenarios ({where})"
+
+
+def broken_lines(result: StressResult) -> list[str]:
+    """Each broken invariant in a line."""
+    return [
+        f"broken: {one.scenario}: {one.invariant}: {one.seen}"
+        for scenario in result.scenarios
+        for one in scenario.broken
+    ]
+
+
+def notes(result: StressResult) -> list[str]:
+    """What the figures do not say by themselves."""
+    said = []
+    for one in result.scenarios:
+        ours = one.fsworkers
+        if ours.injected:
+            said.append(f"{one.name}: {ours.injected}")
+        if ours.rescued or ours.deadlocks:
+            said.append(
+                f"{one.name}: {ours.rescued} waiters served from the reserve and "
+                f"{ours.deadlocks} run again, to end deadlocks"
+            )
+        if ours.rerun:
+            said.append(f"{one.name}: {ours.rerun} jobs were killed twice and handed in again")
+        if ours.peak is None:
+            said.append(f"{one.name}: descriptors of other processes can't be counted here")
+        if result.plan.call is not None:
+            said += own_task_lines(one, result.plan.limit)
+    return said
+
+
+def own_task_lines(result: ScenarioResult, limit: int) -> list[str]:
+    """What the user's own function does when descriptors run short."""
+    ordinary, ours = result.ordinary, result.fsworkers
+    short = sum(count for name, count in ordinary.failed.items() if name in DESCRIPTOR_ERRORS)
+    lines = []
+    if short:
+        lines.append(
+            f"The ordinary way at a limit of {limit}, your function fails for want of descriptors "
+            f"on {short:,} of {ordinary.wanted:,} files."
+        )
+    else:
+        lines.append(
+            f"The ordinary way, a limit of {limit} alone does not make your function fail."
+        )
+    if ordinary.lost or ordinary.hung:
+        lines.append(
+            f"{ordinary.deaths} killed workers cost the ordinary way "
+            f"{ordinary.lost + ordinary.hung:,} files."
+        )
+    layer = ours.layer
+    if layer is not None:
+        lines.append(
+            f"Under fsworkers it waited {layer.waits:,} times for a descriptor, "
+            f"{layer.waited_s:.2f} s in all; the kernel refused {layer.refused:,} times; at most "
+            f"{layer.peak:,} were lent in a worker."
+        )
+    own = {name: n for name, n in ours.failed.items() if name not in DESCRIPTOR_ERRORS}
+    if own:
+        told = "; ".join(f"{count} times {text}" for text, count in ours.errors.items())
+        lines.append(f"It failed on {sum(own.values()):,} files for reasons of its own: {told}")
+    return lines

@@ -1,0 +1,36 @@
+"""When workers are killed."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsworkers.stress.faults import FIRST_S, schedule
+from fsworkers.stress.scenarios.scenario import Faults
+
+FAULTS = Faults(kills=3, stops=2, every_s=0.5)
+
+
+@given(st.integers())
+def test_the_seed_decides_when_and_what(seed: int) -> None:
+    """The same seed gives the same faults, in order, and as many as asked for."""
+    planned = list(schedule(FAULTS, seed, is_endless=False))
+    assert planned == list(schedule(FAULTS, seed, is_endless=False))
+    assert [at_s for at_s, _ in planned] == sorted(at_s for at_s, _ in planned)
+    assert planned[0][0] == FIRST_S
+    assert sorted(kind for _, kind in planned) == ["kill"] * 3 + ["stop"] * 2
+
+
+def test_in_a_long_run_they_go_on() -> None:
+    """An endless schedule keeps its rhythm."""
+    planned = list(islice(schedule(FAULTS, 1, is_endless=True), 50))
+    gaps = [later[0] - earlier[0] for earlier, later in pairwise(planned)]
+    assert min(gaps) > 0.3
+    assert max(gaps) < 0.7
+
+
+def test_without_faults_nothing_is_planned() -> None:
+    """Not even in a long run."""
+    assert list(schedule(Faults(), 1, is_endless=True)) == []
