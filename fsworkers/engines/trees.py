@@ -114,9 +114,10 @@ class TreeRun:
         if self._halting.is_crossed(self.tally.outcomes):
             self.is_halted = True
             if self._halting.when == "now":
+                self._let_go()
                 self.engine.abort()
             else:
-                self.engine.cancel()
+                self.cancel()
 
     def cancel(self) -> None:
         """Start nothing more; what runs is finished, and its outcomes still come."""

@@ -84,6 +84,7 @@ class MapRun:
         self._is_feeder_waiting = False
         self._is_cancelled = False
         self._has_failed = False
+        self._has_ended = False
         self._error: BaseException | None = None
 
     # The caller's side
@@ -191,20 +192,25 @@ class MapRun:
     @property
     def has_more(self) -> bool:
         """Whether further jobs may come."""
-        return not self._has_failed and (self._is_drawing or bool(self._inbox))
+        return not self._has_ended and (self._is_drawing or bool(self._inbox))
 
     @property
     def is_over(self) -> bool:
-        """Whether every job that came has been delivered, and no more will come."""
-        if self._has_failed:
-            return True
-        return self._settled == self._taken and not self._is_drawing and not self._inbox
+        """Whether every job that came has been delivered, and no more will come.
+
+        Once it is, it stays so: an item that the feeder of a cancelled run was just drawing comes
+        too late, and has not been found.
+        """
+        if not self._has_ended:
+            is_all_settled = self._settled == self._taken and not self._inbox
+            self._has_ended = self._has_failed or (not self._is_drawing and is_all_settled)
+        return self._has_ended
 
     def take_jobs(self, demand: int) -> list[Job]:  # noqa: ARG002  (the window bounds them already)
         """All jobs that have been drawn since."""
         inbox, ids, run = self._inbox, self._ids, self.task.run
         items = [inbox.popleft() for _ in range(len(inbox))]
-        if not items or self._has_failed:
+        if not items or self._has_ended or self._has_failed:
             return []
         jobs = [
             item.job(next(ids), run)

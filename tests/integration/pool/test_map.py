@@ -6,7 +6,7 @@ import functools
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +278,23 @@ def test_task_may_fork(pool: Pool, ending: str) -> None:
 
     values = [outcome.value for outcome in pool.map(fork, range(5))]
     assert values == [{"return": 0, "raise": 1, "exit": 3}[ending]] * 5
+
+
+def test_item_drawn_while_the_run_is_cancelled_holds_nothing_up(pool: Pool) -> None:
+    """A source that gives one more item when all is over is not waited for, nor is its item."""
+    is_cancelled = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        is_cancelled.wait()
+        yield 2
+
+    run = pool.begin(functions.square, items())
+    outcomes = []
+    for batch in run.batches(wait_s=0.01):
+        outcomes += batch
+        if outcomes and not is_cancelled.is_set():
+            run.abort()
+            list(pool.map(functions.square, range(10)))  # by then the master has dropped the run
+            is_cancelled.set()
+    assert [outcome.value for outcome in outcomes] == [1]
