@@ -162,6 +162,7 @@ class Budget(Upkeep):
         """What the budget did so far and does now, as an immutable snapshot."""
         ledger = self.ledger
         self.follow_limit()
+        self.regain()
         if ledger.capacity < ledger.ceiling:
             self.recount()
         return Statistics(

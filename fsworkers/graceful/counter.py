@@ -15,10 +15,9 @@ included:
 
 from __future__ import annotations
 
-# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
-from _weakref import ref
 from functools import partial
 from math import inf
+from sys import getrefcount
 from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
@@ -55,7 +54,7 @@ class Permit:
         trace: Where it was taken, while tracing is on.
     """
 
-    __slots__ = ("__weakref__", "budget", "owner", "trace")
+    __slots__ = ("budget", "owner", "trace")
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
@@ -73,12 +72,6 @@ class Permit:
     def real(self) -> Permit:
         """The permit itself: see ``Lent``."""
         return self
-
-    def __del__(self) -> None:
-        # Lost while lent: an exception from outside (Ctrl-C, a signal handler's) struck between
-        # two lines, before whoever was to hold it did.
-        if self.owner:
-            self.budget.regain(self)
 
 
 class Counter(Inbox):
@@ -143,7 +136,7 @@ class Counter(Inbox):
         self._now_s = 0.0
         self._bells: dict[int, Ticket] = {}
         self._ledger: Ledger | None = None
-        self._all: dict[int, ref[Permit]] = {}
+        self._all: dict[int, Permit] = {}
         self._returns = 0
         self._stall = Stall()
         self._searched: tuple[object, float] | None = None
@@ -224,13 +217,18 @@ class Counter(Inbox):
     def follow_limit(self) -> None:
         """Measure anew if the limit has changed: see ``upkeep``."""
 
-    def regain(self, lost: Permit) -> None:
-        """Put a new permit in the place of one that nobody holds any more."""
-        self._all.pop(id(lost), None)
-        # Not by the class's name: at the interpreter's end that may be gone before us.
-        permit = type(lost)(lost.budget)
-        self._all[id(permit)] = ref(permit)
-        permit.give_back()
+    def regain(self) -> None:
+        """Give back what is lent and held by nobody: only the table of all refers to it.
+
+        An exception from outside (Ctrl-C, a signal handler's) struck between two lines, before
+        whoever was to hold it did. A finalizer can't tell: of a file in a reference cycle the
+        permit is garbage as well, and the file gives it back itself.
+        """
+        for number in tuple(self._all):
+            permit = self._all.get(number)
+            # Three: the table, the line above, and the question itself.
+            if permit is not None and permit.owner and getrefcount(permit) <= 3:
+                permit.give_back()
 
     def collect(self) -> None:
         """Look at what came back to ``free`` and serve the line with it."""
@@ -313,7 +311,7 @@ class Counter(Inbox):
     def _make(self, owner: int) -> Permit:
         permit = Permit(self)  # type: ignore[arg-type]  # every counter is a Budget's
         permit.owner = owner
-        self._all[id(permit)] = ref(permit)
+        self._all[id(permit)] = permit
         self._made += 1
         self._peak = max(self._peak, self._made)
         return permit

@@ -52,14 +52,14 @@ class Upkeep(Counter):
         """
         self.follow_limit()
         table.sweep()
+        self.regain()
         answer: list[float | None] = []
         self._submit(partial(self._look, answer, turn))
         return answer[0] if answer else LOOK_S
 
     def _permits(self) -> list[Permit]:
         """All there are, lent or not."""
-        found = [one() for one in tuple(self._all.values())]
-        return [permit for permit in found if permit is not None]
+        return list(self._all.values())
 
     def held(self) -> dict[int, int]:
         """Descriptors lent now, by owner."""
