@@ -98,6 +98,7 @@ class SideRun:
         self._events: list[Event] = []
         self._workers: dict[int, int] = {}
         self._rows_seen = 0
+        self._unmet: list[int] = []
         self._peak: int | None = None
         self._leaked = 0
         self._begun_s: float | None = None
@@ -154,6 +155,8 @@ class SideRun:
                 if now >= next_look_s:
                     next_look_s = now + LOOK_S
                     self._look(now)
+                    if stage.poll() is not None and not selector.select(0):
+                        return False  # its forked children may hold its end of the pipe open
                     patience_s = START_S if self._begun_s is None else PATIENCE_S[self._brief.side]
                     if now - max(self._moved_s, started_s) > patience_s:
                         return True
@@ -236,14 +239,16 @@ class SideRun:
 
     def _meet_workers(self, now: float) -> None:
         count = self._board.row_count()
-        for row in range(self._rows_seen, count):
+        self._unmet += range(self._rows_seen, count)
+        self._rows_seen = count
+        for row in list(self._unmet):
             figures = self._board.row(row)
             pid = figures[boards.PID]
             if not pid:
-                return  # it is just writing its row
+                continue  # it is just writing its row, or died of something as it did
+            self._unmet.remove(row)
             if self._begun_s is None:
                 self._begun_s = now - boards.age_s(figures[boards.BEGUN_MS], now)
-            self._rows_seen = row + 1
             self._workers[pid] = figures[boards.BASELINE]
             self._events.append(Event(self._at(now), "worker", pid))
 

@@ -10,6 +10,7 @@ from fsworkers.stress.scenarios.deaths import die_of, poisonous
 from fsworkers.stress.scenarios.directories import walk_chain
 from fsworkers.stress.scenarios.holding import hold_one_want_another
 from fsworkers.stress.scenarios.scenario import Faults, Scenario
+from fsworkers.stress.scenarios.storms import read_in_loop
 from fsworkers.stress.scenarios.third_party import use_library
 
 if TYPE_CHECKING:
@@ -64,22 +65,7 @@ class Everything(Scenario):
         elif kind == 7:
             await asyncio.to_thread(walk_chain, station, op)
         else:
-            await _read(station, op)
-
-
-async def _read(station: Station, op: int) -> None:
-    board = station.board
-    board.asked(op)
-    begun = perf_counter()
-    try:
-        async with station.kit.open_async(station.path(op)) as file:
-            board.granted(op, perf_counter() - begun)
-            await asyncio.sleep(station.hold_s(op))
-            data = await file.read()
-        board.ended(op, is_right=station.is_right(op, data))
-    except OSError as error:
-        station.failed(op, error)
-        raise
+            await read_in_loop(station, op)
 
 
 async def _leak(station: Station, op: int) -> None:
