@@ -6,6 +6,7 @@ pressure, end deadlocks.
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from math import inf
 from time import monotonic
@@ -153,6 +154,8 @@ class Upkeep(Counter):
                     return False
                 return self._unstick_roundabout(ledger, waiting, held, blocked, spare)
         if self._stall.is_confirmed(self._now_s, is_refused=is_refused):
+            if self._has_found_garbage():
+                return True
             ring = holding.ring(waiting, blocked, owners.thread_of, above)
             if not self._rescue(ledger, ring[0]):
                 self._end(ledger, ring[-1], waiting)
@@ -188,9 +191,18 @@ class Upkeep(Counter):
                 if not by_reach or scene.is_everybody_asleep(in_line):
                     self._end(ledger, ring[-1], waiting)
                     return True
-        if self._stall.is_long_quiet(self._now_s):
+        if self._stall.is_long_quiet(self._now_s) and not self._has_found_garbage():
             self._rescue(ledger, waiting[0])
         return False
+
+    def _has_found_garbage(self) -> bool:
+        """Whether files that nobody can reach any more gave descriptors back.
+
+        While everybody waits nobody makes garbage, so the collector does not come by itself.
+        """
+        returns = self._returns
+        gc.collect()
+        return self._returns != returns
 
     def _is_new(self, scene: object) -> bool:
         """Whether a scene is worth a search: one that led to nothing is not, for some seconds."""
