@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# The first text that is drawn takes a second in a fresh clone: the table of characters is made.
+settings.register_profile("fsworkers", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fsworkers")
 
 _DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
 
