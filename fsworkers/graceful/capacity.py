@@ -64,6 +64,11 @@ class Own(Snapshot):
     unnumbered: int
     lent: int
 
+    @property
+    def under_way(self) -> int:
+        """Permits whose descriptor is not open yet, or no longer, as far as can be told."""
+        return max(0, self.lent - len(self.numbers) - self.unnumbered)
+
 
 NOTHING = Own(numbers=frozenset(), unnumbered=0, lent=0)
 

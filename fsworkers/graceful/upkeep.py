@@ -249,7 +249,8 @@ class Upkeep(Counter):
         is_bound_by_limit = self._most is None or self.ledger.ceiling < self._most
         if beyond <= 0 or not is_bound_by_limit:
             return False
-        return self._limit - count_open_below(self._limit) >= ticket.count + to_lend
+        taken = count_open_below(self._limit) + own_numbers(self).under_way
+        return self._limit - taken >= ticket.count + to_lend
 
     def _largest_holders(self) -> list[str]:
         return [str(holder) for holder in self.holders()[:5]]

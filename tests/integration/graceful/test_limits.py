@@ -452,3 +452,23 @@ def test_holder_whom_the_kernel_refuses_does_not_wait_for_ever(limited) -> None:
         graceful.open(FILE, "rb").close()
         assert graceful.statistics().lent == 0
     """)
+
+
+def test_permits_not_opened_yet_are_no_free_numbers_to_the_reserve(limited) -> None:
+    """What was lent out of the reserve counts as taken before its descriptor is opened."""
+    limited(
+        """
+graceful.configure()
+seen = graceful.statistics()
+def job(number):
+    mine = []
+    with contextlib.suppress(graceful.DescriptorDeadlock):
+        while True:
+            mine.append(graceful.BUDGET.take())
+    for permit in mine: permit.give_back()
+in_threads(job, 3)
+after = graceful.statistics()
+assert (after.lent, after.deadlocks) == (0, 3), after
+assert after.peak <= seen.capacity + graceful.BUDGET.reserve // 2, (seen, after)
+"""
+    )
