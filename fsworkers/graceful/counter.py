@@ -95,6 +95,7 @@ class Counter(Inbox):
         "_limit",
         "_made",
         "_measure_again_s",
+        "_measured_s",
         "_most",
         "_now_s",
         "_peak",
@@ -102,6 +103,7 @@ class Counter(Inbox):
         "_returns",
         "_searched",
         "_stall",
+        "_tried_streak",
         "_watch",
         "calm",
         "draw",
@@ -131,6 +133,7 @@ class Counter(Inbox):
         self._most = capacity
         self._limit = 0
         self._measure_again_s = inf
+        self._measured_s = 0.0
         self._made = 0
         self._peak = 0
         self._now_s = 0.0
@@ -139,6 +142,7 @@ class Counter(Inbox):
         self._all: dict[int, Permit] = {}
         self._returns = 0
         self._stall = Stall()
+        self._tried_streak = 0
         self._searched: tuple[object, float] | None = None
         self._watch = Watch(self)
 

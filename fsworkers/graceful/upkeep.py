@@ -107,7 +107,8 @@ class Upkeep(Counter):
     def _bound_by(self, measured: Measure) -> int:
         """Note a measure; the most to lend by it, and no more than was asked for."""
         self._limit = measured.limit
-        self._measure_again_s = inf if measured.is_sure else monotonic() + MEASURE_AGAIN_S
+        self._measured_s = monotonic()
+        self._measure_again_s = inf if measured.is_sure else self._measured_s + MEASURE_AGAIN_S
         ceiling = max(1, measured.to_lend)
         return ceiling if self._most is None else min(self._most, ceiling)
 
@@ -137,13 +138,16 @@ class Upkeep(Counter):
         Returns:
             Whether the line is stuck, as far as one look can tell.
         """
-        # What was served and refused by the kernel has not moved, nor is there anything to spare.
+        # What was served and refused by the kernel has not moved, nor is there anything to spare;
+        # what is lent above a lowered capacity has to come back before anything is.
         is_refused = ledger.streak > 0
         if self._stall.has_moved((ledger.served - ledger.refused, self._returns), self._now_s):
             return False
         waiting = ledger.in_line()
         held = self.held()
-        spare = 0 if is_refused else ledger.capacity + ledger.loan - self.lent
+        spare = ledger.capacity + ledger.loan - self.lent
+        if is_refused:
+            spare = min(0, spare)
         blocked = holding.blocked_owners(waiting, held, owners.thread_of)
         above: dict[int, frozenset[int]] = {}
         if not holding.is_stuck(waiting, held, blocked, spare):
@@ -154,7 +158,7 @@ class Upkeep(Counter):
                     return False
                 return self._unstick_roundabout(ledger, waiting, held, blocked, spare)
         if self._stall.is_confirmed(self._now_s, is_refused=is_refused):
-            if self._has_found_garbage():
+            if self._has_found_room(ledger):
                 return True
             ring = holding.ring(waiting, blocked, owners.thread_of, above)
             if not self._rescue(ledger, ring[0]):
@@ -191,18 +195,27 @@ class Upkeep(Counter):
                 if not by_reach or scene.is_everybody_asleep(in_line):
                     self._end(ledger, ring[-1], waiting)
                     return True
-        if self._stall.is_long_quiet(self._now_s) and not self._has_found_garbage():
-            self._rescue(ledger, waiting[0])
+        if self._stall.is_long_quiet(self._now_s) and not self._has_found_room(ledger):
+            self._rescue(ledger, waiting[0], is_retry=True)
         return False
 
-    def _has_found_garbage(self) -> bool:
-        """Whether files that nobody can reach any more gave descriptors back.
+    def _has_found_room(self, ledger: Ledger) -> bool:
+        """Whether unreachable files gave descriptors back, or others took less than they had.
 
-        While everybody waits nobody makes garbage, so the collector does not come by itself.
+        While everybody waits nobody makes garbage, so the collector does not come by itself. And
+        what others had when the limit was last measured, they may have had for that moment only.
         """
         returns = self._returns
         gc.collect()
-        return self._returns != returns
+        if self._returns != returns:
+            return True
+        if not self._limit or self._now_s < self._measured_s + MEASURE_AGAIN_S:
+            return False
+        ceiling = self._bound_by(self._measure(self._reserve))
+        if ceiling <= ledger.ceiling:
+            return False
+        self._resize(ceiling)
+        return True
 
     def _is_new(self, scene: object) -> bool:
         """Whether a scene is worth a search: one that led to nothing is not, for some seconds."""
@@ -213,11 +226,18 @@ class Upkeep(Counter):
         self._searched = scene, self._now_s
         return True
 
-    def _rescue(self, ledger: Ledger, ticket: Ticket) -> bool:
-        """Serve one in the line from the reserve; whether that was possible."""
-        # A reserve that the kernel itself does not honour any more is no help.
-        if ledger.streak or not self._can_rescue(ticket):
+    def _rescue(self, ledger: Ledger, ticket: Ticket, *, is_retry: bool = False) -> bool:
+        """Serve one in the line from the reserve; whether that was possible.
+
+        A reserve that the kernel itself does not honour is no help: after a refusal it is tried
+        once, and as a ``retry`` again.
+        """
+        if ledger.streak and ledger.streak == self._tried_streak and not is_retry:
             return False
+        if not self._can_rescue(ticket):
+            return False
+        # If it is refused there will be one more.
+        self._tried_streak = ledger.streak + 1
         self._stall.note_step(self._now_s)
         self._searched = None
         ledger.rescue(ticket, self.lent)
@@ -241,13 +261,15 @@ class Upkeep(Counter):
         """Whether half of the reserve covers what a ticket wants; none where none was measured."""
         if not self._limit:
             return False
+        ledger = self.ledger
         to_lend = max(1, self.reserve // 2)
-        beyond = self.lent - self.ledger.capacity
-        if beyond + ticket.count <= to_lend:
+        beyond = self.lent - ledger.capacity
+        if not ledger.streak and beyond + ticket.count <= to_lend:
             return True
-        # What is lent above a limit that was lowered takes no seat below it.
-        is_bound_by_limit = self._most is None or self.ledger.ceiling < self._most
-        if beyond <= 0 or not is_bound_by_limit:
+        # What is lent above a limit that was lowered takes no seat below it; and what the kernel
+        # refused a while ago it may have again.
+        is_bound_by_limit = self._most is None or ledger.ceiling < self._most
+        if not is_bound_by_limit or (beyond <= 0 and not ledger.streak):
             return False
         taken = count_open_below(self._limit) + own_numbers(self).under_way
         return self._limit - taken >= ticket.count + to_lend

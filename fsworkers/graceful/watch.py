@@ -7,6 +7,7 @@ that wait for one another. Nothing is done by it that a release of ours would do
 
 from __future__ import annotations
 
+import sys
 from _thread import allocate_lock, start_new_thread
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.25
 """Between two looks at a line that waits for releases of our own."""
+
+AFTER_ERROR_S = 1.0
+"""Until the next look when one went wrong."""
 
 
 def backoff_s(streak: int, *, machine_wide: bool) -> float:
@@ -83,10 +87,9 @@ class Watch:
                 return
             try:
                 wait_s = counter.look(turn)
-            except BaseException:
-                # Whoever begins to wait next gets another watch; this one says why it ended.
-                self.is_running = False
-                raise
+            except Exception:  # noqa: BLE001 - told, and no reason to leave those who wait alone
+                sys.excepthook(*sys.exc_info())
+                wait_s = AFTER_ERROR_S
             del counter
             if wait_s is None or turn != self.turn:
                 return

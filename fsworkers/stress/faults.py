@@ -49,6 +49,19 @@ def schedule(faults: Faults, seed: int, *, is_endless: bool) -> Iterator[tuple[f
             return
 
 
+def squeezed(limit: int, own: int, spares: float, draw: float) -> int:
+    """A limit to lower to: between what must be spared and half of what is left above that.
+
+    Args:
+        limit: The limit as it is; the answer may be higher if there is nothing to take away.
+        own: Descriptors that a worker had before its first job.
+        spares: The share of the limit to leave beside those.
+        draw: From 0 to 1, where between.
+    """
+    least = own + max(1, int(limit * spares))
+    return least + int((limit - least) * draw / 2)
+
+
 class Attacker:
     """Carries out a scenario's faults on one side.
 
@@ -103,9 +116,8 @@ class Attacker:
 
     def _squeeze(self, at_s: float, workers: dict[int, int]) -> None:
         pid = self._random.choice(sorted(workers))
-        room = self._plan.limit - workers[pid]
-        low = workers[pid] + 1 + int(room * self._random.random() / 2)
-        if set_soft_limit(pid, low):
+        low = squeezed(self._plan.limit, workers[pid], self._faults.spares, self._random.random())
+        if low < self._plan.limit and set_soft_limit(pid, low):
             self._squeezed[pid] = at_s + SQUEEZE_S
             self._squeezes += 1
             self.events.append(Event(at_s, "squeeze", pid, f"limit {low}"))
@@ -143,6 +155,8 @@ class Attacker:
         if self.injected or not (self._faults.squeezes or self._faults.injects):
             return
         means = [f"EMFILE by lowering the limit {self._squeezes} times (prlimit)"]
+        if self._faults.spares and not self._squeezes:
+            means = ["the limit not lowered: too little would be left"]
         if not can_squeeze():
             means = ["EMFILE not injected: this system has no prlimit"]
         if self._faults.injects:

@@ -29,7 +29,8 @@ class Everything(Scenario):
     is_concurrent = True
     has_hog = True
     has_leaks = True
-    faults = Faults(kills=2, stops=1, every_s=1.5)
+    # A reservation of four must remain possible beside the hog's quarter and the reserve.
+    faults = Faults(kills=2, stops=1, every_s=1.5, squeezes=True, spares=0.6)
 
     def ops(self, plan: Plan) -> int:
         """A bounded number for a round."""

@@ -32,7 +32,8 @@ class OwnTask(Scenario):
 
     name = NAME
     proves = "your function over your files: none fails for want of a descriptor, none is lost"
-    faults = Faults(kills=2, every_s=0.5, squeezes=True)
+    # Room for a subprocess with three pipes.
+    faults = Faults(kills=2, every_s=0.5, squeezes=True, spares=0.35)
 
     def __init__(self, call: str, path_count: int, *, is_concurrent: bool) -> None:
         self.call = call

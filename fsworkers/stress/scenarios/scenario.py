@@ -32,6 +32,7 @@ class Faults(msgspec.Struct, frozen=True):
         stops: Workers to stop by SIGSTOP.
         every_s: Time between two of them; in a longer run they go on in this rhythm.
         squeezes: Whether the workers' soft limit is lowered for moments, below what is open.
+        spares: The share of the limit that this leaves beside what a worker has of its own.
         injects: Whether ENFILE is injected, where strace can.
     """
 
@@ -39,6 +40,7 @@ class Faults(msgspec.Struct, frozen=True):
     stops: int = 0
     every_s: float = 0.8
     squeezes: bool = False
+    spares: float = 0.0
     injects: bool = False
 
 

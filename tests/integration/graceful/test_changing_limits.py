@@ -150,6 +150,43 @@ assert not holding.is_alive() and (seen.lent, seen.deadlocks) == (0, 0), seen
     )
 
 
+def test_a_limit_measured_at_a_bad_moment_is_measured_again(limited) -> None:
+    """Others have nearly everything when it is measured, the kernel refuses, and then they go."""
+    limited(
+        LIMIT_TO
+        + """
+graceful.configure()
+full = graceful.statistics().capacity
+mine = graceful.open(FILE)
+barrier = threading.Barrier(6)
+def job(number):
+    with graceful.open(FILE):
+        barrier.wait()
+        barrier.wait()
+        graceful.open(FILE).close()
+working = threading.Thread(target=in_threads, args=(job, 5), daemon=True)
+working.start()
+barrier.wait()
+foreign = []
+with contextlib.suppress(OSError):
+    while True:
+        foreign.append(os.open(FILE, os.O_RDONLY))
+barrier.wait()
+wait_for(lambda: graceful.BUDGET.ledger.refused)
+limit_to(63)
+assert graceful.statistics().capacity == 1
+for number in foreign: os.close(number)
+working.join(10)
+seen = graceful.statistics()
+assert not working.is_alive() and seen.deadlocks == 0, seen
+assert seen.capacity >= full - 2, (seen, full)
+mine.close()
+""",
+        limit=64,
+        hard=256,
+    )
+
+
 PRESSURE = """
 graceful.configure()
 full = graceful.statistics().capacity

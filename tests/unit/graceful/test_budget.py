@@ -13,6 +13,7 @@ import pytest
 from fsworkers.graceful import Budget, BudgetTimeout, BudgetTooSmall, DescriptorDeadlock
 from fsworkers.graceful.aio.lending import take, take_many
 from fsworkers.graceful.capacity import default_reserve
+from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.reservation import Reservation, reserve
 from fsworkers.graceful.watch import backoff_s
 
@@ -418,3 +419,20 @@ def test_idle_waiters_cost_no_time() -> None:
 
     assert asyncio.run(main()) < 0.1
     permit.give_back()
+
+
+def test_the_watch_goes_on_after_an_error(capsys) -> None:
+    """Those who wait would be left alone otherwise; what went wrong is told."""
+    looks: list[int] = []
+
+    class Flawed(Counter):
+        def look(self, turn: int) -> float | None:
+            looks.append(turn)
+            if len(looks) == 1:
+                raise MemoryError("no room for a look")
+            return None
+
+    flawed = Flawed(1)
+    flawed._watch.begin()
+    wait_for(lambda: len(looks) == 2)
+    assert "no room for a look" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsworkers.stress.faults import FIRST_S, schedule
+from fsworkers.stress.faults import FIRST_S, schedule, squeezed
 from fsworkers.stress.scenarios.scenario import Faults
 
 FAULTS = Faults(kills=3, stops=2, every_s=0.5)
@@ -34,3 +34,19 @@ def test_in_a_long_run_they_go_on() -> None:
 def test_without_faults_nothing_is_planned() -> None:
     """Not even in a long run."""
     assert list(schedule(Faults(), 1, is_endless=True)) == []
+
+
+@given(
+    st.integers(16, 100_000),
+    st.integers(0, 15),
+    st.floats(0, 1),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_a_lowered_limit_leaves_what_is_to_be_spared(
+    limit: int, own: int, spares: float, draw: float
+) -> None:
+    """Never below what a worker has of its own and the share; no lower if that is all."""
+    low = squeezed(limit, own, spares, draw)
+    least = own + max(1, int(limit * spares))
+    assert low > own
+    assert low >= least if least <= limit else low >= limit
