@@ -64,8 +64,10 @@ def install() -> None:
             _set(module, name, ours)
         for kind, name, ours in _methods():
             _set(kind, name, ours)
-        for module in list(sys.modules.values()):
-            _sweep(module, replaced)
+        for name, module in list(sys.modules.items()):
+            # By the name it is imported by: ``_io`` calls itself ``io``.
+            if name not in _LEFT_ALONE and not name.startswith(_OURS):
+                _sweep(module, replaced)
         for name in graceful_os.CAPABILITIES:
             able = getattr(_os, name)
             found = {ours for original, ours in replaced.values() if original in able}
@@ -97,9 +99,6 @@ def _set(target: Any, name: str, ours: Any) -> None:
 
 def _sweep(module: ModuleType, replaced: dict[int, tuple[Any, Any]]) -> None:
     """Replace the originals where a loaded module has bound them to a name of its own."""
-    name = getattr(module, "__name__", None)
-    if not isinstance(name, str) or name in _LEFT_ALONE or name.startswith(_OURS):
-        return
     try:
         bindings = list(vars(module).items())
     except TypeError:
