@@ -26,6 +26,7 @@ from fsworkers.graceful.errors import BudgetTooSmall
 from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.inbox import Inbox
 from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Ticket
+from fsworkers.graceful.sparing import Sparing
 from fsworkers.graceful.watch import Watch, backoff_s
 
 TYPE_CHECKING = False
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 
         def real(self) -> Permit:
             """The permit itself."""
+
+
+LONGEST_PAUSE_S = 10.0
+"""Between two looks for garbage, or at what others have, that were of no use."""
 
 
 class Permit:
@@ -91,17 +96,19 @@ class Counter(Inbox):
         "__weakref__",
         "_all",
         "_bells",
+        "_collecting",
         "_ledger",
         "_limit",
         "_made",
         "_measure_again_s",
-        "_measured_s",
+        "_measuring",
         "_most",
         "_now_s",
         "_peak",
         "_reserve",
         "_returns",
         "_searched",
+        "_searching",
         "_stall",
         "_tried_streak",
         "_watch",
@@ -133,7 +140,6 @@ class Counter(Inbox):
         self._most = capacity
         self._limit = 0
         self._measure_again_s = inf
-        self._measured_s = 0.0
         self._made = 0
         self._peak = 0
         self._now_s = 0.0
@@ -142,6 +148,9 @@ class Counter(Inbox):
         self._all: dict[int, Permit] = {}
         self._returns = 0
         self._stall = Stall()
+        self._collecting = Sparing(LONGEST_PAUSE_S)
+        self._measuring = Sparing(LONGEST_PAUSE_S)
+        self._searching = Sparing(1.0)  # a deadlock is to be found within two
         self._tried_streak = 0
         self._searched: tuple[object, float] | None = None
         self._watch = Watch(self)

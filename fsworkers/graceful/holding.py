@@ -64,16 +64,18 @@ def ring(
         blocked: Holders that wait, as ``blocked_owners`` has them and those that await others.
         thread_of: As there.
         above: For asking tasks, the owners that await them.
+
+    Returns:
+        Nobody, when what is held is held for good: by an event loop for itself.
     """
     threads = {thread_of(owner) for owner in blocked}
-    found = [
+    return [
         ticket
         for ticket in waiting
         if ticket.owner in blocked
         or ticket.blocks in threads
         or not blocked.isdisjoint(above.get(ticket.owner, ()))
     ]
-    return found or list(waiting)
 
 
 class Stall:
@@ -119,10 +121,7 @@ class Stall:
             is_refused: Whether it is the kernel that refuses, and not the budget.
         """
         confirm_s = self.CONFIRM_REFUSED_S if is_refused else self.CONFIRM_S
-        if now_s - self._since_s < (self.AGAIN_S if self.is_jam(now_s) else confirm_s):
-            return False
-        self.note_step(now_s)
-        return True
+        return now_s - self._since_s >= (self.AGAIN_S if self.is_jam(now_s) else confirm_s)
 
     def is_quiet(self, now_s: float) -> bool:
         """Whether nothing has moved for so long that a presumption may be acted upon."""
@@ -132,9 +131,10 @@ class Stall:
         """The same without the haste of a jam."""
         return now_s - self._since_s >= self.QUIET_S
 
-    def note_step(self, now_s: float) -> None:
-        """Note that something was done about the line."""
-        self._acted_s = now_s
+    def note_step(self, now_s: float, *, in_jam: bool = True) -> None:
+        """Note that something was done about the line; in a jam more is likely needed soon."""
+        if in_jam:
+            self._acted_s = now_s
         self._since_s = now_s
 
     def is_jam(self, now_s: float) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from functools import partial
 from math import inf
-from time import monotonic
+from time import monotonic, thread_time
 
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import holding, owners, table
@@ -107,8 +107,7 @@ class Upkeep(Counter):
     def _bound_by(self, measured: Measure) -> int:
         """Note a measure; the most to lend by it, and no more than was asked for."""
         self._limit = measured.limit
-        self._measured_s = monotonic()
-        self._measure_again_s = inf if measured.is_sure else self._measured_s + MEASURE_AGAIN_S
+        self._measure_again_s = inf if measured.is_sure else monotonic() + MEASURE_AGAIN_S
         ceiling = max(1, measured.to_lend)
         return ceiling if self._most is None else min(self._most, ceiling)
 
@@ -157,13 +156,14 @@ class Upkeep(Counter):
                 if not self._stall.is_quiet(self._now_s):
                     return False
                 return self._unstick_roundabout(ledger, waiting, held, blocked, spare)
-        if self._stall.is_confirmed(self._now_s, is_refused=is_refused):
-            if self._has_found_room(ledger):
-                return True
-            ring = holding.ring(waiting, blocked, owners.thread_of, above)
-            if not self._rescue(ledger, ring[0]):
-                self._end(ledger, ring[-1], waiting)
-        return True
+        ring = holding.ring(waiting, blocked, owners.thread_of, above)
+        if not self._stall.is_confirmed(self._now_s, is_refused=is_refused):
+            return bool(ring)
+        if not self._has_found_room(ledger):
+            row = ring or waiting
+            if not self._rescue(ledger, row[0], in_jam=bool(ring)):
+                self._end(ledger, row[-1], waiting)
+        return bool(ring)
 
     def _unstick_roundabout(
         self,
@@ -179,6 +179,26 @@ class Upkeep(Counter):
         silence alone. Nobody is ended on less than knowing who completes what is waited for, or
         that nobody in this process is left who could give the sign.
         """
+        if not self._stall.is_jam(self._now_s) and not self._searching.is_due(self._now_s):
+            return False
+        begun_s = thread_time()
+        is_of_use = self._has_found_roundabout(ledger, waiting, held, blocked, spare)
+        self._searching.note(self._now_s, thread_time() - begun_s, was_of_use=is_of_use)
+        if is_of_use:
+            return True
+        if self._stall.is_long_quiet(self._now_s) and not self._has_found_room(ledger):
+            self._rescue(ledger, waiting[0], is_retry=True, in_jam=False)
+        return False
+
+    def _has_found_roundabout(
+        self,
+        ledger: Ledger,
+        waiting: list[Ticket],
+        held: dict[int, int],
+        blocked: frozenset[int],
+        spare: int,
+    ) -> bool:
+        """Whether there is one, and something was done about it."""
         scene = Standstill()
         suspended = scene.suspended(held.keys() - blocked)
         seen = suspended, len(waiting), id(waiting[0]), id(waiting[-1])
@@ -188,15 +208,13 @@ class Upkeep(Counter):
                 stuck = blocked | scene.blocked(held, frozenset().union(*above.values()))
                 if not holding.is_stuck(waiting, held, stuck, spare):
                     continue
-                ring = holding.ring(waiting, stuck, owners.thread_of, above)
-                if self._rescue(ledger, ring[0]):
+                row = holding.ring(waiting, stuck, owners.thread_of, above) or waiting
+                if self._rescue(ledger, row[0]):
                     return True
                 in_line = {ticket.blocks for ticket in waiting}
                 if not by_reach or scene.is_everybody_asleep(in_line):
-                    self._end(ledger, ring[-1], waiting)
+                    self._end(ledger, row[-1], waiting)
                     return True
-        if self._stall.is_long_quiet(self._now_s) and not self._has_found_room(ledger):
-            self._rescue(ledger, waiting[0], is_retry=True)
         return False
 
     def _has_found_room(self, ledger: Ledger) -> bool:
@@ -205,17 +223,25 @@ class Upkeep(Counter):
         While everybody waits nobody makes garbage, so the collector does not come by itself. And
         what others had when the limit was last measured, they may have had for that moment only.
         """
-        returns = self._returns
-        gc.collect()
-        if self._returns != returns:
+        if self._collecting.is_due(self._now_s) and self._has_found_garbage():
             return True
-        if not self._limit or self._now_s < self._measured_s + MEASURE_AGAIN_S:
+        if not self._limit or not self._measuring.is_due(self._now_s):
             return False
+        begun_s = thread_time()
         ceiling = self._bound_by(self._measure(self._reserve))
-        if ceiling <= ledger.ceiling:
-            return False
-        self._resize(ceiling)
-        return True
+        has_grown = ceiling > ledger.ceiling
+        self._measuring.note(self._now_s, thread_time() - begun_s, was_of_use=has_grown)
+        if has_grown:
+            self._resize(ceiling)
+        return has_grown
+
+    def _has_found_garbage(self) -> bool:
+        returns = self._returns
+        begun_s = thread_time()
+        gc.collect()
+        has_found = self._returns != returns
+        self._collecting.note(self._now_s, thread_time() - begun_s, was_of_use=has_found)
+        return has_found
 
     def _is_new(self, scene: object) -> bool:
         """Whether a scene is worth a search: one that led to nothing is not, for some seconds."""
@@ -226,7 +252,9 @@ class Upkeep(Counter):
         self._searched = scene, self._now_s
         return True
 
-    def _rescue(self, ledger: Ledger, ticket: Ticket, *, is_retry: bool = False) -> bool:
+    def _rescue(
+        self, ledger: Ledger, ticket: Ticket, *, is_retry: bool = False, in_jam: bool = True
+    ) -> bool:
         """Serve one in the line from the reserve; whether that was possible.
 
         A reserve that the kernel itself does not honour is no help: after a refusal it is tried
@@ -238,13 +266,15 @@ class Upkeep(Counter):
             return False
         # If it is refused there will be one more.
         self._tried_streak = ledger.streak + 1
-        self._stall.note_step(self._now_s)
+        self._stall.note_step(self._now_s, in_jam=in_jam)
         self._searched = None
         ledger.rescue(ticket, self.lent)
         return True
 
     def _end(self, ledger: Ledger, ticket: Ticket, waiting: list[Ticket]) -> None:
-        """End one in the line, so that the others can go on."""
+        """End one in the line, so that the others can go on; unless garbage makes room."""
+        if self._has_found_garbage():
+            return
         self._stall.note_step(self._now_s)
         self._searched = None
         error = DescriptorDeadlock(

@@ -20,9 +20,9 @@ from fsworkers.pool.payload import Packed, pack, pickle_value, unpack
 from fsworkers.pool.retry import (
     RetryOn,
     is_dubious,
-    is_refused,
     is_starved,
     is_worth_retrying,
+    refusal,
 )
 
 if TYPE_CHECKING:
@@ -229,8 +229,8 @@ def _failed(
     mtime_ns: int | None,
 ) -> Row:
     duration_s = perf_counter() - started
-    if is_refused(error):
-        graceful.BUDGET.shrink(machine_wide=error.errno == errno.ENFILE)
+    if (number := refusal(error)) != 0:
+        graceful.BUDGET.shrink(machine_wide=number == errno.ENFILE)
     if task.is_measuring:
         size, mtime_ns = measure(packed)
     return job_id, None, describe(error, task), size, duration_s, mtime_ns

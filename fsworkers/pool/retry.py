@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,8 +11,6 @@ from fsworkers.graceful.errors import DescriptorDeadlock, GracefulError, TooFewD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from typing_extensions import TypeIs
 
 LASTING_ERRNOS = frozenset({
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG,
@@ -36,13 +35,26 @@ def is_starved(error: BaseException) -> bool:
     """Whether descriptors ran out, or jobs waited for each other's: no fault of the job."""
     if isinstance(error, TooFewDescriptors):
         return False  # the layer itself can't work under this limit
-    return isinstance(error, DescriptorDeadlock) or is_refused(error)
+    return isinstance(error, DescriptorDeadlock) or refusal(error) != 0
 
 
-def is_refused(error: BaseException) -> TypeIs[OSError]:
-    """Whether the kernel refused a descriptor to code below the descriptor layer."""
-    is_ours = isinstance(error, GracefulError)
-    return isinstance(error, OSError) and error.errno in STARVED_ERRNOS and not is_ours
+def refusal(error: BaseException) -> int:
+    """With which errno the kernel refused a descriptor to code below the descriptor layer, or 0.
+
+    The error itself says it, or the one that a library names as its cause.
+    """
+    for one in (error, error.__cause__):
+        if isinstance(one, GracefulError):
+            return 0
+        if isinstance(one, OSError) and one.errno in STARVED_ERRNOS:
+            return one.errno
+        if isinstance(one, ImportError):
+            # Of a shared library: the dynamic linker has only words for it.
+            told = str(one)
+            for number in STARVED_ERRNOS:
+                if os.strerror(number) in told:
+                    return number
+    return 0
 
 
 RetryOn: TypeAlias = (

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from fsworkers.stress.records import Brief
     from fsworkers.stress.scenarios.scenario import Scenario
 
+KILLED = frozenset({"crashed", "timed_out"})
+
+MOST_RERUNS = 5
+"""Of a job whose worker was killed by us each time."""
+
 GRACE_S = 2.0
 """Silence after which our pool takes a worker for hung."""
 
@@ -185,16 +190,31 @@ class PoolRunner:
         twice_killed: list[Job] = []
         jobs = consumer.draw(self._scenario.jobs(self._plan))
         for outcome in self._pool.map(self._load, jobs):
-            if outcome.status in {"crashed", "timed_out"} and outcome.path[1] not in self._poison:
+            if outcome.status in KILLED and outcome.path[1] not in self._poison:
                 twice_killed.append(outcome.path)
             else:
                 self._take(outcome, done)
             consumer.consume()
         done.rerun = len(twice_killed)
-        for outcome in self._pool.map(self._load, twice_killed):
-            self._take(outcome, done)
+        self._run_again(twice_killed, done)
         done.drawn_ahead = consumer.most_ahead
         return done
+
+    def _run_again(self, jobs: list[Job], done: Round) -> None:
+        """Hand jobs in that our own kills met too often; some may meet it once more."""
+        for _ in range(MOST_RERUNS):
+            killed: list[Job] = []
+            for outcome in self._pool.map(self._load, jobs):
+                if outcome.status in KILLED:
+                    killed.append(outcome.path)
+                else:
+                    self._take(outcome, done)
+            jobs = killed
+            if not jobs:
+                return
+        for job in jobs:
+            done.errors["a worker died of it in every run"] += 1
+            self._board.delivered[job[0]] = CRASHED
 
     def _take(self, outcome: Outcome, done: Round) -> None:
         states = {"done": DELIVERED, "failed": REFUSED, "crashed": CRASHED}

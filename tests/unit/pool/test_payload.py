@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fsworkers.errors import BadSetting, UnpicklableValue
 from fsworkers.pool import wire
 from fsworkers.pool.payload import Packed, pack, unpack
-from fsworkers.pool.retry import delay_s, is_starved, is_transient
+from fsworkers.pool.retry import delay_s, is_starved, is_transient, refusal
 from fsworkers.pool.settings import PoolSettings
 
 numbers = st.booleans() | st.integers() | st.floats(allow_nan=False)
@@ -94,6 +94,18 @@ def test_starvation_is_told_from_failure() -> None:
     assert is_starved(OSError(errno.EMFILE, ""))
     assert is_starved(OSError(errno.ENFILE, ""))
     assert not is_starved(OSError(errno.ENOSPC, ""))
+
+
+def test_starvation_is_seen_behind_what_a_library_makes_of_it() -> None:
+    """The dynamic linker has words only, and others say what the cause was."""
+    linker = f"x.so: cannot open shared object file: {os.strerror(errno.EMFILE)}"
+    assert refusal(ImportError(linker)) == errno.EMFILE
+    assert refusal(ImportError("No module named 'x'")) == 0
+    wrapped = RuntimeError("can't read the archive")
+    wrapped.__cause__ = OSError(errno.ENFILE, "")
+    assert refusal(wrapped) == errno.ENFILE
+    wrapped.__cause__ = OSError(errno.ENOENT, "")
+    assert refusal(wrapped) == 0
 
 
 def test_delays_grow_to_a_bound() -> None:
