@@ -161,9 +161,19 @@ class Upkeep(Counter):
             return bool(ring)
         if not self._has_found_room(ledger):
             row = ring or waiting
-            if not self._rescue(ledger, row[0], in_jam=bool(ring)):
+            is_helped = self._rescue(ledger, row[0], in_jam=bool(ring))
+            if not is_helped and (ring or self._is_everybody_asleep(waiting)):
                 self._end(ledger, row[-1], waiting)
         return bool(ring)
+
+    def _is_everybody_asleep(self, waiting: list[Ticket]) -> bool:
+        """Whether nobody is left who could give back what is not held by those who wait."""
+        if not self._searching.is_due(self._now_s):
+            return False
+        begun_s = thread_time()
+        is_so = Standstill().is_everybody_asleep({ticket.blocks for ticket in waiting})
+        self._searching.note(self._now_s, thread_time() - begun_s, was_of_use=is_so)
+        return is_so
 
     def _unstick_roundabout(
         self,
@@ -208,12 +218,14 @@ class Upkeep(Counter):
                 stuck = blocked | scene.blocked(held, frozenset().union(*above.values()))
                 if not holding.is_stuck(waiting, held, stuck, spare):
                     continue
-                row = holding.ring(waiting, stuck, owners.thread_of, above) or waiting
-                if self._rescue(ledger, row[0]):
+                ring = holding.ring(waiting, stuck, owners.thread_of, above)
+                if not ring:
+                    break
+                if self._rescue(ledger, ring[0]):
                     return True
                 in_line = {ticket.blocks for ticket in waiting}
                 if not by_reach or scene.is_everybody_asleep(in_line):
-                    self._end(ledger, row[-1], waiting)
+                    self._end(ledger, ring[-1], waiting)
                     return True
         return False
 
