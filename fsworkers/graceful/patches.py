@@ -24,6 +24,7 @@ from threading import Lock
 
 from fsworkers.graceful import files, shutil, socket, subprocess
 from fsworkers.graceful import os as graceful_os
+from fsworkers.graceful.later import WhenImported
 from fsworkers.graceful.unswallowed import let_through
 
 TYPE_CHECKING = False
@@ -78,6 +79,7 @@ def install() -> None:
 def uninstall() -> None:
     """Put the originals back wherever a name still leads to us; without ``install`` a no-op."""
     with _lock:
+        _asyncio.end()
         while _enabled:
             able, found = _enabled.pop()
             able -= found
@@ -146,9 +148,24 @@ def _methods() -> Iterator[tuple[type[Any], str, Any]]:
     if sys.version_info >= (3, 12):  # until then it passes all errors but PermissionError
         yield from _scans_of_pathlib()
     if "asyncio" in sys.modules:
-        from fsworkers.graceful.aio.loops import methods  # noqa: PLC0415 - loads asyncio
+        yield from _methods_of_loops()
+    else:
+        _asyncio.begin()
 
-        yield from methods()
+
+def _methods_of_loops() -> Iterator[tuple[type[Any], str, Any]]:
+    from fsworkers.graceful.aio.loops import methods  # noqa: PLC0415 - loads asyncio
+
+    yield from methods()
+
+
+def _install_loops() -> None:
+    # Without the lock: who holds it may be waiting for this very import.
+    for kind, name, ours in _methods_of_loops():
+        _set(kind, name, ours)
+
+
+_asyncio = WhenImported("asyncio", _install_loops)
 
 
 def _scans_of_pathlib() -> Iterator[tuple[type[Any], str, Any]]:

@@ -220,7 +220,7 @@ class Upkeep(Counter):
                     continue
                 ring = holding.ring(waiting, stuck, owners.thread_of, above)
                 if not ring:
-                    break
+                    continue
                 if self._rescue(ledger, ring[0]):
                     return True
                 in_line = {ticket.blocks for ticket in waiting}

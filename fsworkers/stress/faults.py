@@ -156,7 +156,7 @@ class Attacker:
             return
         means = [f"EMFILE by lowering the limit {self._squeezes} times (prlimit)"]
         if self._faults.spares and not self._squeezes:
-            means = ["the limit not lowered: too little would be left"]
+            means = ["the limit not lowered: it was over too soon, or too little would be left"]
         if not can_squeeze():
             means = ["EMFILE not injected: this system has no prlimit"]
         if self._faults.injects:

@@ -1,20 +1,29 @@
-"""What asyncio itself opens, with its permits awaited: connections, servers, subprocesses.
+"""What asyncio itself opens, with its permits awaited: connections, servers, subprocesses, files.
 
 Their sockets and pipes are made on the loop's thread, where a wait would stop every task. So the
 permits are awaited first, as a reservation, and those calls draw on it.
+
+Files are opened in the loop's executor (by aiofiles, or ``asyncio.to_thread(open, path)``). To wait
+for a permit there would keep its few threads from the reads and closes that free one.
 """
 
 from __future__ import annotations
 
-from asyncio import BaseEventLoop
-from functools import wraps
+from asyncio import BaseEventLoop, _get_running_loop
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
+from fsworkers.graceful import files, owners
+from fsworkers.graceful.aio import threads
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.subprocess import descriptors_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from fsworkers.graceful.counter import Lent
 
 
 def methods() -> Iterator[tuple[type[Any], str, Any]]:
@@ -27,6 +36,8 @@ def methods() -> Iterator[tuple[type[Any], str, Any]]:
         yield BaseEventLoop, name, _awaiting(getattr(BaseEventLoop, name), count)
     for name in ("subprocess_exec", "subprocess_shell"):
         yield BaseEventLoop, name, _awaiting_streams(getattr(BaseEventLoop, name))
+    name = "run_in_executor"
+    yield BaseEventLoop, name, _awaiting_files(getattr(BaseEventLoop, name))
 
 
 def _awaiting(original: Callable[..., Any], count: int) -> Callable[..., Any]:
@@ -49,3 +60,46 @@ def _awaiting_streams(original: Callable[..., Any]) -> Callable[..., Any]:
             return await original(*args, **kwargs)
 
     return call
+
+
+def _awaiting_files(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
+        opening = _opening(func, args)
+        if (
+            opening is None
+            or _runs_elsewhere(self)
+            or not (executor is None or isinstance(executor, ThreadPoolExecutor))
+        ):
+            return original(self, executor, func, *args)
+        return self.create_task(_open(opening, executor, owners.identify()))
+
+    return run_in_executor
+
+
+def _runs_elsewhere(loop: Any) -> bool:
+    return _get_running_loop() is not loop
+
+
+def _opening(func: Any, args: tuple[Any, ...]) -> partial[Any] | None:
+    """The call of ``open`` by path that this is, if it is one: also ``asyncio.to_thread``'s."""
+    call = partial(func, *args)  # one in another becomes one
+    if isinstance(getattr(call.func, "__self__", None), Context) and call.args:
+        call = partial(call.args[0], *call.args[1:], **call.keywords)
+    if call.func is not files.open or not call.args or isinstance(call.args[0], int):
+        return None
+    return None if call.keywords.get("opener") is not None or len(call.args) > _OPENER else call
+
+
+_OPENER = 7
+"""The place of ``open``'s opener among its arguments; it may do anything, so it stays in there."""
+
+
+async def _open(opening: partial[Any], executor: Any, owner: int) -> Any:
+    """Open a file on a thread with a permit awaited before, which belongs to who asked."""
+
+    def action(lent: list[Lent]) -> Any:
+        lent[0].real().owner = owner
+        return files.open_with(lent, *opening.args, **opening.keywords)
+
+    return await threads.bring(action, opening.args[0], executor=executor)

@@ -187,6 +187,31 @@ mine.close()
     )
 
 
+def test_a_measure_disturbs_nobody(limited) -> None:
+    """Other threads make tuples meanwhile: a look at all objects would break those."""
+    limited(
+        """
+from fsworkers.graceful.own_numbers import own_numbers
+sys.setswitchinterval(1e-6)
+file = graceful.open(FILE)
+is_over = False
+def work(number):
+    while not is_over:
+        tuple(one for one in range(60))
+working = threading.Thread(target=in_threads, args=(work, 1))
+problems = []
+threading.excepthook = lambda args: problems.append(args.exc_value)
+working.start()
+for _ in range(3000):
+    assert own_numbers(graceful.BUDGET).numbers == {file.fileno()}
+is_over = True
+working.join()
+assert not problems, problems
+file.close()
+"""
+    )
+
+
 PRESSURE = """
 graceful.configure()
 full = graceful.statistics().capacity

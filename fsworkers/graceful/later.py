@@ -1,0 +1,60 @@
+"""What is to be done once a module is imported, by whoever does it first."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+
+class WhenImported:
+    """A finder that finds a module as ever, and calls back when it is loaded.
+
+    Args:
+        name: The module; not loaded yet.
+        call: What to do then, on the importing thread, before the import returns.
+
+    Source:
+        importlib.abc.MetaPathFinder.
+    """
+
+    def __init__(self, name: str, call: Callable[[], None]) -> None:
+        self._name = name
+        self._call = call
+
+    def begin(self) -> None:
+        """Wait for the import."""
+        sys.meta_path.insert(0, self)
+
+    def end(self) -> None:
+        """Wait for it no more."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """What the other finders say, with our call behind the module's own code."""
+        if name != self._name:
+            return None
+        self.end()
+        for finder in tuple(sys.meta_path):
+            spec = finder.find_spec(name, path, target)
+            if spec is not None and spec.loader is not None:
+                self._follow(spec.loader)
+                return spec
+        return None
+
+    def _follow(self, loader: Loader) -> None:
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            self._call()
+
+        loader.exec_module = exec_module  # type: ignore[method-assign]
