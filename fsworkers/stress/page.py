@@ -47,7 +47,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
+main { max-width: 80rem; margin: 0 auto; padding: 1rem; }
 h1 { margin: 0.5rem 0; } h2 { margin: 2rem 0 0.3rem; }
 .verdict { font-weight: 600; border-left: 0.4rem solid; padding-left: 0.8rem; }
 .kept { color: var(--kept); } .broken { color: var(--limit); }
@@ -55,8 +55,9 @@ code { overflow-wrap: anywhere; }
 li { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin-bottom: 1.5rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
-th, td { text-align: left; padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--grid);
+th, td { text-align: left; padding: 0.25rem 0.55rem; border-bottom: 1px solid var(--grid);
   white-space: nowrap; }
+td:nth-child(4) { white-space: normal; min-width: 9rem; }
 tr.wrong td:nth-child(3), tr.wrong td:nth-child(4) { color: var(--limit); font-weight: 600; }
 tr.right td:nth-child(3) { color: var(--kept); font-weight: 600; }
 .grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }

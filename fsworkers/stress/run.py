@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import shlex
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from fsworkers.stress.records import (
     StressResult,
 )
 from fsworkers.stress.scenarios.own import NAME as OWN_TASK
-from fsworkers.stress.scenarios.registry import find_scenario, scenario_of
+from fsworkers.stress.scenarios.registry import NAMES, find_scenario, scenario_of
 from fsworkers.stress.tree import LEAST_BYTES, build_tree, check_space
 
 if TYPE_CHECKING:
@@ -196,5 +197,7 @@ def repeat_command(plan: Plan, names: tuple[str, ...]) -> str:
                 f"--{option} {value:g}" if isinstance(value, float) else f"--{option} {value}"
             )
     if plan.call is not None:
-        return " ".join([*parts, f"--call {plan.call}", f"--input {plan.input}"])
+        return " ".join([*parts, f"--call {plan.call}", f"--input {shlex.quote(str(plan.input))}"])
+    if names == NAMES:
+        return " ".join(parts)
     return " ".join([*parts, *(f"--scenario {name}" for name in names)])

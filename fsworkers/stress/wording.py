@@ -94,7 +94,8 @@ def notes(result: StressResult) -> list[str]:
                 f"{ours.deadlocks} run again, to end deadlocks"
             )
         if ours.rerun:
-            said.append(f"{one.name}: {ours.rerun} jobs were killed twice and handed in again")
+            jobs = "job was" if ours.rerun == 1 else "jobs were"
+            said.append(f"{one.name}: {ours.rerun} {jobs} killed twice and handed in again")
         if ours.peak is None:
             said.append(f"{one.name}: descriptors of other processes can't be counted here")
         if result.plan.call is not None:
