@@ -138,9 +138,11 @@ class Budget(Upkeep):
         """Lend half as many for a while: code that takes no permits was refused by the kernel.
 
         Whoever catches such an EMFILE (or ENFILE, which is ``machine_wide``) makes room in this way
-        before trying again. The capacity grows back with time.
+        before trying again. The capacity grows back with time. A budget that was never used has
+        nothing to make room with.
         """
-        self.post_shrink(machine_wide=machine_wide)
+        if self._ledger is not None:
+            self.post_shrink(machine_wide=machine_wide)
 
     def configure(self, most: int | None, reserve: int | None, wait_s: float | None) -> None:
         """Take new settings over, as ``graceful.configure`` describes them.

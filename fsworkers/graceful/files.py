@@ -228,10 +228,6 @@ def _open_slowly(
         return _adopt(plan, file, closefd)
     if hasattr(file, "__fspath__"):
         file = fspath(file)
-    if _is_import():
-        if permit is not None and refusal is not None:
-            permit.give_back()
-        return plan[3](file, plan[0], closefd, opener)
 
     def operation() -> CountedFileIO:
         return plan[3](file, plan[0], closefd, opener)
@@ -243,19 +239,6 @@ def _open_slowly(
     else:
         _settle(raw, lent)
     return raw
-
-
-def _is_import() -> bool:
-    """Whether it is the import system that opens: with an import lock, it must not wait.
-
-    Whoever holds what it would wait for may need that lock, so it lives on the reserve. It gets
-    here because ``io.open_code`` calls whatever ``io.open`` is.
-    """
-    caller = sys._getframe(2).f_back  # noqa: SLF001 - the documented way to see who calls
-    return caller is not None and caller.f_globals.get("__name__") in _IMPORTERS
-
-
-_IMPORTERS = frozenset({"_frozen_importlib_external", "importlib._bootstrap_external", "zipimport"})
 
 
 def _settle(raw: CountedFileIO, lent: list[Lent]) -> None:

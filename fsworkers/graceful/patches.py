@@ -2,8 +2,8 @@
 
 Workers install it; importing the library never does. What is replaced are *names*: in the standard
 modules, and in every loaded module that bound one of the originals (``from os import scandir``,
-``tarfile.bltn_open``). Only ``socket.socket`` and ``subprocess.Popen`` are changed in place, method
-by method, so that ``isinstance`` and subclasses made before hold.
+``tarfile.bltn_open``). Only classes (``socket.socket``, ``subprocess.Popen``, the import system's)
+are changed in place, method by method, so that ``isinstance`` and subclasses made before hold.
 
 ``uninstall`` restores a name only while it still leads to us: what another patcher has put there
 since stays, and what it kept of ours goes on to work.
@@ -20,10 +20,17 @@ import socket as _socket
 import subprocess as _subprocess
 import sys
 import tempfile as _tempfile
+from importlib.machinery import (
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
 from threading import Lock
 
 from fsworkers.graceful import files, shutil, socket, subprocess
 from fsworkers.graceful import os as graceful_os
+from fsworkers.graceful.imports import insistent
 from fsworkers.graceful.later import WhenImported
 from fsworkers.graceful.unswallowed import let_through
 
@@ -39,11 +46,19 @@ _undo: list[tuple[Any, str, Any, Any]] = []
 _enabled: list[tuple[set[Any], set[Any]]] = []
 _OURS = __package__ or "fsworkers.graceful"
 
-# The import system must never wait for a permit (it may hold an import lock that the holder of the
-# permit needs), and these hold the originals for us.
+# The import system must never wait for a permit (see ``imports``), and these hold the originals
+# for us.
 _LEFT_ALONE = frozenset(
     {"posix", "_io", "_pyio", "_frozen_importlib", "_frozen_importlib_external"}
 )
+
+_STEPS_OF_IMPORTS: tuple[tuple[type[Any], str], ...] = (
+    (FileFinder, "find_spec"),
+    (SourceFileLoader, "get_data"),
+    (SourcelessFileLoader, "get_data"),
+    (ExtensionFileLoader, "create_module"),
+)
+"""What opens in them: folders are listed, modules read, shared libraries loaded."""
 
 
 def is_installed() -> bool:
@@ -145,6 +160,8 @@ def _methods() -> Iterator[tuple[type[Any], str, Any]]:
     yield _socket.socket, "dup", socket.dup_counted
     yield _socket.socket, "_real_close", socket.close_counted
     yield _subprocess.Popen, "__init__", subprocess.init_with(_subprocess.Popen.__init__)
+    for kind, name in _STEPS_OF_IMPORTS:
+        yield kind, name, insistent(getattr(kind, name))
     if sys.version_info >= (3, 12):  # until then it passes all errors but PermissionError
         yield from _scans_of_pathlib()
     if "asyncio" in sys.modules:

@@ -15,15 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fsworkers import graceful
 from fsworkers.errors import RetryLater, Skip, UnpicklableTask
+from fsworkers.graceful.imports import refusal
 from fsworkers.pool.actions import Failure, Row
 from fsworkers.pool.payload import Packed, pack, pickle_value, unpack
-from fsworkers.pool.retry import (
-    RetryOn,
-    is_dubious,
-    is_starved,
-    is_worth_retrying,
-    refusal,
-)
+from fsworkers.pool.retry import RetryOn, is_dubious, is_starved, is_worth_retrying
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

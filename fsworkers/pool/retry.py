@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from fsworkers.graceful.errors import DescriptorDeadlock, GracefulError, TooFewDescriptors
+from fsworkers.graceful.errors import DescriptorDeadlock, TooFewDescriptors
+from fsworkers.graceful.imports import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,33 +28,12 @@ LASTING_ERRORS = (
 DUBIOUS_ERRNOS = frozenset({errno.EIO})
 """A disk that could not read twice will not the third time, and each try may take it long."""
 
-STARVED_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE})
-
 
 def is_starved(error: BaseException) -> bool:
     """Whether descriptors ran out, or jobs waited for each other's: no fault of the job."""
     if isinstance(error, TooFewDescriptors):
         return False  # the layer itself can't work under this limit
     return isinstance(error, DescriptorDeadlock) or refusal(error) != 0
-
-
-def refusal(error: BaseException) -> int:
-    """With which errno the kernel refused a descriptor to code below the descriptor layer, or 0.
-
-    The error itself says it, or the one that a library names as its cause.
-    """
-    for one in (error, error.__cause__):
-        if isinstance(one, GracefulError):
-            return 0
-        if isinstance(one, OSError) and one.errno in STARVED_ERRNOS:
-            return one.errno
-        if isinstance(one, ImportError):
-            # Of a shared library: the dynamic linker has only words for it.
-            told = str(one)
-            for number in STARVED_ERRNOS:
-                if os.strerror(number) in told:
-                    return number
-    return 0
 
 
 RetryOn: TypeAlias = (

@@ -190,7 +190,7 @@ class PoolRunner:
         twice_killed: list[Job] = []
         jobs = consumer.draw(self._scenario.jobs(self._plan))
         for outcome in self._pool.map(self._load, jobs):
-            if outcome.status in KILLED and outcome.path[1] not in self._poison:
+            if self._was_killed_by_us(outcome):
                 twice_killed.append(outcome.path)
             else:
                 self._take(outcome, done)
@@ -205,7 +205,7 @@ class PoolRunner:
         for _ in range(MOST_RERUNS):
             killed: list[Job] = []
             for outcome in self._pool.map(self._load, jobs):
-                if outcome.status in KILLED:
+                if self._was_killed_by_us(outcome):
                     killed.append(outcome.path)
                 else:
                     self._take(outcome, done)
@@ -215,6 +215,11 @@ class PoolRunner:
         for job in jobs:
             done.errors["a worker died of it in every run"] += 1
             self._board.delivered[job[0]] = CRASHED
+
+    def _was_killed_by_us(self, outcome: Outcome) -> bool:
+        """Whether its workers died of our kills, and poison never came to killing one itself."""
+        is_poison = outcome.path[1] in self._poison
+        return outcome.status == "timed_out" if is_poison else outcome.status in KILLED
 
     def _take(self, outcome: Outcome, done: Round) -> None:
         states = {"done": DELIVERED, "failed": REFUSED, "crashed": CRASHED}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 PACKAGE = """
-import importlib
+import importlib, posix  # whose names nobody replaces
 def package(name, count):
     folder = os.path.join(FOLDER, name)
     os.mkdir(folder)
@@ -37,6 +37,97 @@ def test_a_package_of_many_modules_is_imported_while_all_is_lent(limited, instal
         in_threads(work, 8)
         seen = graceful.statistics()
         assert (seen.lent, seen.waits, seen.refused) == (0, 0, 0), seen
+    """)
+
+
+def test_an_import_that_the_kernel_refuses_goes_on_when_others_close(limited) -> None:
+    """Sources, folders and shared libraries, though other code has the very last descriptor."""
+    limited(f"""
+        {PACKAGE.replace(chr(10), chr(10) + " " * 8)}
+        from importlib.machinery import ExtensionFileLoader, FileFinder
+        package("refused", 3)
+        graceful.install()
+        graceful.statistics()
+        def hog():
+            taken = []
+            try:
+                while True: taken.append(posix.dup(1))
+            except OSError:
+                return taken
+        def while_refused(step):
+            taken = hog()
+            before = graceful.statistics().refused
+            def end():
+                wait_for(lambda: graceful.statistics().refused >= before + 3)
+                for number in taken: os.close(number)
+            thread = threading.Thread(target=end)
+            thread.start()
+            found = step()
+            thread.join()
+            return found
+        assert while_refused(lambda: importlib.import_module("refused.m2")).value == 2
+        from importlib.util import find_spec
+        spec = FileFinder(FOLDER, (importlib.machinery.SourceFileLoader, [".py"]))
+        assert while_refused(lambda: spec.find_spec("refused")).name == "refused"
+        library = find_spec("_testcapi") or find_spec("_lsprof") or find_spec("xxlimited")
+        if library is not None and library.loader.__class__ is ExtensionFileLoader:
+            assert while_refused(lambda: library.loader.create_module(library)) is not None
+        graceful.uninstall()
+        assert not hasattr(FileFinder.find_spec, "__wrapped__")
+    """)
+
+
+def test_threads_that_await_a_refused_import_all_get_the_module(limited) -> None:
+    """One that failed would leave the others with a module that is not there."""
+    limited(f"""
+        {PACKAGE.replace(chr(10), chr(10) + " " * 8)}
+        graceful.install()
+        graceful.statistics()
+        with open(os.path.join(FOLDER, "slow.py"), "w") as file:
+            file.write("import time; time.sleep(0.2)\\nimport later\\nvalue = 1\\n")
+        with open(os.path.join(FOLDER, "later.py"), "w") as file:
+            file.write("value = 2\\n")
+        taken = []
+        def take_all(seconds):
+            try:
+                while True: taken.append(posix.dup(1))
+            except OSError:
+                time.sleep(seconds)
+            while taken: os.close(taken.pop())
+        timer = threading.Timer(0.1, take_all, (0.4,))
+        timer.start()
+        def work(number):
+            import slow
+            assert slow.value == 1
+        in_threads(work, 6)
+        timer.join()
+        assert graceful.statistics().refused
+    """)
+
+
+def test_an_import_that_is_refused_for_good_says_so(limited) -> None:
+    """Its patience has an end: whoever has the descriptors may be waiting for it."""
+    limited("""
+        import errno, posix
+        from fsworkers.graceful import imports
+        imports.PATIENCE_S = 0.2
+        graceful.install()
+        sys.path.insert(0, FOLDER)
+        with open(os.path.join(FOLDER, "never.py"), "w") as file: pass
+        taken = []
+        try:
+            while True: taken.append(posix.dup(1))
+        except OSError:
+            pass
+        try:
+            import never
+        except OSError as error:
+            assert error.errno == errno.EMFILE
+        else:
+            raise AssertionError("it was imported")
+        finally:
+            for number in taken: os.close(number)
+        import never
     """)
 
 

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsworkers.errors import BadSetting, UnpicklableValue
+from fsworkers.graceful.imports import refusal
 from fsworkers.pool import wire
 from fsworkers.pool.payload import Packed, pack, unpack
-from fsworkers.pool.retry import delay_s, is_starved, is_transient, refusal
+from fsworkers.pool.retry import delay_s, is_starved, is_transient
 from fsworkers.pool.settings import PoolSettings
 
 numbers = st.booleans() | st.integers() | st.floats(allow_nan=False)
