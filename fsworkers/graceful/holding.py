@@ -81,7 +81,7 @@ def ring(
 class Stall:
     """Two looks before the leap: has the line been stuck for a while with nothing moving?"""
 
-    __slots__ = ("_acted_s", "_progress", "_since_s")
+    __slots__ = ("_acted_s", "_found_s", "_progress", "_since_s")
 
     CONFIRM_S = 0.3
     """How long nothing must have moved before the first step."""
@@ -99,6 +99,7 @@ class Stall:
         self._progress: object = None
         self._since_s = 0.0
         self._acted_s = -1.0
+        self._found_s = -1.0
 
     def has_moved(self, progress: object, now_s: float) -> bool:
         """Note a look; whether anything moved since the last one.
@@ -123,6 +124,10 @@ class Stall:
         confirm_s = self.CONFIRM_REFUSED_S if is_refused else self.CONFIRM_S
         return now_s - self._since_s >= (self.AGAIN_S if self.is_jam(now_s) else confirm_s)
 
+    def is_still(self, now_s: float) -> bool:
+        """Whether nothing has moved from one look in haste to the next."""
+        return now_s - self._since_s >= self.AGAIN_S
+
     def is_quiet(self, now_s: float) -> bool:
         """Whether nothing has moved for so long that a presumption may be acted upon."""
         return now_s - self._since_s >= (self.AGAIN_S if self.is_jam(now_s) else self.QUIET_S)
@@ -140,3 +145,11 @@ class Stall:
     def is_jam(self, now_s: float) -> bool:
         """Whether a step was taken just now, so that the next is likely needed soon."""
         return now_s - self._acted_s < 1.0
+
+    def note_find(self, now_s: float) -> None:
+        """Note that there was garbage: whoever leaves some likely leaves more."""
+        self._found_s = now_s
+
+    def is_pressing(self, now_s: float) -> bool:
+        """Whether the next look should come soon."""
+        return self.is_jam(now_s) or now_s - self._found_s < 1.0

@@ -127,7 +127,7 @@ class Upkeep(Counter):
             return
         if ledger.capacity < ledger.ceiling:
             wait_s = max(0.001, min(LOOK_S, ledger.next_try_s - self._now_s))
-        if self._unstick(ledger) or self._stall.is_jam(self._now_s):
+        if self._unstick(ledger) or self._stall.is_pressing(self._now_s):
             wait_s = min(wait_s, Stall.AGAIN_S)
         answer[0] = wait_s
 
@@ -158,6 +158,8 @@ class Upkeep(Counter):
                 return self._unstick_roundabout(ledger, waiting, held, blocked, spare)
         ring = holding.ring(waiting, blocked, owners.thread_of, above)
         if not self._stall.is_confirmed(self._now_s, is_refused=is_refused):
+            if ring and self._stall.is_still(self._now_s):
+                self._collect_early()
             return bool(ring)
         if not self._has_found_room(ledger):
             row = ring or waiting
@@ -246,6 +248,11 @@ class Upkeep(Counter):
         if has_grown:
             self._resize(ceiling)
         return has_grown
+
+    def _collect_early(self) -> None:
+        """Look whether what those who wait hold is garbage, before taking it for a deadlock."""
+        if self._collecting.is_due(self._now_s) and self._has_found_garbage():
+            self._stall.note_find(self._now_s)
 
     def _has_found_garbage(self) -> bool:
         returns = self._returns

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LOOK_S = 0.25
 """Between two looks at a line that waits for releases of our own."""
 
+SOON_S = 0.02
+"""From the first look to the second: most waits are over by then, and a knot is seen to be one."""
+
 AFTER_ERROR_S = 1.0
 """Until the next look when one went wrong."""
 
@@ -81,6 +84,7 @@ class Watch:
             return  # it is awake already
 
     def _run(self, alarm: Lock, turn: int) -> None:
+        longest_s = SOON_S
         while True:
             counter = self._counter()
             if counter is None:
@@ -89,8 +93,9 @@ class Watch:
                 wait_s = counter.look(turn)
             except Exception:  # noqa: BLE001 - told, and no reason to leave those who wait alone
                 sys.excepthook(*sys.exc_info())
-                wait_s = AFTER_ERROR_S
+                wait_s = longest_s = AFTER_ERROR_S
             del counter
             if wait_s is None or turn != self.turn:
                 return
-            alarm.acquire(timeout=wait_s)
+            alarm.acquire(timeout=min(wait_s, longest_s))
+            longest_s = LOOK_S

@@ -34,3 +34,18 @@ def test_files_in_cycles_give_their_permits_back_once(tmp_path: Path) -> None:
     for file in files:
         file.close()
     assert graceful.statistics().lent == before
+
+
+def test_who_leaves_files_in_cycles_does_not_wait_long_for_the_collector(limited) -> None:
+    """A thread that waits makes no garbage, so the collector would not come by itself."""
+    limited("""
+        import warnings
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.disable()
+        begun = time.monotonic()
+        for _ in range(500):
+            cycle = [graceful.open(FILE)]
+            cycle.append(cycle)
+        assert graceful.statistics().waits >= 8
+        assert time.monotonic() - begun < 1.5, time.monotonic() - begun
+    """)
