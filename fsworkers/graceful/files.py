@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 _builtin_open = io.open
 _take_now = BUDGET.take_now
 _WARN_DEFAULT_ENCODING = sys.flags.warn_default_encoding
+_READER_BYTES = 16_384
+_CHUNK_BYTES = 32_768
+"""Of a buffer and a text layer that are only read; the builtin takes the block size and 8 KiB.
+Our raw files are dearer to ask, as they tell EAGAIN from the end, so they are asked less often."""
+
 _NEWLINES = (None, "", "\n", "\r", "\r\n")
 
 
@@ -201,12 +206,16 @@ def _layers(
             is_line_buffered = plan[1]
         if buffering < 0:
             buffering = raw._blksize  # type: ignore[attr-defined]  # noqa: SLF001 - as io.open does
+            if plan[2] is BufferedReader and buffering < _READER_BYTES:
+                buffering = _READER_BYTES
         result = plan[2](raw, buffering)
         if plan[1]:
             if encoding is None and _WARN_DEFAULT_ENCODING:
                 encoding = io.text_encoding(encoding, 3)
             result = TextIOWrapper(result, encoding, errors, newline, is_line_buffered)
             result.mode = mode
+            if plan[2] is BufferedReader:
+                result._CHUNK_SIZE = _CHUNK_BYTES  # noqa: SLF001 - its name since Python 3.0
     except BaseException:
         result.close()
         raise
