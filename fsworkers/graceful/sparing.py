@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Sparing:
-    """Keeps what was of no use to a five-hundredth of the time; what was of use may be done again.
+    """Keeps what was of no use to a thousandth of the time; what was of use may be done again.
 
     Args:
         longest_s: The longest pause.
@@ -12,7 +12,7 @@ class Sparing:
 
     __slots__ = ("_longest_s", "_next_s")
 
-    TIMES = 500
+    TIMES = 1000
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s

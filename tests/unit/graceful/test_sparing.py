@@ -6,10 +6,10 @@ from fsworkers.graceful.sparing import Sparing
 
 
 def test_what_was_of_no_use_is_not_done_again_soon() -> None:
-    """It may take a five-hundredth of the time, and never pauses for longer than agreed."""
+    """It may take a thousandth of the time, and never pauses for longer than agreed."""
     sparing = Sparing(10.0)
     assert sparing.is_due(0.0)
-    sparing.note(100.0, 0.01, was_of_use=False)
+    sparing.note(100.0, 0.005, was_of_use=False)
     assert not sparing.is_due(104.9)
     assert sparing.is_due(105.0)
     sparing.note(105.0, 3.0, was_of_use=False)
