@@ -40,8 +40,10 @@ def rendered(look: Look) -> RenderableType:
         bars.add_row(f"worker {number}", bar, f"{count}/{limit}")
     figures = Text(
         f"{look.waiting:,} waiting  {look.ended:,} of {look.wanted:,} ended"
-        f"  {look.per_s:,.0f}/s  round {look.rounds + 1}"
+        f"  {look.per_s:,.0f}/s"
     )
+    if brief.plan.duration_s:
+        figures.append(f"  round {look.rounds + 1}")
     return Group(title, bars, figures)
 
 
