@@ -39,8 +39,7 @@ def rendered(look: Look) -> RenderableType:
         bar = ProgressBar(limit, min(count, limit), BAR_COLUMNS, complete_style=style)
         bars.add_row(f"worker {number}", bar, f"{count}/{limit}")
     figures = Text(
-        f"{look.waiting:,} waiting  {look.ended:,} of {look.wanted:,} ended"
-        f"  {look.per_s:,.0f}/s"
+        f"{look.waiting:,} waiting  {look.ended:,} of {look.wanted:,} ended  {look.per_s:,.0f}/s"
     )
     if brief.plan.duration_s:
         figures.append(f"  round {look.rounds + 1}")

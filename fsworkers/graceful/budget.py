@@ -16,7 +16,7 @@ from threading import Lock, get_ident
 from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
-from fsworkers.graceful import owners
+from fsworkers.graceful import owners, table
 from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.ledger import GRANTED, Ledger, Ticket
 from fsworkers.graceful.records import Statistics
@@ -164,6 +164,7 @@ class Budget(Upkeep):
         """What the budget did so far and does now, as an immutable snapshot."""
         ledger = self.ledger
         self.follow_limit()
+        table.sweep()
         self.regain()
         if ledger.capacity < ledger.ceiling:
             self.recount()

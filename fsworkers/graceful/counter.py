@@ -197,7 +197,10 @@ class Counter(Inbox):
         if not is_interrupting:
             self.follow_limit()
         if ticket.count > ledger.ceiling:
-            raise BudgetTooSmall(ticket.count, ledger.ceiling)
+            if not is_interrupting:
+                self.measure_again()
+            if ticket.count > ledger.ceiling:
+                raise BudgetTooSmall(ticket.count, ledger.ceiling)
         if is_interrupting:
             # A signal handler or finalizer interrupted our own bookkeeping on this very thread: it
             # cannot wait for what it interrupted, so it is served out of the reserve.
@@ -229,6 +232,9 @@ class Counter(Inbox):
 
     def follow_limit(self) -> None:
         """Measure anew if the limit has changed: see ``upkeep``."""
+
+    def measure_again(self) -> None:
+        """Measure anew, whether or not the limit has changed: see ``upkeep``."""
 
     def regain(self) -> None:
         """Give back what is lent and held by nobody: only the table of all refers to it.

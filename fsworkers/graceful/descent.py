@@ -34,7 +34,7 @@ class Place:
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._identity = _identity(fd)
-        # Above a folder: its parent's identity, or its descriptor where ``..`` leads elsewhere.
+        # Above a folder: its parent's identity, and its descriptor where ``..`` leads elsewhere.
         self._above: list[tuple[tuple[int, int], int | None]] = []
 
     def enter(self, name: Any, *, follows: bool = False) -> None:
@@ -45,7 +45,7 @@ class Place:
         """
         below = graceful_os.open(name, _FOLDER if follows else _NO_LINK, dir_fd=self.fd)
         kept = None
-        if follows and _is_link(name, self.fd):
+        if (follows and _is_link(name, self.fd)) or not _leads_back(below):
             kept = self.fd
         else:
             graceful_os.close(self.fd)
@@ -80,6 +80,15 @@ def _identity(fd: int) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def _leads_back(fd: int) -> bool:
+    """Whether ``..`` can be opened in a folder: it may be one to be read and not passed."""
+    try:
+        _os.stat("..", dir_fd=fd)
+    except PermissionError:
+        return False
+    return True
+
+
 def _is_link(name: Any, dir_fd: int) -> bool:
     return stat.S_ISLNK(_os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
 
@@ -109,13 +118,11 @@ def fwalk(  # noqa: C901 - one loop with two turns, down and up
     """``os.fwalk``: path, folders, others, and a descriptor that is valid until the next step."""
     top = _os.fspath(top)
     encode = _os.fsencode if isinstance(top, bytes) else _os.fsdecode
-    try:
-        place = Place(_open_top(top, dir_fd, follows=follow_symlinks))
-    except GracefulError:
-        raise
-    except OSError as error:
-        _report(onerror, error)
-        return
+    if not follow_symlinks:
+        kind = _os.stat(top, dir_fd=dir_fd, follow_symlinks=False).st_mode
+        if not stat.S_ISDIR(kind):
+            return
+    place = Place(_open_top(top, dir_fd, follows=follow_symlinks))
     path = top
     # Of each folder on the way down: its path, its lists, and the folders still to be entered.
     way: list[tuple[Any, list[Any], list[Any], list[Any]]] = []

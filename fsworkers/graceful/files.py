@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _builtin_open = io.open
 _take_now = BUDGET.take_now
+_noted = table.noted  # A new file's number that is still in there was closed behind our back.
 _WARN_DEFAULT_ENCODING = sys.flags.warn_default_encoding
 _READER_BYTES = 16_384
 _CHUNK_BYTES = 32_768
@@ -115,6 +116,8 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
             raise
         else:
             raw.permit = permit
+            if _noted:
+                table.release(raw.fileno())
     if buffering == 0:
         return raw
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
@@ -154,6 +157,7 @@ def open_with(
     if opener is None:
         raw = plan[3](file, plan[0], closefd)
         raw.permit = lent.pop()
+        table.release(raw.fileno())
     else:
         raw = draw_on(lent, lambda: plan[3](file, plan[0], closefd, opener))
         _settle(raw, lent)
@@ -245,6 +249,7 @@ def _open_slowly(
     raw, lent = persist(operation, file, refused=refused, is_drawn_on=opener is not None)
     if opener is None:
         raw.permit = lent[0]
+        table.release(raw.fileno())
     else:
         _settle(raw, lent)
     return raw

@@ -135,18 +135,14 @@ def walk(
             yield folder, names, others
         else:
             waiting.append((folder, names, others))
-        links: frozenset[Any] = frozenset(
-            () if followlinks else (e.name for e in entries if is_link(e))
-        )
-        if topdown and not followlinks:
-            # The caller may have put names of its own into the list.
-            known = frozenset(entry.name for entry in entries)
-            links |= frozenset(
-                name
-                for name in names
-                if name not in known and _os.path.islink(_os.path.join(folder, name))
-            )
-        waiting.extend(_os.path.join(folder, name) for name in reversed(names) if name not in links)
+        if not followlinks:
+            if topdown:
+                # Looked at again: the caller has had its turn with the names and with the folder.
+                names = [name for name in names if not _os.path.islink(_os.path.join(folder, name))]
+            else:
+                links = frozenset(entry.name for entry in entries if is_link(entry))
+                names = [name for name in names if name not in links]
+        waiting.extend(_os.path.join(folder, name) for name in reversed(names))
 
 
 def read_folder(folder: Any) -> list[_os.DirEntry[Any]]:

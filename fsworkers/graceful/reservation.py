@@ -7,6 +7,7 @@ it, draws on the reservation first.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import ContextVar
 
 from fsworkers.graceful.budget import BUDGET, Budget
@@ -82,6 +83,7 @@ class Reservation:
         return f"<Reservation {state}>"
 
     def __enter__(self) -> Self:
+        self._refuse_twice()
         if self._is_given or self._draw_on_outer():
             return self._begin(self._permits)
         label = f"a reservation of {self.count}"
@@ -98,6 +100,7 @@ class Reservation:
     async def __aenter__(self) -> Self:
         from fsworkers.graceful.aio.lending import take_many  # noqa: PLC0415 - draws in asyncio
 
+        self._refuse_twice()
         if self._draw_on_outer():
             return self._begin(self._permits)
         label = f"a reservation of {self.count}"
@@ -126,6 +129,10 @@ class Reservation:
         if not self._is_open:
             self._drain()
 
+    def _refuse_twice(self) -> None:
+        if self._is_open:
+            raise RuntimeError(f"{self!r} is in force already: a block within it needs its own")
+
     def _draw_on_outer(self) -> bool:
         """Inside another block that has enough left, this one is a part of it."""
         outer = _CURRENT.get()
@@ -152,7 +159,9 @@ class Reservation:
 
     def _end(self) -> None:
         if self._outer is not None:
-            _CURRENT.reset(self._outer)
+            # An abandoned generator is ended in the context of whoever finds it.
+            with suppress(ValueError):
+                _CURRENT.reset(self._outer)
             self._outer = None
         if self._is_given:
             self.rest = self._permits

@@ -65,9 +65,14 @@ def init_counted(
 def close_counted(self: _socket.socket, *args: Any) -> None:
     """``socket.close``, giving the permit back."""
     number = self.fileno()
-    _real_close(self, *args)
+    # First: once it is closed, another thread may have the number.
     _alive.pop(number, None)
-    table.release(number)
+    lent = table.pop(number)
+    try:
+        _real_close(self, *args)
+    finally:
+        if lent is not None:
+            lent.give_back()
 
 
 @wraps(_accept)

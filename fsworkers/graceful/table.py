@@ -13,42 +13,43 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fsworkers.graceful.counter import Lent
 
-_lent: dict[int, Lent] = {}
+noted: dict[int, Lent] = {}
+"""The permits by number: for reading alone, outside of this module."""
 
 
 def keep(number: int, lent: Lent) -> None:
     """Note whose permit a number has."""
-    stale = _lent.pop(number, None)
-    _lent[number] = lent
+    stale = noted.pop(number, None)
+    noted[number] = lent
     if stale is not None:
         stale.give_back()
 
 
 def entries() -> list[tuple[int, Lent]]:
     """All numbers noted, with their permits."""
-    return list(_lent.items())
+    return list(noted.items())
 
 
 def pop(number: int) -> Lent | None:
     """Take a number's permit out of the table, for whoever closes the number from now on."""
-    return _lent.pop(number, None)
+    return noted.pop(number, None)
 
 
 def release(number: int) -> None:
-    """Give a number's permit back: it is closed."""
-    lent = _lent.pop(number, None)
+    """Give a number's permit back: it is closed, or was and is in use again without it."""
+    lent = noted.pop(number, None)
     if lent is not None:
         lent.give_back()
 
 
 def release_if(number: int, lent: Lent) -> None:
     """As ``release``, unless the number has come to mean another descriptor since."""
-    if _lent.get(number) is lent:
+    if noted.get(number) is lent:
         release(number)
 
 
 def sweep() -> None:
     """Give back the permits of numbers that were closed by someone who does not know us."""
-    for number, lent in tuple(_lent.items()):
+    for number, lent in tuple(noted.items()):
         if not system.is_open(number):
             release_if(number, lent)

@@ -98,6 +98,11 @@ class Upkeep(Counter):
         if self._limit and (
             measuring.soft_limit() != self._limit or monotonic() >= self._measure_again_s
         ):
+            self.measure_again()
+
+    def measure_again(self) -> None:
+        """Measure anew: others may have had more when it was done last."""
+        if self._limit:
             self._submit(partial(self._resize, self._bound_by(self._measure(self._reserve))))
 
     def _measure(self, reserve: int | None) -> Measure:
