@@ -55,7 +55,7 @@ class Permit:
 
     Attributes:
         budget: Where it belongs.
-        owner: Who holds it: a thread's ident, a task's (negative) number, or 0 when it is free.
+        owner: Who took it, as ``owners`` numbers threads and tasks, or 0 when it is free.
         trace: Where it was taken, while tracing is on.
     """
 

@@ -25,13 +25,19 @@ def blocked_owners(
     Args:
         waiting: The line.
         held: Descriptors by owner.
-        thread_of: The thread that runs an owner: its own ident for a thread, the loop's for a task.
+        thread_of: The ident of the thread that runs an owner: for a task its loop's, 0 if gone.
     """
     threads = {ticket.blocks for ticket in waiting if ticket.blocks}
     askers = {ticket.owner for ticket in waiting}
     # What a loop's thread holds beside its tasks (the loop's own sockets) outlives their waiting.
-    askers |= {thread_of(owner) for owner in askers}
-    return frozenset(owner for owner in held if owner in askers or thread_of(owner) in threads)
+    loops = {thread_of(owner) for owner in askers if owner < 0} - {0}
+    return frozenset(
+        owner
+        for owner in held
+        if owner in askers
+        or thread_of(owner) in threads
+        or (owner > 0 and thread_of(owner) in loops)
+    )
 
 
 def is_stuck(
@@ -55,6 +61,7 @@ def ring(
     waiting: Sequence[Ticket],
     blocked: frozenset[int],
     thread_of: Callable[[int], int],
+    place_of: Callable[[int], int],
     above: Mapping[int, frozenset[int]],
 ) -> list[Ticket]:
     """Those in the line whose being served, or ended, lets a holder go on; oldest first.
@@ -63,18 +70,20 @@ def ring(
         waiting: The line.
         blocked: Holders that wait, as ``blocked_owners`` has them and those that await others.
         thread_of: As there.
-        above: For asking tasks, the owners that await them.
+        place_of: Where an owner is: for a thread its ident, for a task another number.
+        above: For askers, the places of those that await them.
 
     Returns:
         Nobody, when what is held is held for good: by an event loop for itself.
     """
-    threads = {thread_of(owner) for owner in blocked}
+    threads = {thread_of(owner) for owner in blocked} - {0}
+    places = {place_of(owner) for owner in blocked}
     return [
         ticket
         for ticket in waiting
         if ticket.owner in blocked
         or ticket.blocks in threads
-        or not blocked.isdisjoint(above.get(ticket.owner, ()))
+        or not places.isdisjoint(above.get(ticket.owner, ()))
     ]
 
 

@@ -37,7 +37,7 @@ class Ticket:
 
     Attributes:
         count: Descriptors wanted.
-        owner: Who asks: a thread's ident, or a task's (negative) number.
+        owner: Who asks, as ``owners`` numbers threads and tasks.
         label: What they are for, as messages show it.
         state: One of ``NEW``, ``WAITING``, ``GRANTED``, ``GONE``.
         order: The place in the line.

@@ -1,7 +1,8 @@
 """Who asks for descriptors: a thread, or, once ``graceful.aio`` is loaded, an asyncio task.
 
-An owner is a number: a thread's ident as it is, a task's ``id`` made negative. That a plain thread
-costs nothing more than ``get_ident`` is the point: it is on every file's path.
+An owner is a number that no other thread or task ever has: positive for a thread, negative for a
+task. Neither a thread's ident nor an object's ``id`` would do, as both are used again at once: who
+comes next would be taken for the holder of what another left open.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import threading
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
+from itertools import count
 from threading import get_ident
 
 TYPE_CHECKING = False
@@ -18,26 +20,76 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-identify: Callable[[], int] = get_ident
-"""The owner that asks now; ``graceful.aio`` replaces it by one that knows tasks."""
-
+_numbers = count(1)
+_here = threading.local()
+_idents: dict[int, int] = {}
 _tasks: dict[int, tuple[ref[Task[Any]], int]] = {}
+_owners_of_tasks: dict[int, int] = {}
+
+
+class _Presence:
+    """Goes with the thread that it is local to."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: int) -> None:
+        self._owner = owner
+
+    def __del__(self) -> None:
+        _idents.pop(self._owner, None)
+
+
+def of_thread() -> int:
+    """The owner number of this thread."""
+    try:
+        owner: int = _here.owner
+    except AttributeError:
+        owner = next(_numbers)
+        _idents[owner] = get_ident()
+        _here.owner = owner
+        _here.presence = _Presence(owner)
+    return owner
+
+
+identify: Callable[[], int] = of_thread
+"""The owner that asks now; ``graceful.aio`` replaces it by one that knows tasks."""
 
 
 def of_task(task: Task[Any]) -> int:
     """The owner number of a task that runs on this thread."""
-    owner = -id(task)
-    if owner not in _tasks:
-        _tasks[owner] = ref(task, lambda _gone: _tasks.pop(owner, None)), get_ident()
+    return _owners_of_tasks.get(id(task)) or _meet(task)
+
+
+def _meet(task: Task[Any]) -> int:
+    owner, place = -next(_numbers), id(task)
+
+    def forget(_gone: ref[Task[Any]]) -> None:
+        # Before its memory is used again.
+        _owners_of_tasks.pop(place, None)
+        _tasks.pop(owner, None)
+
+    _tasks[owner] = ref(task, forget), get_ident()
+    _owners_of_tasks[place] = owner
     return owner
 
 
 def thread_of(owner: int) -> int:
-    """The thread an owner runs on: its own ident, or that of the task's loop; 0 if it is gone."""
+    """The ident of the thread an owner runs on, for a task its loop's; 0 if it is gone."""
     if owner > 0:
-        return owner
+        return _idents.get(owner, 0)
     known = _tasks.get(owner)
     return known[1] if known else 0
+
+
+def place_of(owner: int) -> int:
+    """Where an owner is: a thread's ident, or a task's ``id`` made negative; 0 if it is gone.
+
+    Unlike its number a place is known also of those who never asked, and for as long as they live.
+    """
+    if owner > 0:
+        return _idents.get(owner, 0)
+    task = task_of(owner)
+    return 0 if task is None else -id(task)
 
 
 def describe(owner: int) -> str:
@@ -45,8 +97,9 @@ def describe(owner: int) -> str:
     if owner < 0:
         task = task_of(owner)
         return f"task {task.get_name()}" if task is not None else "a task that ended"
+    ident = thread_of(owner)
     for thread in threading.enumerate():
-        if thread.ident == owner:
+        if thread.ident == ident:
             return f"thread {thread.name}"
     return "a thread that ended"
 
@@ -58,7 +111,7 @@ def task_of(owner: int) -> Task[Any] | None:
 
 
 def awaiting(askers: Iterable[int]) -> dict[int, frozenset[int]]:
-    """For each asking task, the owners of tasks that can only go on after it does.
+    """For each asking task, the places of tasks that can only go on after it does.
 
     Followed from each asking task upwards, as ``tasks_above`` has it.
     """

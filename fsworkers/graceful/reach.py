@@ -32,7 +32,7 @@ SEARCH_AT_MOST = 20_000
 def behind(
     scene: Standstill, waiting: Sequence[Ticket], *, by_reach: bool
 ) -> dict[int, frozenset[int]]:
-    """For each owner in the line, the owners that can only go on after it.
+    """For each owner in the line, the places of those that can only go on after it.
 
     Args:
         scene: What all wait for.
@@ -58,13 +58,13 @@ class _Search:
         # By identity: to ask an object for its hash or equality would be to run its code.
         modules = tuple(sys.modules.values())
         self._seen = {id(getattr(module, "__dict__", None)) for module in modules}
-        self._closed = _closed_kinds()
+        self._closed = (*closed_kinds(), *_kinds(("_queue", "SimpleQueue")))
         self._future = getattr(sys.modules.get("asyncio"), "Future", _Nothing)
         self._stuck_threads: set[int] = set()
         self._queues = work_queues()
 
     def from_ticket(self, ticket: Ticket) -> set[int]:
-        """The owners behind one in the line."""
+        """The places of those behind one in the line."""
         found: set[int] = set()
         task = owners.task_of(ticket.owner)
         if task is not None:
@@ -80,7 +80,7 @@ class _Search:
         return found
 
     def from_work_behind(self, ticket: Ticket) -> set[int]:
-        """The owners behind work that no thread of its executor can take up: all are stuck."""
+        """Those behind work that no thread of its executor can take up: all are stuck."""
         found: set[int] = set()
         for items, crew in self._queues:
             if ticket.blocks in crew and self._stuck_threads.issuperset(crew):
@@ -150,20 +150,31 @@ class _Nothing:
 _FUNCTION = type(behind)
 
 
-def _closed_kinds() -> tuple[type[Any], ...]:
-    """What leads everywhere, and to nothing that one object in particular is to set."""
+def closed_kinds() -> tuple[type[Any], ...]:
+    """What leads everywhere, and to nothing that one object in particular refers to."""
     from fsworkers.graceful.counter import Counter  # noqa: PLC0415 - it needs this module
 
     frame = sys._getframe()  # noqa: SLF001 - for the types
     kinds: list[type[Any]] = [type, type(sys), type(frame), type(frame.f_code), threading.Thread]
-    kinds += [Counter, Ticket, Standstill]
-    for module, name in (
-        ("asyncio", "AbstractEventLoop"),
-        ("_contextvars", "Context"),
-        ("_queue", "SimpleQueue"),
-        ("concurrent.futures", "Executor"),
-    ):
+    return (
+        *kinds,
+        Counter,
+        Ticket,
+        Standstill,
+        *_kinds(
+            ("asyncio", "AbstractEventLoop"),
+            ("asyncio", "Future"),
+            ("_contextvars", "Context"),
+            ("concurrent.futures", "Executor"),
+        ),
+    )
+
+
+def _kinds(*wanted: tuple[str, str]) -> list[type[Any]]:
+    """Classes of modules, as far as those are loaded."""
+    found: list[type[Any]] = []
+    for module, name in wanted:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None:
-            kinds.append(kind)
-    return tuple(kinds)
+            found.append(kind)
+    return found

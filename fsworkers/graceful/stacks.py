@@ -53,13 +53,21 @@ class Standstill:
     def blocked(self, held: Iterable[int], behind: frozenset[int]) -> frozenset[int]:
         """Those of the holders that are ``behind`` one in the line, or on a thread that stands.
 
-        A thread that is behind because of the task its event loop is to complete does not stand:
-        other tasks of that loop go on.
+        ``behind`` has their places.
         """
-        standing = {ident for ident in behind if not _is_task(self.waits.get(ident))}
+        standing = self.standing(behind)
         return frozenset(
-            owner for owner in held if owner in behind or owners.thread_of(owner) in standing
+            owner
+            for owner in held
+            if owners.place_of(owner) in behind or owners.thread_of(owner) in standing
         )
+
+    def standing(self, asleep: frozenset[int]) -> frozenset[int]:
+        """The threads at those places, but not those that run an event loop.
+
+        Such a thread waits for the task that its loop is to complete: other tasks go on.
+        """
+        return frozenset(place for place in asleep if not _is_task(self.waits.get(place)))
 
     def is_timed(self, task: Any) -> bool:
         """Whether a task goes on by itself: it runs, sleeps, or waits with a time-out."""
@@ -92,6 +100,29 @@ class Standstill:
             elif self.waits.get(ident) is None or _is_task(self.waits[ident]):
                 return False
         return True
+
+    def awake(self, asleep: frozenset[int]) -> list[tuple[int, FrameType]]:
+        """The threads that may be at work, with their innermost frames.
+
+        Args:
+            asleep: The places of those that are not.
+        """
+        standing = {get_ident(), *self.standing(asleep)}
+        idle = _idle_code()
+        return [
+            (ident, top)
+            for ident, top in self._tops.items()
+            if ident not in standing and top.f_code not in idle
+        ]
+
+    def tasks(self, asleep: frozenset[int]) -> list[Any]:
+        """The tasks of all event loops but those whose threads are ``asleep``."""
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None:
+            return []
+        standing = self.standing(asleep)
+        loops = [loop for ident, loop in self._loops.items() if ident not in standing]
+        return [task for loop in loops for task in asyncio.all_tasks(loop)]
 
     def _awaited_by(self, owner: int) -> Any:
         """What an owner waits for without a time-out, or ``None``."""

@@ -15,6 +15,7 @@ from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import holding, owners, table
 from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.errors import DescriptorDeadlock
+from fsworkers.graceful.handover import count_in_other_hands
 from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.own_numbers import own_numbers
 from fsworkers.graceful.reach import behind
@@ -156,12 +157,13 @@ class Upkeep(Counter):
         above: dict[int, frozenset[int]] = {}
         if not holding.is_stuck(waiting, held, blocked, spare):
             above = owners.awaiting(ticket.owner for ticket in waiting)
-            blocked |= held.keys() & frozenset().union(*above.values())
+            behind_them = _union(above)
+            blocked |= {owner for owner in held if owners.place_of(owner) in behind_them}
             if not holding.is_stuck(waiting, held, blocked, spare):
                 if not self._stall.is_quiet(self._now_s):
                     return False
                 return self._unstick_roundabout(ledger, waiting, held, blocked, spare)
-        ring = holding.ring(waiting, blocked, owners.thread_of, above)
+        ring = holding.ring(waiting, blocked, owners.thread_of, owners.place_of, above)
         if not self._stall.is_confirmed(self._now_s, is_refused=is_refused):
             if ring and self._stall.is_still(self._now_s):
                 self._collect_early()
@@ -169,16 +171,29 @@ class Upkeep(Counter):
         if not self._has_found_room(ledger):
             row = ring or waiting
             is_helped = self._rescue(ledger, row[0], in_jam=bool(ring))
-            if not is_helped and (ring or self._is_everybody_asleep(waiting)):
+            if not is_helped and self._may_end(waiting, held, blocked, spare, is_ring=bool(ring)):
                 self._end(ledger, row[-1], waiting)
         return bool(ring)
 
-    def _is_everybody_asleep(self, waiting: list[Ticket]) -> bool:
-        """Whether nobody is left who could give back what is not held by those who wait."""
+    def _may_end(
+        self,
+        waiting: list[Ticket],
+        held: dict[int, int],
+        blocked: frozenset[int],
+        spare: int,
+        *,
+        is_ring: bool,
+    ) -> bool:
+        """Whether nobody is left who could give back enough."""
         if not self._searching.is_due(self._now_s):
             return False
         begun_s = thread_time()
-        is_so = Standstill().is_everybody_asleep({ticket.blocks for ticket in waiting})
+        scene = Standstill()
+        if is_ring:
+            behind_them = _union(behind(scene, waiting, by_reach=False))
+            is_so = _is_beyond_reach(scene, waiting, held, blocked, spare, behind_them)
+        else:
+            is_so = scene.is_everybody_asleep({ticket.blocks for ticket in waiting})
         self._searching.note(self._now_s, thread_time() - begun_s, was_of_use=is_so)
         return is_so
 
@@ -222,16 +237,20 @@ class Upkeep(Counter):
         if holding.is_stuck(waiting, held, blocked.union(suspended), spare) and self._is_new(seen):
             for by_reach in (False, True):
                 above = behind(scene, waiting, by_reach=by_reach)
-                stuck = blocked | scene.blocked(held, frozenset().union(*above.values()))
+                stuck = blocked | scene.blocked(held, _union(above))
                 if not holding.is_stuck(waiting, held, stuck, spare):
                     continue
-                ring = holding.ring(waiting, stuck, owners.thread_of, above)
+                ring = holding.ring(waiting, stuck, owners.thread_of, owners.place_of, above)
                 if not ring:
                     continue
                 if self._rescue(ledger, ring[0]):
                     return True
                 in_line = {ticket.blocks for ticket in waiting}
-                if not by_reach or scene.is_everybody_asleep(in_line):
+                if (
+                    scene.is_everybody_asleep(in_line)
+                    if by_reach
+                    else _is_beyond_reach(scene, waiting, held, stuck, spare, _union(above))
+                ):
                     self._end(ledger, ring[-1], waiting)
                     return True
         return False
@@ -330,3 +349,20 @@ class Upkeep(Counter):
 
     def _largest_holders(self) -> list[str]:
         return [str(holder) for holder in self.holders()[:5]]
+
+
+def _union(sets: dict[int, frozenset[int]]) -> frozenset[int]:
+    return frozenset().union(*sets.values())
+
+
+def _is_beyond_reach(
+    scene: Standstill,
+    waiting: list[Ticket],
+    held: dict[int, int],
+    blocked: frozenset[int],
+    spare: int,
+    behind_them: frozenset[int],
+) -> bool:
+    """Whether the line is stuck also with what others who are awake might give back."""
+    handed_on = count_in_other_hands(scene, waiting, behind_them, blocked)
+    return holding.is_stuck(waiting, held, blocked, spare + handed_on)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from asyncio import _get_running_loop  # the one that does not raise
 from errno import ENFILE
-from threading import get_ident
 
 from fsworkers.graceful import owners
 from fsworkers.graceful.budget import BUDGET, Budget
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def current_owner() -> int:
-    """The running task's number, negative, or this thread's ident outside of a loop."""
+    """The running task's number, or this thread's outside of a loop."""
     if _get_running_loop() is not None:
         task = asyncio.current_task()
         if task is not None:
             return owners.of_task(task)
-    return get_ident()
+    return owners.of_thread()
 
 
 owners.identify = current_owner

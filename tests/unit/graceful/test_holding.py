@@ -56,13 +56,13 @@ def test_the_ring_is_of_those_who_hold_oldest_first() -> None:
     """Newcomers who hold nothing are not served first: that would free nothing."""
     newcomer, older, younger = ask(3, blocks=3), ask(1, blocks=1), ask(2, blocks=2)
     blocked = frozenset({1, 2})
-    assert ring([newcomer, older, younger], blocked, own_thread, {}) == [older, younger]
+    assert ring([newcomer, older, younger], blocked, own_thread, own_thread, {}) == [older, younger]
 
 
 def test_a_child_task_stands_for_the_parent_that_awaits_it() -> None:
     """The asker holds nothing itself, but its parent does."""
     stranger, child = ask(-3), ask(-2)
-    found = ring([stranger, child], frozenset({-1}), own_thread, {-2: frozenset({-1})})
+    found = ring([stranger, child], frozenset({-1}), own_thread, int, {-2: frozenset({-1})})
     assert found == [child]
 
 
