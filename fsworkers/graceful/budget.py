@@ -21,6 +21,7 @@ from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.ledger import GRANTED, Ledger, Ticket
 from fsworkers.graceful.records import Statistics
 from fsworkers.graceful.upkeep import Upkeep
+from fsworkers.graceful.watch import LOOK_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,10 +90,16 @@ class Budget(Upkeep):
         permits: list[Permit],
         label: object,
         *,
-        wait_s: float | None,
+        until_s: float | None,
         machine_wide: bool,
     ) -> list[Permit]:
         """Return permits that the kernel did not honour, and wait before all others for new ones.
+
+        Args:
+            permits: Those it did not honour.
+            label: As ``take``.
+            until_s: The end of the operation's longest wait, on the monotonic clock.
+            machine_wide: It was ENFILE.
 
         Raises:
             BudgetTimeout: As ``take``; nothing is lent then.
@@ -100,7 +107,7 @@ class Budget(Upkeep):
         """
         ticket, bell = self._ticket(len(permits), label)
         self.post_refused(ticket, permits, machine_wide=machine_wide)
-        return self.stamp(self._wait(ticket, bell, wait_s))
+        return self.stamp(self._wait_until(ticket, bell, until_s, self.wait_s))
 
     def settled(self) -> None:
         """Note that the kernel honours permits again."""
@@ -191,9 +198,14 @@ class Budget(Upkeep):
         if ticket.state == GRANTED:
             return ticket.permits
         longest_s = self.wait_s if wait_s is None else wait_s
-        begun_s = monotonic()
+        until_s = None if longest_s is None else monotonic() + longest_s
+        return self._wait_until(ticket, bell, until_s, longest_s)
+
+    def _wait_until(
+        self, ticket: Ticket, bell: Lock, until_s: float | None, longest_s: float | None
+    ) -> list[Permit]:
         try:
-            rang = bell.acquire(timeout=-1 if longest_s is None else max(0.0, longest_s))
+            rang = ticket.state == GRANTED or self._await(bell, until_s)
         except BaseException:
             self.abandon(ticket)
             raise
@@ -201,8 +213,19 @@ class Budget(Upkeep):
             raise ticket.error
         if not rang:
             self.abandon(ticket)
-            raise self.timeout_of(ticket, monotonic() - begun_s)
+            raise self.timeout_of(ticket, longest_s or 0.0)
         return ticket.permits
+
+    def _await(self, bell: Lock, until_s: float | None) -> bool:
+        """Wait for a bell to ring; whether it did."""
+        while True:
+            left_s = -1.0 if until_s is None else max(0.0, until_s - monotonic())
+            if self._watch.is_running or not left_s:
+                return bell.acquire(timeout=left_s)
+            # No thread could be had to watch over the line: at the interpreter's end there is none.
+            if bell.acquire(timeout=LOOK_S if until_s is None else min(LOOK_S, left_s)):
+                return True
+            self.look(self._watch.turn)
 
 
 def _release(bell: Lock) -> None:

@@ -32,7 +32,7 @@ from fsworkers.graceful.watch import Watch, backoff_s
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from fsworkers.graceful.budget import Budget
 
@@ -77,6 +77,16 @@ class Permit:
     def real(self) -> Permit:
         """The permit itself: see ``Lent``."""
         return self
+
+
+def _count_references(table: dict[int, Any], number: int) -> float:
+    """The references to what is in a table, and infinitely many to what no longer is."""
+    one = table.get(number)
+    return inf if one is None else getrefcount(one)
+
+
+_UNHELD = _count_references({0: object()}, 0)
+"""Those to what only the table refers to; how Python counts its own differs by version."""
 
 
 class Counter(Inbox):
@@ -200,7 +210,7 @@ class Counter(Inbox):
             if not is_interrupting:
                 self.measure_again()
             if ticket.count > ledger.ceiling:
-                raise BudgetTooSmall(ticket.count, ledger.ceiling)
+                raise ledger.too_small(ticket)
         if is_interrupting:
             # A signal handler or finalizer interrupted our own bookkeeping on this very thread: it
             # cannot wait for what it interrupted, so it is served out of the reserve.
@@ -240,14 +250,15 @@ class Counter(Inbox):
         """Give back what is lent and held by nobody: only the table of all refers to it.
 
         An exception from outside (Ctrl-C, a signal handler's) struck between two lines, before
-        whoever was to hold it did. A finalizer can't tell: of a file in a reference cycle the
-        permit is garbage as well, and the file gives it back itself.
+        whoever was to hold it did, or on the way back. A finalizer can't tell: of a file in a
+        reference cycle the permit is garbage as well, and the file gives it back itself.
         """
-        for number in tuple(self._all):
-            permit = self._all.get(number)
-            # Three: the table, the line above, and the question itself.
-            if permit is not None and permit.owner and getrefcount(permit) <= 3:
-                permit.give_back()
+        permits = self._all
+        for number in tuple(permits):
+            if _count_references(permits, number) <= _UNHELD:
+                permit = permits.get(number)
+                if permit is not None:
+                    permit.give_back()
 
     def collect(self) -> None:
         """Look at what came back to ``free`` and serve the line with it."""

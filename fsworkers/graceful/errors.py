@@ -34,15 +34,23 @@ class BudgetTooSmall(GracefulError, ValueError):
     Attributes:
         needed: Descriptors asked for.
         budget: The most that can be lent.
+        once: The most that could be lent before.
     """
 
-    def __init__(self, needed: int, budget: int) -> None:
+    def __init__(self, needed: int, budget: int, once: int = 0) -> None:
         self.needed = needed
         self.budget = budget
+        self.once = once
+        why = f"it was {once} once" if self.may_pass else "no wait could help"
         super().__init__(
-            f"needs {needed}, budget {budget}: no wait could help; "
+            f"needs {needed}, budget {budget}: {why}; "
             "raise the limit (ulimit -n) or max_open_files, or open fewer files at once"
         )
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it would have been possible before, and so may be again."""
+        return self.needed <= self.once
 
 
 class BudgetTimeout(GracefulError, TimeoutError):

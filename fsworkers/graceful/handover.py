@@ -23,54 +23,58 @@ from fsworkers.graceful.stacks import Standstill, thread_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
     from types import FrameType
     from typing import Any
 
     from fsworkers.graceful.ledger import Ticket
 
-SEARCH_AT_MOST = 20_000
-"""Objects looked through, the nearest first."""
+SEARCH_AT_MOST = 5_000
+"""Objects looked through for each thread and task, the nearest first."""
 
 _OPTIMIZED = 1
 """CO_OPTIMIZED: the locals of such code are no dictionary. Without ``inspect``, which is slow."""
 
 
-def count_in_other_hands(
-    scene: Standstill, waiting: Sequence[Ticket], behind: frozenset[int], holders: frozenset[int]
-) -> int:
-    """How many permits are within reach of somebody who is awake.
+def are_in_other_hands(
+    scene: Standstill,
+    waiting: Sequence[Ticket],
+    behind: frozenset[int],
+    holders: frozenset[int],
+    enough: int,
+) -> bool:
+    """Whether so many permits are within reach of somebody who is awake.
 
     Args:
         scene: What all wait for.
         waiting: The line.
         behind: The places of those who can only go on after the line.
         holders: Whose permits: owners in the line or behind it.
+        enough: How many.
     """
     above = owners.awaiting(ticket.owner for ticket in waiting).values()
     asleep = behind.union(*above, (ticket.blocks for ticket in waiting))
     asleep |= {owners.place_of(ticket.owner) for ticket in waiting}
+    closed = closed_kinds()
     search = _Search(holders)
-    search.follow(_seen_by_threads(scene, asleep), (*closed_kinds(), CoroutineType))
-    search.follow(_seen_by_tasks(scene, asleep), closed_kinds())
-    return len(search.found)
-
-
-def _seen_by_threads(scene: Standstill, asleep: frozenset[int]) -> Iterator[Any]:
-    """What threads that are awake have in their frames."""
-    for ident, top in scene.awake(asleep):
-        yield from gc.get_referents(thread_object(ident))
-        frame: FrameType | None = top
-        while frame is not None:
-            yield from _locals_of(frame)
-            frame = frame.f_back
-
-
-def _seen_by_tasks(scene: Standstill, asleep: frozenset[int]) -> Iterator[Any]:
-    """What tasks that are awake have in theirs."""
     for task in scene.tasks(asleep):
-        if -id(task) not in asleep:
-            yield task.get_coro()
+        if -id(task) not in asleep and search.finds(enough, [task.get_coro()], closed):
+            return True
+    # A thread's frames may know the coroutines of tasks that are asleep.
+    closed = (*closed, CoroutineType)
+    return any(
+        search.finds(enough, _seen_by(ident, top), closed) for ident, top in scene.awake(asleep)
+    )
+
+
+def _seen_by(ident: int, top: FrameType) -> list[Any]:
+    """What a thread has in its frames, the innermost first, and as an object."""
+    seen: list[Any] = []
+    frame: FrameType | None = top
+    while frame is not None:
+        seen += _locals_of(frame)
+        frame = frame.f_back
+    return seen + gc.get_referents(thread_object(ident))
 
 
 def _locals_of(frame: FrameType) -> list[Any]:
@@ -104,33 +108,38 @@ class _Search:
     """Follows references, the nearest first, and notes the permits that it meets."""
 
     def __init__(self, holders: frozenset[int]) -> None:
-        self.found: set[int] = set()
+        self._found: set[int] = set()
         self._holders = holders
         self._numbers = dict(table.entries())
         self._socket = getattr(sys.modules.get("_socket"), "socket", None)
-        self._left = SEARCH_AT_MOST
         modules = tuple(sys.modules.values())
         self._seen = {id(getattr(module, "__dict__", None)) for module in modules}
 
-    def follow(self, roots: Iterable[Any], closed: tuple[type[Any], ...]) -> None:
-        """Look at the roots, and through whatever they lead to but by way of what is closed."""
+    def finds(self, enough: int, roots: list[Any], closed: tuple[type[Any], ...]) -> bool:
+        """Look at roots, and at whatever they lead to but by way of what is closed.
+
+        Returns:
+            Whether enough has been found by now.
+        """
         pending = deque(roots)
-        while pending and self._left > 0:
+        left = SEARCH_AT_MOST
+        while pending and left > 0 and len(self._found) < enough:
             one = pending.popleft()
             if id(one) in self._seen or not gc.is_tracked(one):
                 continue
             self._seen.add(id(one))
-            self._left -= 1
+            left -= 1
             self._note(one)
             if type(one) is FunctionType:
                 pending += [one.__closure__, one.__defaults__, one.__kwdefaults__]
             elif not issubclass(type(one), closed):
                 pending += gc.get_referents(one)
+        return len(self._found) >= enough
 
     def _note(self, one: Any) -> None:
         permit = one if type(one) is Permit else self._permit_of_socket(one)
         if permit is not None and permit.owner in self._holders:
-            self.found.add(id(permit))
+            self._found.add(id(permit))
 
     def _permit_of_socket(self, one: Any) -> Permit | None:
         if self._socket is None or not issubclass(type(one), self._socket):

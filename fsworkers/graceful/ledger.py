@@ -103,6 +103,7 @@ class Ledger:
         "_arrivals",
         "_front",
         "_line",
+        "_once",
         "_rescuing",
         "_step",
         "capacity",
@@ -122,6 +123,7 @@ class Ledger:
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
+        self._once = ceiling
         self.capacity = ceiling
         self.next_try_s = 0.0
         self.waiting = 0
@@ -151,10 +153,14 @@ class Ledger:
         """
         if ticket.count > self.ceiling:
             ticket.state = GONE
-            raise BudgetTooSmall(ticket.count, self.ceiling)
+            raise self.too_small(ticket)
         self._arrivals += 1
         ticket.order = self._arrivals
         self._enter(ticket, now_s)
+
+    def too_small(self, ticket: Ticket) -> BudgetTooSmall:
+        """The error of a ticket that wants more than will ever be lent, as far as is known."""
+        return BudgetTooSmall(ticket.count, self.ceiling, self._once)
 
     def withdraw(self, ticket: Ticket, now_s: float) -> None:
         """Take a ticket that waits out of the line; the next may be its turn now."""
@@ -213,6 +219,9 @@ class Ledger:
 
     def grant(self, ticket: Ticket, now_s: float) -> None:
         """Note that a ticket has its permits."""
+        # First of all: if an interrupt strikes in here, it must not be left out of the line and
+        # unserved.
+        self._leave(ticket, GRANTED, now_s)
         self.served += 1
         self._rescuing = None
         # Taken out now: refused, it comes again, with another place in the line.
@@ -221,7 +230,6 @@ class Ledger:
         else:
             self._line.remove(ticket)
             heapify(self._line)
-        self._leave(ticket, GRANTED, now_s)
 
     def fail(self, ticket: Ticket, error: Exception, now_s: float) -> None:
         """End a waiting ticket with an error."""
@@ -241,6 +249,7 @@ class Ledger:
             if line[0].state == WAITING:
                 return line[0]
             heappop(line)
+        self.waiting = 0  # also when an interrupt kept somebody's leaving from being counted
         return None
 
     def in_line(self) -> list[Ticket]:
@@ -256,9 +265,10 @@ class Ledger:
         if self.capacity == self.ceiling or self.capacity > ceiling:
             self.capacity = ceiling
         self.ceiling = ceiling
+        self._once = max(self._once, ceiling)
         unmet = [ticket for ticket in self.in_line() if ticket.count > ceiling]
         for ticket in unmet:
-            self.fail(ticket, BudgetTooSmall(ticket.count, ceiling), now_s)
+            self.fail(ticket, self.too_small(ticket), now_s)
         return unmet
 
     def recover(self, lent: int, now_s: float) -> bool:

@@ -107,14 +107,7 @@ def again(
 ) -> list[Lent]:
     """Return what the kernel did not honour and wait before all others."""
     permits = [one.real() for one in lent]
-    return [
-        *budget.take_again(
-            permits,
-            label,
-            wait_s=None if until_s is None else max(0.0, until_s - monotonic()),
-            machine_wide=error.errno == ENFILE,
-        )
-    ]
+    return [*budget.take_again(permits, label, until_s=until_s, machine_wide=error.errno == ENFILE)]
 
 
 def give_back(lent: list[Lent]) -> None:

@@ -15,7 +15,7 @@ from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import holding, owners, table
 from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.errors import DescriptorDeadlock
-from fsworkers.graceful.handover import count_in_other_hands
+from fsworkers.graceful.handover import are_in_other_hands
 from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.own_numbers import own_numbers
 from fsworkers.graceful.reach import behind
@@ -363,6 +363,7 @@ def _is_beyond_reach(
     spare: int,
     behind_them: frozenset[int],
 ) -> bool:
-    """Whether the line is stuck also with what others who are awake might give back."""
-    handed_on = count_in_other_hands(scene, waiting, behind_them, blocked)
-    return holding.is_stuck(waiting, held, blocked, spare + handed_on)
+    """Whether a stuck line can hope for nothing from others who are awake."""
+    to_come = sum(count for owner, count in held.items() if owner not in blocked)
+    missing = waiting[0].count - spare - to_come
+    return not are_in_other_hands(scene, waiting, behind_them, blocked, missing)

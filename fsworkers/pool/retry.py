@@ -6,7 +6,7 @@ import errno
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from fsworkers.graceful.errors import DescriptorDeadlock, TooFewDescriptors
+from fsworkers.graceful.errors import BudgetTooSmall, DescriptorDeadlock, TooFewDescriptors
 from fsworkers.graceful.imports import refusal
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def is_starved(error: BaseException) -> bool:
     """Whether descriptors ran out, or jobs waited for each other's: no fault of the job."""
     if isinstance(error, TooFewDescriptors):
         return False  # the layer itself can't work under this limit
+    if isinstance(error, BudgetTooSmall):
+        return error.may_pass
     return isinstance(error, DescriptorDeadlock) or refusal(error) != 0
 
 
