@@ -12,6 +12,7 @@ import sys
 # Loaded by ``threading`` anyway, unlike ``weakref``.
 from _weakrefset import WeakSet
 from functools import partial
+from sys import is_finalizing
 from threading import Lock, get_ident
 from time import monotonic
 
@@ -220,9 +221,9 @@ class Budget(Upkeep):
         """Wait for a bell to ring; whether it did."""
         while True:
             left_s = -1.0 if until_s is None else max(0.0, until_s - monotonic())
-            if self._watch.is_running or not left_s:
+            if (self._watch.is_running and not is_finalizing()) or not left_s:
                 return bell.acquire(timeout=left_s)
-            # No thread could be had to watch over the line: at the interpreter's end there is none.
+            # No thread could be had to watch over the line: at the interpreter's end none runs.
             if bell.acquire(timeout=LOOK_S if until_s is None else min(LOOK_S, left_s)):
                 return True
             self.look(self._watch.turn)

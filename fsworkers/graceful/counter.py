@@ -25,6 +25,7 @@ from fsworkers.graceful import owners
 from fsworkers.graceful.errors import BudgetTooSmall
 from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.inbox import Inbox
+from fsworkers.graceful.inheritance import abandoned
 from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Ticket
 from fsworkers.graceful.sparing import Sparing
 from fsworkers.graceful.watch import Watch, backoff_s
@@ -285,6 +286,8 @@ class Counter(Inbox):
         self._stall = Stall()
         if self._ledger is not None:
             self._ledger = Ledger(self._ledger.ceiling)
+            for permit in abandoned(list(self._all.values()), self.free):
+                permit.give_back()
             self._peak = self.lent
             self._pump_again()
 

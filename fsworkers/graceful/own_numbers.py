@@ -36,6 +36,15 @@ def own_numbers(budget: Counter) -> Own:
     return Own(numbers=frozenset(numbers), unnumbered=unnumbered, lent=budget.lent)
 
 
+def permits_in_use() -> set[int]:
+    """The identities of the permits that something open holds."""
+    noted = {id(lent.real()) for _, lent in table.entries()}
+    # A file may be closed already and just about to give its permit back.
+    opened = (holder for holder in _holders() if not getattr(holder, "closed", False))
+    held = filter(None, map(_permit_of, opened))
+    return noted.union(id(lent.real()) for lent in held)
+
+
 def _holders() -> list[Any]:
     """All live objects of ours that hold a permit: files, listings, maps.
 

@@ -14,6 +14,7 @@ from fsworkers.graceful.budget import BUDGET, Budget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import Token
     from types import TracebackType
     from typing import Self
@@ -128,6 +129,10 @@ class Reservation:
         self._permits.append(permit)
         if not self._is_open:
             self._drain()
+
+    def forget(self, is_kept: Callable[[Permit], bool]) -> None:
+        """Let go of permits without giving them back: after a fork, for whoever does that."""
+        self._permits = [permit for permit in self._permits if is_kept(permit)]
 
     def _refuse_twice(self) -> None:
         if self._is_open:

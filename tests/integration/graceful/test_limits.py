@@ -372,6 +372,40 @@ def test_limits_shows_what_there_is(limited) -> None:
     """)
 
 
+def test_a_forked_child_keeps_nothing_of_threads_that_are_not_in_it(limited) -> None:
+    """What another thread has reserved is nobody's there; what this one has is its own."""
+    limited("""
+        graceful.configure(10)
+        reserved, may_end = threading.Event(), threading.Event()
+        def reserve():
+            with graceful.reserve(5):
+                reserved.set()
+                may_end.wait()
+        other = threading.Thread(target=reserve)
+        other.start()
+        reserved.wait()
+        file = graceful.open(FILE)
+        with graceful.reserve(3):
+            child = os.fork()
+            if not child:
+                try:
+                    assert lent() == 4, graceful.holders()
+                    with graceful.reserve(6):
+                        assert lent() == 10
+                except BaseException:
+                    sys.excepthook(*sys.exc_info())
+                    os._exit(1)
+        if not child:
+            os._exit(lent() != 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert lent() == 6
+        may_end.set()
+        other.join()
+        file.close()
+        assert lent() == 0
+    """)
+
+
 def test_a_forked_child_has_a_budget_of_its_own(limited) -> None:
     """Also with threads waiting in the parent: no inherited lock, and counts that are right."""
     limited("""
