@@ -21,7 +21,7 @@ from fsworkers.graceful import folders, system
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.crew import Strand, hop, transfers
 from fsworkers.graceful.aio.wrapped import AiofilesContextManager
-from fsworkers.graceful.aio.wrapping import name_after, wrap_opening
+from fsworkers.graceful.aio.wrapping import name_after, wrap, wrap_opening
 from fsworkers.graceful.errors import GracefulError
 
 if TYPE_CHECKING:
@@ -246,11 +246,13 @@ async def walk(
             yield folder, names, others
         else:
             waiting.append((folder, names, others))
-        waiting.extend(
-            _os.path.join(folder, name)
-            for name in reversed(names)
-            if followlinks or name not in links
-        )
+        if not followlinks:
+            if not topdown:
+                names = [name for name in names if name not in links]
+            elif names:
+                # Looked at again: the caller has had its turn with the names and with the folder.
+                names = await _without_links(folder, names)
+        waiting.extend(_os.path.join(folder, name) for name in reversed(names))
 
 
 def _sort(folder: Any) -> tuple[list[Any], list[Any], frozenset[Any]]:
@@ -263,6 +265,11 @@ def _sort(folder: Any) -> tuple[list[Any], list[Any], frozenset[Any]]:
 
 
 _look = wrap_opening(_sort)
+
+
+@wrap
+def _without_links(folder: Any, names: list[Any]) -> list[Any]:
+    return [name for name in names if not _os.path.islink(_os.path.join(folder, name))]
 
 
 name_after(globals())

@@ -214,3 +214,36 @@ def test_code_that_asks_is_told_that_scandir_is_awaited() -> None:
         inspect.iscoroutinefunction if sys.version_info >= (3, 12) else asyncio.iscoroutinefunction
     )
     assert is_coroutine_function(aio.os.scandir)
+
+
+@pytest.mark.parametrize("followlinks", [False, True])
+def test_walk_looks_at_links_after_its_caller_has_had_its_turn(limited, followlinks: bool) -> None:
+    """Those added to the names, and those put in a folder's place, as the standard one does."""
+    limited(f"""
+        import shutil
+        from fsworkers.graceful import aio
+        def tree(top):
+            for name in ("kept/in", "replaced/in", "other/in"): os.makedirs(f"{{top}}/{{name}}")
+            os.symlink(f"{{top}}/other", f"{{top}}/kept/link")
+        def meddle(folder, names):
+            if "replaced" in names:
+                shutil.rmtree(f"{{folder}}/replaced")
+                os.symlink(f"{{folder}}/kept/in", f"{{folder}}/replaced")
+                names.remove("other")
+                names.append("kept/link")
+        def standard(top):
+            for folder, names, _ in os.walk(top, followlinks={followlinks}):
+                yield folder[len(top):]
+                meddle(folder, names)
+        async def ours(top):
+            async for folder, names, _ in aio.os.walk(top, followlinks={followlinks}):
+                yield folder[len(top):]
+                meddle(folder, names)
+        async def main():
+            return [one async for one in ours(FOLDER + "/b")]
+        tree(FOLDER + "/a"); tree(FOLDER + "/b")
+        found = asyncio.run(main())
+        assert sorted(found) == sorted(standard(FOLDER + "/a"))
+        assert ("/kept/link" in found) == ("/replaced" in found) == {followlinks}
+        assert lent() == 0
+    """)
