@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from io import BufferedWriter, FileIO, RawIOBase, TextIOBase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fsworkers.graceful import files
 from fsworkers.graceful.aio import threads
@@ -41,15 +41,34 @@ class Opening(AiofilesContextManager):  # type: ignore[type-arg]  # any file
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the file through its own executor."""
+        """Leave the file through its own executor."""
         opened = self._obj
         self._obj = None
         if opened is not None:
-            await opened.close()
+            await opened.__aexit__(kind, error, trace)
 
 
-class _Closing:
-    """``close`` that happens also when the task that awaits it is cancelled."""
+class Entered:
+    """What ``async with`` takes as it is, and leaves by ``close``."""
+
+    async def close(self) -> None:
+        """Close it."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class Closing(Entered):
+    """A file that is closed also when the task that awaits it is cancelled."""
 
     _file: Any
     _loop: asyncio.AbstractEventLoop
@@ -59,20 +78,30 @@ class _Closing:
         """Close the file after whatever it is still doing, and give the permit back."""
         await threads.finish(hop(self._executor, self._loop, self._file.close))
 
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Of a named temporary file it does more than ``close``: it removes what that left there.
+        leave = partial(self._file.__exit__, kind, error, trace)
+        await threads.finish(hop(self._executor, self._loop, leave))
 
-class TextFile(_Closing, AsyncTextIOWrapper):
+
+class TextFile(Closing, AsyncTextIOWrapper):
     """A text file."""
 
 
-class WrittenFile(_Closing, AsyncBufferedIOBase):
+class WrittenFile(Closing, AsyncBufferedIOBase):
     """A binary file opened for writing alone."""
 
 
-class ReadFile(_Closing, AsyncBufferedReader):
+class ReadFile(Closing, AsyncBufferedReader):
     """A binary file opened for reading, or for both."""
 
 
-class RawFile(_Closing, AsyncFileIO):
+class RawFile(Closing, AsyncFileIO):
     """A binary file without a buffer."""
 
 

@@ -9,7 +9,6 @@ from aiofiles.base import (  # noqa: TID251 - the module that wraps it
 )
 from aiofiles.tempfile import (  # noqa: TID251 - as above
     AiofilesContextManagerTempDir,
-    temptypes,
 )
 from aiofiles.tempfile import (  # type: ignore[attr-defined]  # noqa: TID251 - as above
     wrap as wrap_temporary,  # its types leave it out
@@ -25,7 +24,6 @@ from aiofiles.threadpool import (  # noqa: TID251 - as above
     stdin_bytes,
     stdout,
     stdout_bytes,
-    utils,
     wrap,
 )
 from aiofiles.threadpool.binary import (  # noqa: TID251 - as above
@@ -39,6 +37,12 @@ from aiofiles.threadpool.binary import (  # noqa: TID251 - as above
 from aiofiles.threadpool.text import (  # noqa: TID251 - as above
     AsyncTextIndirectIOWrapper,
     AsyncTextIOWrapper,
+)
+from aiofiles.threadpool.utils import (  # noqa: TID251 - as above
+    cond_delegate_to_executor,
+    delegate_to_executor,
+    proxy_method_directly,
+    proxy_property_directly,
 )
 
 __all__ = [
@@ -56,14 +60,16 @@ __all__ = [
     "AsyncTemporaryDirectory",
     "AsyncTextIOWrapper",
     "AsyncTextIndirectIOWrapper",
+    "cond_delegate_to_executor",
+    "delegate_to_executor",
+    "proxy_method_directly",
+    "proxy_property_directly",
     "stderr",
     "stderr_bytes",
     "stdin",
     "stdin_bytes",
     "stdout",
     "stdout_bytes",
-    "temptypes",
-    "utils",
     "wrap",
     "wrap_temporary",
 ]

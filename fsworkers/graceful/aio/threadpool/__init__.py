@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from fsworkers.graceful.aio.files import open  # noqa: A004 - the drop-in's name is aiofiles'
-from fsworkers.graceful.aio.threadpool import binary, text
+from fsworkers.graceful.aio.threadpool import binary, text, utils
 from fsworkers.graceful.aio.wrapped import (
     AiofilesContextManager,
     AsyncBufferedIOBase,
@@ -21,7 +21,6 @@ from fsworkers.graceful.aio.wrapped import (
     stdin_bytes,
     stdout,
     stdout_bytes,
-    utils,
     wrap,
 )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import tempfile
 from fsworkers.graceful.aio import files, threads
-from fsworkers.graceful.aio.crew import transfers
-from fsworkers.graceful.aio.files import Opening
+from fsworkers.graceful.aio.crew import Strand, hop, transfers
+from fsworkers.graceful.aio.files import Closing, Entered, Opening
+from fsworkers.graceful.aio.tempfile import temptypes
 from fsworkers.graceful.aio.wrapped import (
     AiofilesContextManager,
     AiofilesContextManagerTempDir,
@@ -20,15 +21,13 @@ from fsworkers.graceful.aio.wrapped import (
     AsyncSpooledTemporaryFile,
     AsyncTemporaryDirectory,
     AsyncTextIOWrapper,
-    temptypes,
 )
 from fsworkers.graceful.aio.wrapped import wrap_temporary as wrap
 from fsworkers.graceful.pressure import draw_on, give_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
-    from types import TracebackType
 
 __all__ = [
     "AiofilesContextManager",
@@ -48,34 +47,42 @@ __all__ = [
 ]
 
 
-def NamedTemporaryFile(  # noqa: N802 - the drop-in's name
-    mode: str = "w+b",
-    buffering: int = -1,
-    encoding: str | None = None,
-    newline: str | None = None,
-    suffix: Any = None,
-    prefix: Any = None,
-    dir: Any = None,  # noqa: A002 - the drop-in's name
-    delete: bool = True,
-    delete_on_close: bool = True,
-    loop: asyncio.AbstractEventLoop | None = None,
-    executor: Executor | None = None,
-) -> Opening:
-    """A named temporary file; ``delete_on_close`` counts from Python 3.12 on."""
-    more = {"delete_on_close": delete_on_close} if sys.version_info >= (3, 12) else {}
-    make = partial(
-        tempfile.NamedTemporaryFile,
-        mode,
-        buffering,
-        encoding,
-        newline,
-        suffix,
-        prefix,
-        dir,
-        delete,
-        **more,
-    )
-    return Opening(_open(make, loop, executor))
+if sys.version_info >= (3, 12):
+
+    def NamedTemporaryFile(  # noqa: N802 - the drop-in's name
+        mode: str = "w+b",
+        buffering: int = -1,
+        encoding: str | None = None,
+        newline: str | None = None,
+        suffix: Any = None,
+        prefix: Any = None,
+        dir: Any = None,  # noqa: A002 - the drop-in's name
+        delete: bool = True,
+        delete_on_close: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+        executor: Executor | None = None,
+    ) -> Opening:
+        """A named temporary file, which ``async with`` removes; so does ``close``, if it is to."""
+        arguments = (mode, buffering, encoding, newline, suffix, prefix, dir, delete)
+        return _named(arguments, loop, executor, delete_on_close=delete_on_close)
+
+else:
+
+    def NamedTemporaryFile(  # noqa: N802 - the drop-in's name
+        mode: str = "w+b",
+        buffering: int = -1,
+        encoding: str | None = None,
+        newline: str | None = None,
+        suffix: Any = None,
+        prefix: Any = None,
+        dir: Any = None,  # noqa: A002 - the drop-in's name
+        delete: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+        executor: Executor | None = None,
+    ) -> Opening:
+        """A named temporary file."""
+        arguments = (mode, buffering, encoding, newline, suffix, prefix, dir, delete)
+        return _named(arguments, loop, executor)
 
 
 def TemporaryFile(  # noqa: N802 - the drop-in's name
@@ -139,7 +146,7 @@ class _FolderOpening(Opening, AiofilesContextManagerTempDir):
     __slots__ = ()
 
 
-class Folder(AsyncTemporaryDirectory):
+class Folder(Entered, AsyncTemporaryDirectory):
     """A temporary folder."""
 
     _file: Any
@@ -158,15 +165,21 @@ class Folder(AsyncTemporaryDirectory):
         await self.cleanup()
 
 
-class SpooledFile(AsyncSpooledTemporaryFile):  # type: ignore[type-arg]  # str or bytes
+class SpooledFile(Closing, AsyncSpooledTemporaryFile):  # type: ignore[type-arg]  # str or bytes
     """A file in memory that awaits its descriptor in the loop when it grows out of it."""
 
-    _file: Any
-    _executor: Any
+    _may_be_moving = False
 
     async def rollover(self) -> None:
         """Move to a real file."""
-        await threads.run_under(self._file.rollover, "a spooled file", executor=self._executor)
+        loop, strand = self._loop, self._executor
+        try:
+            await threads.run_under(
+                self._file.rollover, "a spooled file", loop=loop, executor=strand
+            )
+        except BaseException:
+            self._may_be_moving = True
+            raise
 
     async def fileno(self) -> int:
         """The number of the real file it becomes."""
@@ -177,26 +190,46 @@ class SpooledFile(AsyncSpooledTemporaryFile):  # type: ignore[type-arg]  # str o
     async def truncate(self, size: int | None = None) -> Any:
         """Change the size, moving to a real file for one beyond the largest in memory."""
         most = self._file._max_size  # noqa: SLF001 - as above
-        if size is not None and most and size > most and not self._file._rolled:  # noqa: SLF001
+        if size is not None and size > most and not self._file._rolled:  # noqa: SLF001
             await self.rollover()
-        return await threads.run(partial(self._file.truncate, size), executor=self._executor)
+        return await super().truncate(size)
 
-    async def close(self) -> None:
-        """Close it; also when the task is cancelled."""
-        loop = asyncio.get_running_loop()
-        executor = self._executor or transfers
-        await threads.finish(loop.run_in_executor(executor, self._file.close))
+    async def moved(self) -> None:
+        """Wait for the end of a move whose task was cancelled: nothing may touch the file in it."""
+        if self._may_be_moving:
+            await hop(self._executor, self._loop, _nothing)
+            self._may_be_moving = False
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
+def _nothing() -> None:
+    """What comes after all that was handed to a strand before."""
+
+
+def _after_a_move(name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+    original = getattr(SpooledFile, name)
+
+    @wraps(original)
+    async def operate(self: SpooledFile, *args: Any, **kwargs: Any) -> Any:
+        await self.moved()
+        return await original(self, *args, **kwargs)
+
+    return operate
+
+
+for _name in (
+    *("read", "readline", "readlines", "write", "writelines"),
+    *("flush", "isatty", "seek", "tell", "truncate"),
+):
+    setattr(SpooledFile, _name, _after_a_move(_name))
+
+
+def _named(
+    arguments: tuple[Any, ...],
+    loop: asyncio.AbstractEventLoop | None,
+    executor: Executor | None,
+    **more: Any,
+) -> Opening:
+    return Opening(_open(partial(tempfile.NamedTemporaryFile, *arguments, **more), loop, executor))
 
 
 async def _open(
@@ -224,7 +257,7 @@ async def _open_spooled(
     make: Callable[[], Any], loop: asyncio.AbstractEventLoop | None, executor: Executor | None
 ) -> SpooledFile:
     loop = loop or asyncio.get_running_loop()
-    return SpooledFile(make(), loop=loop, executor=executor)
+    return SpooledFile(make(), loop=loop, executor=Strand(executor or transfers))
 
 
 async def _make_folder(
