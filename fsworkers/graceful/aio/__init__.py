@@ -10,7 +10,7 @@ Beyond aiofiles: whole files in one hop (``read_bytes``, ``read_text``, ``write_
 from __future__ import annotations
 
 from fsworkers.graceful.aio import base, lending, os, ospath, tempfile, threadpool
-from fsworkers.graceful.aio.files import open  # noqa: A004 - the drop-in's name is aiofiles'
+from fsworkers.graceful.aio.threadpool import open  # noqa: A004 - the drop-in's name is aiofiles'
 from fsworkers.graceful.aio.whole import (
     copy,
     copytree,

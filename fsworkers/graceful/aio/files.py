@@ -1,18 +1,15 @@
-"""``aio.open``: aiofiles' interface over files that hold a permit.
+"""Asynchronous files: aiofiles' interface over files that hold a permit.
 
-What differs from aiofiles, and why: an open that was cancelled is closed by its thread instead of
-leaked; ``close`` runs after a read that is still on its way, and also when the task is cancelled;
-leaving ``async with`` closes through the file's own executor.
+What differs from aiofiles, and why: ``close`` runs after a read that is still on its way, and also
+when the task is cancelled; leaving ``async with`` closes through the file's own executor.
 """
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from io import BufferedWriter, FileIO, RawIOBase, TextIOBase
 from typing import TYPE_CHECKING, Any, Self
 
-from fsworkers.graceful import files
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.crew import Strand, hop, transfers
 from fsworkers.graceful.aio.wrapped import (
@@ -24,6 +21,7 @@ from fsworkers.graceful.aio.wrapped import (
 )
 
 if TYPE_CHECKING:
+    import asyncio
     from concurrent.futures import Executor
     from types import TracebackType
 
@@ -127,44 +125,3 @@ def wrap(
     else:
         wrapper = ReadFile
     return wrapper(file, loop=loop, executor=Strand(executor or transfers))
-
-
-def open(  # noqa: A001 - the drop-in's name is aiofiles'
-    file: Any,
-    mode: str = "r",
-    buffering: int = -1,
-    encoding: str | None = None,
-    errors: str | None = None,
-    newline: str | None = None,
-    closefd: bool = True,
-    opener: Any = None,
-    *,
-    loop: asyncio.AbstractEventLoop | None = None,
-    executor: Executor | None = None,
-) -> Opening:
-    """Open a file as ``aiofiles.open`` does, awaiting a free descriptor in the event loop.
-
-    Raises:
-        BudgetTimeout: ``configure(wait_s=…)`` was set and passed first.
-        DescriptorDeadlock: Everyone who holds descriptors waits for more.
-    """
-    arguments = (file, mode, buffering, encoding, errors, newline, closefd, opener)
-    return Opening(_open(arguments, loop, executor))
-
-
-async def _open(
-    arguments: tuple[Any, ...],
-    loop: asyncio.AbstractEventLoop | None,
-    executor: Executor | None,
-) -> Any:
-    loop = loop or asyncio.get_running_loop()
-    file = arguments[0]
-    if isinstance(file, int):
-        opened = await threads.run(partial(files.open, *arguments), loop=loop, executor=executor)
-    else:
-
-        def action(lent: list[Any]) -> Any:
-            return files.open_with(lent, *arguments)
-
-        opened = await threads.bring(action, file, loop=loop, executor=executor)
-    return wrap(opened, loop=loop, executor=executor)

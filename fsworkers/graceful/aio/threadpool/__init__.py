@@ -1,11 +1,19 @@
 """aiofiles' ``threadpool``: its classes, for ``isinstance`` and annotations, and our ``open``.
 
 ``wrap`` is aiofiles' own: it takes any file that is open already, one of ``graceful.open`` too.
+An open that was cancelled is closed by its thread; aiofiles leaks it.
 """
 
 from __future__ import annotations
 
-from fsworkers.graceful.aio.files import open  # noqa: A004 - the drop-in's name is aiofiles'
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.graceful import files
+from fsworkers.graceful.aio import threads
+from fsworkers.graceful.aio.files import Opening
+from fsworkers.graceful.aio.files import wrap as wrap_ours
 from fsworkers.graceful.aio.threadpool import binary, text, utils
 from fsworkers.graceful.aio.wrapped import (
     AiofilesContextManager,
@@ -23,6 +31,13 @@ from fsworkers.graceful.aio.wrapped import (
     stdout_bytes,
     wrap,
 )
+from fsworkers.graceful.pressure import draw_on, give_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from fsworkers.graceful.counter import Lent
 
 __all__ = [
     "AiofilesContextManager",
@@ -40,7 +55,67 @@ __all__ = [
     "stdin_bytes",
     "stdout",
     "stdout_bytes",
+    "sync_open",
     "text",
     "utils",
     "wrap",
 ]
+
+sync_open: Callable[..., Any] = files.open
+"""What opens. As with aiofiles, it may be replaced, by a test's own open: then that one does."""
+
+_NAMES = ("mode", "buffering", "encoding", "errors", "newline", "closefd", "opener")
+
+
+def open(  # noqa: A001 - the drop-in's name is aiofiles'
+    file: Any,
+    mode: str = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    closefd: bool = True,
+    opener: Any = None,
+    *,
+    loop: asyncio.AbstractEventLoop | None = None,
+    executor: Executor | None = None,
+) -> Opening:
+    """Open a file as ``aiofiles.open`` does, awaiting a free descriptor in the event loop.
+
+    Raises:
+        BudgetTimeout: ``configure(wait_s=…)`` was set and passed first.
+        DescriptorDeadlock: Everyone who holds descriptors waits for more.
+    """
+    arguments = (file, mode, buffering, encoding, errors, newline, closefd, opener)
+    return Opening(_open(arguments, loop, executor))
+
+
+async def _open(
+    arguments: tuple[Any, ...],
+    loop: asyncio.AbstractEventLoop | None,
+    executor: Executor | None,
+) -> Any:
+    loop = loop or asyncio.get_running_loop()
+    if isinstance(arguments[0], int):
+        # It takes no permit and next to no time. Made on a thread for a task that is cancelled
+        # meanwhile, the file would close the number, and its owner would not know.
+        opened = _call(arguments)
+    else:
+        action = partial(_open_with if sync_open is files.open else _call_with, arguments)
+        opened = await threads.bring(action, arguments[0], loop=loop, executor=executor)
+    return wrap_ours(opened, loop=loop, executor=executor)
+
+
+def _open_with(arguments: tuple[Any, ...], lent: list[Lent]) -> Any:
+    return files.open_with(lent, *arguments)
+
+
+def _call_with(arguments: tuple[Any, ...], lent: list[Lent]) -> Any:
+    opened = draw_on(lent, partial(_call, arguments))
+    give_back(lent)
+    return opened
+
+
+def _call(arguments: tuple[Any, ...]) -> Any:
+    file, *options = arguments
+    return sync_open(file, **dict(zip(_NAMES, options, strict=True)))

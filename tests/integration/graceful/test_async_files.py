@@ -1,0 +1,58 @@
+"""Files of coroutines: what a cancelled open leaves, replaced opens, reservations, the end."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_number_is_closed_only_by_a_file_that_somebody_got(limited, steps: int) -> None:
+    """An open of one that is cancelled, at whatever step, leaves it to its owner."""
+    limited(f"""
+        from fsworkers.graceful import aio
+        async def opened(number):
+            return await aio.open(number, "rb")
+        async def main():
+            number = graceful.os.open(FILE, os.O_RDONLY)
+            task = asyncio.ensure_future(opened(number))
+            for _ in range({steps}): await asyncio.sleep(0)
+            task.cancel()
+            [got] = await asyncio.gather(task, return_exceptions=True)
+            for _ in range(10):
+                await asyncio.to_thread(gc.collect)
+                os.fstat(number)
+            if isinstance(got, asyncio.CancelledError):
+                graceful.os.close(number)
+            else:
+                await got.close()
+            assert lent() == 0
+        asyncio.run(main())
+    """)
+
+
+def test_a_replaced_open_is_what_opens(limited) -> None:
+    """As the README of aiofiles has its files mocked; until it is put back, with its arguments."""
+    limited("""
+        from unittest import mock
+        from fsworkers.graceful import aio
+        name = "fsworkers.graceful.aio.threadpool.sync_open"
+        async def main():
+            stream = mock.MagicMock(read=lambda size: b"x" * size)
+            with mock.patch(name, return_value=stream) as opening:
+                for file in ("nowhere", 99):
+                    async with aio.open(file, "rb") as opened:
+                        assert await opened.read(3) == b"xxx"
+                    assert opening.call_args == mock.call(
+                        file, mode="rb", buffering=-1, encoding=None, errors=None, newline=None,
+                        closefd=True, opener=None,
+                    )
+            assert lent() == 0
+            with mock.patch(name, wraps=aio.threadpool.sync_open) as opening:
+                async with aio.open(FILE) as opened:
+                    assert lent() == 1 and len(await opened.read()) == 4096
+                assert opening.called
+            async with aio.threadpool.open(FILE) as opened:
+                assert len(await opened.read()) == 4096
+            assert lent() == 0 and aio.threadpool.open is aio.open
+        asyncio.run(main())
+    """)
