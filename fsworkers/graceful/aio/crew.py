@@ -10,8 +10,9 @@ import atexit
 import os
 from collections import deque
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,7 +30,8 @@ class Crew(Executor):
     """Up to so many daemon threads, begun as they are needed.
 
     At the interpreter's end they finish what was handed to them, for at most two seconds: one that
-    is stuck (a FIFO nobody writes to) does not hold up the end.
+    is stuck (a FIFO nobody writes to) does not hold up the end. What an exit handler asks for after
+    that is done where it is asked for.
     """
 
     def __init__(self, name: str, most: int = _THREADS) -> None:
@@ -45,12 +47,15 @@ class Crew(Executor):
 
     def post(self, call: Callable[[], None]) -> None:
         """Have a call run, which deals with its own result and errors."""
+        if self._is_ending:
+            call()
+            return
         self._calls.put(call)
         try:
             self._idle.pop()
         except IndexError:
-            if len(self._threads) < self._most:
-                self._begin()
+            if len(self._threads) < self._most and not self._begin():
+                self._do_without()
 
     def submit(  # type: ignore[override]  # positional arguments only
         self, fn: Callable[..., Result], /, *args: Any
@@ -60,13 +65,28 @@ class Crew(Executor):
         self.post(partial(run_into, future, fn, args))
         return future
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        """Begin a thread, if there is to be another; whether there could be."""
         with self._beginning:
             if len(self._threads) < self._most and not self._is_ending:
                 number = len(self._threads) + 1
                 thread = Thread(target=self._work, name=f"{self._name}-{number}", daemon=True)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:
+                    return False
                 self._threads.append(thread)
+        return True
+
+    def _do_without(self) -> None:
+        """Do what waits here and now, if there is no thread for it.
+
+        None can be begun for want of memory or processes, and from Python 3.12 on none in an exit
+        handler.
+        """
+        with suppress(Empty):
+            while not self._threads and (call := self._calls.get_nowait()) is not None:
+                call()
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:

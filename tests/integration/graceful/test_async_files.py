@@ -56,3 +56,29 @@ def test_a_replaced_open_is_what_opens(limited) -> None:
             assert lent() == 0 and aio.threadpool.open is aio.open
         asyncio.run(main())
     """)
+
+
+@pytest.mark.parametrize("is_used_before", [False, True])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_files_are_used_in_an_exit_handler(limited, is_used_before: bool, is_first: bool) -> None:
+    """When our threads have ended, and when there were none and none can be begun any more."""
+    output = limited(f"""
+        import atexit
+        async def use():
+            async with aio.open(FILE, "rb") as file:
+                assert len(await file.read()) == 4096
+            async for entry in aio.os.scandir(FOLDER):
+                raise AssertionError(entry)
+            await aio.write_bytes(FILE, await aio.read_bytes(FILE))
+            async with aio.tempfile.SpooledTemporaryFile(max_size=1) as file:
+                await file.write(b"12")
+            assert lent() == 0
+        async def end():
+            await asyncio.wait_for(use(), 5)
+            print("done", end="")
+        if not {is_first}: atexit.register(lambda: asyncio.run(end()))
+        from fsworkers.graceful import aio
+        if {is_first}: atexit.register(lambda: asyncio.run(end()))
+        if {is_used_before}: asyncio.run(use())
+    """)
+    assert output == "done"
