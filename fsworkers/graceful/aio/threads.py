@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fsworkers.graceful.aio.crew import hop, opens, transfers
-from fsworkers.graceful.aio.lending import take, take_again, take_many
+from fsworkers.graceful.aio.lending import lend, take_again
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back
 
@@ -123,7 +123,7 @@ async def bring(
     """
     loop = loop or asyncio.get_running_loop()
     until_s = None if BUDGET.wait_s is None else monotonic() + BUDGET.wait_s
-    lent: list[Lent] = [await take(label)] if count == 1 else [*await take_many(count, label)]
+    lent = await lend(count, label)
     was_refused = False
     while True:
         errand = _Errand(action, lent)
@@ -161,12 +161,21 @@ async def run_under(
     """Run a call that opens up to ``count`` descriptors, and closes them itself, on a thread."""
 
     def action(lent: list[Lent]) -> tuple[Result]:
-        result = draw_on(lent, function)
+        result = _draw_on(lent, function)
         give_back(lent)
         # In a tuple: a result is not to be closed because it happens to have a ``close``.
         return (result,)
 
     return (await bring(action, label, count, loop=loop, executor=executor))[0]
+
+
+def _draw_on(lent: list[Lent], function: Callable[[], Result]) -> Result:
+    """As ``draw_on``; what was drawn from a reservation of the task's goes back to that."""
+    before = {id(one.real()): one for one in lent}
+    try:
+        return draw_on(lent, function)
+    finally:
+        lent[:] = [before[id(permit)] for permit in lent]
 
 
 async def run(

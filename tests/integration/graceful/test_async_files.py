@@ -82,3 +82,46 @@ def test_files_are_used_in_an_exit_handler(limited, is_used_before: bool, is_fir
         if {is_used_before}: asyncio.run(use())
     """)
     assert output == "done"
+
+
+def test_what_needs_two_draws_on_a_reservation_again_and_again(limited) -> None:
+    """Copies, trees and removals of tasks that have reserved all there is; two or none."""
+    limited("""
+        from fsworkers.graceful import aio
+        graceful.configure(max_open_files=4, wait_s=5)
+        async def job(number):
+            path = os.path.join(FOLDER, str(number))
+            async with graceful.reserve(4):
+                async with aio.open(FILE), aio.open(FILE):
+                    for _ in range(3):
+                        await aio.copy(FILE, path)
+                        assert await aio.os.listdir(FOLDER)
+                for _ in range(3):
+                    os.mkdir(path + "d")
+                    await aio.copytree(path + "d", path + "e")
+                    await aio.rmtree(path + "d")
+                    await aio.rmtree(path + "e")
+                for path in ("nowhere", "elsewhere"):
+                    try:
+                        await aio.copy(path, FOLDER)
+                    except FileNotFoundError:
+                        continue
+                    raise AssertionError("it was there")
+        async def crowded():
+            async with graceful.reserve(4):
+                async with aio.open(FILE), aio.open(FILE), aio.open(FILE):
+                    await aio.copy(FILE, FILE + "2")
+        async def main():
+            await asyncio.gather(*map(job, range(3)))
+            seen = graceful.statistics()
+            assert (seen.lent, seen.deadlocks, seen.rescued) == (0, 0, 0), seen
+            graceful.configure(max_open_files=4, wait_s=0.01)
+            try:
+                await crowded()
+            except graceful.BudgetTimeout:
+                pass
+            else:
+                raise AssertionError("there was one")
+            assert lent() == 0
+        asyncio.run(main())
+    """)
