@@ -4,7 +4,8 @@ A descriptor may be set not to block, by an opener, by whoever made the number o
 ``os.set_blocking``, and some file systems say EAGAIN of themselves. The standard raw file then
 answers ``None``, which a buffer passes on, or ends a ``read()`` early with what there is.
 graceful-fs tries again at once, up to ten times; here the wait is for the descriptor itself, and
-it is bounded.
+it is bounded. When it ends, what ``readall`` had collected comes with the next read; what the
+layers above had taken they drop, as on any error.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class CountedFileIO(FileIO):
 class PatientFileIO(CountedFileIO):
     """The raw file below a buffer that is read: EAGAIN never reaches the buffer."""
 
-    __slots__ = ()
+    __slots__ = ("_kept",)
+
+    _kept: bytes
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer with what there is, waiting until there is something or the end.
@@ -80,7 +83,7 @@ class PatientFileIO(CountedFileIO):
         return count
 
     def readall(self) -> bytes:
-        """Everything up to the end; errors as ``readinto``."""
+        """Everything up to the end; errors as ``readinto``, and the next read begins anew."""
         number = self.fileno()
         begun = more = b""
         try:
@@ -98,10 +101,51 @@ class PatientFileIO(CountedFileIO):
                 return begun
         except BlockingIOError:
             pass
-        chunks = [begun, more]
-        while more := read_patiently(number, _FIRST_BYTES, self.name):
-            chunks.append(more)
+        return self._read_on([begun, more])
+
+    def _read_on(self, chunks: list[bytes]) -> bytes:
+        """What there is so far and everything up to the end; if it fails, nothing is lost."""
+        number = self.fileno()
+        try:
+            while more := read_patiently(number, _FIRST_BYTES, self.name):
+                chunks.append(more)
+        except BaseException:
+            self._keep(b"".join(chunks))
+            raise
         return b"".join(chunks)
+
+    def _keep(self, data: bytes) -> None:
+        """Have the next read begin with this."""
+        if not data:
+            return
+        if S_ISREG(os.fstat(self.fileno()).st_mode):
+            os.lseek(self.fileno(), -len(data), os.SEEK_CUR)
+        else:
+            self._kept = data
+            self.__class__ = KeepingFileIO
+
+
+class KeepingFileIO(PatientFileIO):
+    """A patient file that has something left of a read that failed."""
+
+    __slots__ = ()
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what is left, without a look at the descriptor."""
+        view = memoryview(buffer).cast("B")
+        data = self._take()
+        count = min(len(view), len(data))
+        view[:count] = data[:count]
+        self._keep(data[count:])
+        return count
+
+    def readall(self) -> bytes:
+        """What is left, and everything up to the end; errors as before."""
+        return self._read_on([self._take()])
+
+    def _take(self) -> bytes:
+        self.__class__ = PatientFileIO  # type: ignore[assignment]  # as above
+        return self._kept
 
 
 def read_patiently(number: int, most_bytes: int, name: object) -> bytes:

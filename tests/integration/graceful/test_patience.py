@@ -106,6 +106,67 @@ def test_nothing_to_read_for_too_long_is_an_error(limited) -> None:
     """)
 
 
+@pytest.mark.parametrize("mode", ["rb", "r"])
+def test_what_was_read_before_it_was_too_long_comes_with_the_next_read(limited, mode: str) -> None:
+    """As often as it fails, in one piece or in several."""
+    limited(f"""
+        from fsworkers.graceful import raw
+        raw.PATIENCE_S = 0.02
+        def fails(file):
+            try:
+                file.read()
+            except BlockingIOError:
+                return
+            raise AssertionError("it read")
+        for read in (
+            lambda file: file.read(),
+            lambda file: file.readline() + file.read(1) + file.read(),
+            lambda file: "".join(file) if {mode!r} == "r" else b"".join(file),
+        ):
+            reading, writing = os.pipe()
+            os.set_blocking(reading, False)
+            with graceful.open(reading, {mode!r}) as file:
+                fails(file)
+                for part in (b"ab", b"c\\n"):
+                    os.write(writing, part)
+                    fails(file)
+                    fails(file)
+                os.write(writing, b"def")
+                os.close(writing)
+                found = read(file)
+                assert found in ("abc\\ndef", b"abc\\ndef") and not file.read(), found
+    """)
+
+
+def test_a_plain_file_is_read_from_where_it_was_after_it_was_too_long(limited) -> None:
+    """One of a file system that says EAGAIN: also what was sought is found."""
+    limited("""
+        from fsworkers.graceful import raw
+        raw.PATIENCE_S = 0.02
+        content = os.urandom(100_000)
+        with open(FILE, "wb") as file: file.write(content)
+        def read(number, most_bytes):
+            data = original(number, most_bytes) if left else b""
+            if not data: raise BlockingIOError(errno.EAGAIN, "later")
+            left.pop()
+            return data
+        original, raw._read = raw._read, read
+        for first in (1, 2):
+            with graceful.open(FILE, "rb") as file:
+                left = [None] * first
+                try:
+                    file.read()
+                except BlockingIOError:
+                    assert file.tell() == 0
+                else:
+                    raise AssertionError("it read")
+                raw._read = original
+                assert file.read() == content and file.tell() == 100_000
+                assert file.seek(50_000) and file.read() == content[50_000:]
+                raw._read = read
+    """)
+
+
 def test_without_a_buffer_it_is_as_ever(limited) -> None:
     """A raw file answers ``None`` at once: its reader asked for that."""
     limited("""
