@@ -223,7 +223,7 @@ async def walk(
     onerror: Callable[[OSError], Any] | None = None,
     followlinks: bool = False,
 ) -> AsyncIterator[tuple[Any, list[Any], list[Any]]]:
-    """``os.walk``, a folder a hop, with one descriptor at any depth.
+    """``os.walk``, a folder in one hop or two, with one descriptor at any depth.
 
     Raises:
         GracefulError: A descriptor could not be had: never taken for an empty folder.
