@@ -92,14 +92,19 @@ def lend(count: int, label: object = None, budget: Budget = BUDGET) -> list[Lent
     """Lend permits on this thread, from a reservation if one is at hand and holds enough."""
     if count == 1:
         return [budget.take(label)]
+    return draw(count, budget) or [*budget.take_many(count, label)]
+
+
+def draw(count: int, budget: Budget = BUDGET) -> list[Lent]:
+    """So many from the reservation at hand, or none."""
     drawn: list[Lent] = []
     if budget.pots and budget.draw is not None:
         while len(drawn) < count and (one := budget.draw(budget)) is not None:
             drawn.append(one)
-        if len(drawn) == count:
-            return drawn
-        give_back(drawn)
-    return [*budget.take_many(count, label)]
+        if len(drawn) < count:
+            give_back(drawn)
+            drawn.clear()
+    return drawn
 
 
 def again(

@@ -9,7 +9,7 @@ from errno import ENFILE
 from fsworkers.graceful import owners
 from fsworkers.graceful.budget import BUDGET, Budget
 from fsworkers.graceful.ledger import GRANTED, Ticket
-from fsworkers.graceful.pressure import give_back
+from fsworkers.graceful.pressure import draw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,19 +49,7 @@ async def lend(count: int, label: object = None) -> list[Lent]:
     """Lend permits to this task, from a reservation if one is at hand and holds enough."""
     if count == 1:
         return [await take(label)]
-    return _draw(count) or [*await take_many(count, label)]
-
-
-def _draw(count: int) -> list[Lent]:
-    """So many from the reservation at hand, or none."""
-    drawn: list[Lent] = []
-    if BUDGET.pots and BUDGET.draw is not None:
-        while len(drawn) < count and (one := BUDGET.draw(BUDGET)) is not None:
-            drawn.append(one)
-        if len(drawn) < count:
-            give_back(drawn)
-            drawn.clear()
-    return drawn
+    return draw(count) or [*await take_many(count, label)]
 
 
 async def take_many(
