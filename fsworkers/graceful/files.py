@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 from io import BufferedRandom, BufferedReader, BufferedWriter, TextIOWrapper
+from operator import index
 from os import fspath
 
 from fsworkers.graceful import table
@@ -71,7 +72,7 @@ _RAW_PLANS: dict[str, Plan] = {
 """The modes that go without a buffer, whose reader deals with EAGAIN itself."""
 
 
-def open(  # noqa: A001 - the drop-in's name is the builtin's
+def open(  # noqa: A001, C901 - the drop-in's name is the builtin's; each call more would cost
     file: Any,
     mode: str = "r",
     buffering: int = -1,
@@ -97,7 +98,10 @@ def open(  # noqa: A001 - the drop-in's name is the builtin's
             encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
         )
     ):
-        return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+        plain = _plain_arguments(mode, buffering, encoding, errors, newline)
+        if plain is None:
+            return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+        plan, mode, buffering, encoding, errors, newline = plain
     if buffering == 1 and not plan[1]:
         _warn_of_line_buffering()
     permit = _take_now()
@@ -139,17 +143,12 @@ def open_with(
     The file takes it out of the list, or it goes back at once if there is nothing to hold it for;
     what is left there after an error is the caller's to give back.
     """
-    plan = (_PLANS if buffering else _RAW_PLANS).get(mode) if mode.__class__ is str else None
-    if (
-        plan is None
-        or not isinstance(buffering, int)
-        or not (
-            encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
-        )
-    ):
+    plain = _plain_arguments(mode, buffering, encoding, errors, newline)
+    if plain is None:
         opened = _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
         give_back(lent)
         return opened
+    plan, mode, buffering, encoding, errors, newline = plain
     if buffering == 1 and not plan[1]:
         _warn_of_line_buffering()
     if hasattr(file, "__fspath__"):
@@ -164,6 +163,33 @@ def open_with(
     if buffering == 0:
         return raw
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
+
+
+def _plain_arguments(
+    *arguments: Any,
+) -> tuple[Plan, str, int, str | None, str | None, str | None] | None:
+    """A plan with mode, buffering, encoding, errors and newline as the builtin understands them.
+
+    It takes text and numbers of every kind: members of a ``StrEnum``, numpy's integers.
+    ``None``: they are not plainly right.
+    """
+    mode, buffering, *text_layer = map(_plain, arguments)
+    if mode.__class__ is not str or not isinstance(buffering, int):
+        return None
+    plan = (_PLANS if buffering else _RAW_PLANS).get(mode)
+    if plan is None or not (text_layer == [None] * 3 or _is_text_layer(plan, *text_layer)):
+        return None
+    return plan, mode, buffering, *text_layer
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value)  # not ``str``: that is the name of an enum's member
+    return index(value) if _is_number(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(type(value), "__index__")
 
 
 def _warn_of_line_buffering() -> None:
@@ -237,7 +263,7 @@ def _open_slowly(
     """Open what has to wait, was refused, or is no plain path."""
     if permit is not None and refusal is None:
         permit.give_back()
-    if isinstance(file, int):
+    if _is_number(file):
         return _adopt(plan, file, closefd)
     if hasattr(file, "__fspath__"):
         file = fspath(file)
@@ -274,7 +300,7 @@ def _adopt(plan: Plan, number: int, closefd: bool) -> CountedFileIO:
     raw = plan[3](number, plan[0], closefd)
     if not closefd:
         return raw
-    lent = table.pop(number)
+    lent = table.pop(raw.fileno())
     if lent is not None:
         raw.permit = lent
     return raw

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import enum
 import inspect
 import io
 import os
 import pathlib
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +119,75 @@ def test_a_mistake_is_told_in_the_builtins_words(
     path.write_bytes(b"x")
     arguments = {"file": str(path), **arguments}
     assert outcome(graceful.open, arguments) == outcome(open, arguments)
+
+
+class Texts(enum.StrEnum):
+    """Text of a derived class."""
+
+    READING = "r"
+    BYTES = "rb"
+    ENCODING = "utf-8"
+    ERRORS = "replace"
+    NEWLINE = "\n"
+
+
+class Mixed(str, enum.Enum):  # noqa: UP042 - not the same: its ``str`` is the member's name
+    """Text whose ``str`` is something else."""
+
+    READING = "r"
+
+
+class Number:
+    """An integer that is no ``int``, as numpy's are."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"mode": Texts.READING},
+        {"mode": Mixed.READING},
+        {"encoding": Texts.ENCODING, "errors": Texts.ERRORS, "newline": Texts.NEWLINE},
+        {"buffering": Number(512)},
+        {"mode": Texts.BYTES, "buffering": Number(-5)},
+        {"mode": Texts.BYTES, "buffering": 0.5},
+        {"mode": Texts.BYTES, "encoding": Texts.ENCODING},
+        {"mode": Texts.NEWLINE},
+        {"mode": Number(5)},
+        {"mode": int},
+    ],
+    ids=str,
+)
+def test_text_and_numbers_of_every_kind_are_counted(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    """Derived from ``str``, or with ``__index__``; what is wrong is told in the builtin's words."""
+    (tmp_path / "file").write_bytes(b"x")
+    arguments = {"file": str(tmp_path / "file"), **arguments}
+    assert outcome(graceful.open, arguments) == outcome(open, arguments)
+    with contextlib.suppress(TypeError, ValueError), graceful.open(**arguments) as file:
+        assert graceful.statistics().lent == 1
+        assert type(file.mode) is str
+    unbuffered: Any = Number(0)
+    with graceful.open(tmp_path / "file", Texts.BYTES, unbuffered) as file:
+        assert isinstance(file, io.FileIO)
+        assert graceful.statistics().lent == 1
+
+
+def test_a_number_of_any_kind_hands_its_permit_to_the_file(tmp_path: Path) -> None:
+    """It opens nothing, and its descriptor stays as it was told."""
+    fd = graceful.os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    with graceful.open(Number(fd), "wb", closefd=False):
+        assert graceful.statistics().lent == 1
+    assert graceful.statistics().lent == 1
+    with graceful.open(Number(fd), "wb"):
+        assert graceful.statistics().lent == 1
+    assert graceful.statistics().lent == 0
 
 
 @pytest.mark.parametrize(
