@@ -6,7 +6,6 @@ behind for want of one, also with ``ignore_errors``.
 
 from __future__ import annotations
 
-import os as _os
 import shutil as _shutil
 import sys
 from functools import wraps
@@ -63,7 +62,7 @@ def rmtree(
         GracefulError: A descriptor could not be had; never ignored.
     """
 
-    def report(function: Any, name: Any, error: OSError) -> None:
+    def report(function: Any, name: Any, error: Exception) -> None:
         if ignore_errors:
             return
         if onexc is not None:
@@ -74,7 +73,7 @@ def rmtree(
             raise error
 
     sys.audit("shutil.rmtree", path, dir_fd)
-    Removal(report).remove(_os.fspath(path), dir_fd)
+    Removal(report).remove(path, dir_fd)
 
 
 rmtree.avoids_symlink_attacks = True  # type: ignore[attr-defined]  # as shutil's has it

@@ -75,3 +75,214 @@ def test_fwalk_of_a_top_that_is_missing_or_no_folder(limited) -> None:
                 assert outcome(graceful.os.fwalk, top, follow) == expected, (top, expected)
         assert lent() == 0
     """)
+
+
+REMOVING = """
+import pathlib, shutil
+def made():
+    top = pathlib.Path(FOLDER, "top")
+    (top / "folder" / "below").mkdir(parents=True)
+    for name in ("file", "folder/file", "folder/below/file"): (top / name).touch()
+    for name in ("folder", "file", "nowhere"): (top / f"link-to-{name}").symlink_to(name)
+    return top
+
+def told(rmtree, top, **options):
+    calls = []
+    def onerror(function, path, information):
+        calls.append((function, path, type(path), *details(information[1])))
+    def onexc(function, path, error):
+        calls.append((function, path, type(path), *details(error)))
+    handlers = {"onerror": onerror, "onexc": onexc}
+    options.update((name, handlers[name]) for name in handlers if name in options)
+    try:
+        rmtree(top, **options)
+    except Exception as error:
+        calls.append(details(error))
+    left = sorted(map(str, pathlib.Path(FOLDER).rglob("*")))
+    return sorted(calls, key=repr), left
+
+def details(error):
+    if error.args[0] == "Cannot call rmtree on a symbolic link":
+        # Python 3.13 sets a name of it, after which it says "[Errno None] None".
+        return OSError, "a link"
+    return type(error), str(error), getattr(error, "filename", None)
+
+def same(change, kind, **options):
+    found = []
+    for rmtree in (shutil.rmtree, graceful.shutil.rmtree):
+        found.append(told(rmtree, kind(change(made())), **options))
+        shutil.rmtree(FOLDER + "/top", ignore_errors=True)
+    assert found[0] == found[1], found
+    return found[1]
+"""
+
+
+def test_rmtree_tells_what_the_standard_one_tells(limited) -> None:
+    """Functions, paths of the same types and errors, of every kind of top."""
+    limited(
+        script(
+            """
+        tops = ["", "missing", "file", "folder", "link-to-folder", "link-to-file",
+                "link-to-nowhere"]
+        if sys.version_info >= (3, 13):  # until then that waits for a writer
+            tops.append("fifo")
+        def top_of(name):
+            def change(top):
+                os.mkfifo(top / "fifo")
+                return top / name
+            return change
+        ways = [{}, {"ignore_errors": True}, {"onerror": 1}, {"ignore_errors": True, "onerror": 1}]
+        if sys.version_info >= (3, 12):
+            ways += [{"onexc": 1}, {"onexc": 1, "onerror": 1}]
+        for name in tops:
+            for kind in (str, pathlib.Path, os.fsencode):
+                for options in ways:
+                    same(top_of(name), kind, **options)
+        for wrong in (None, "with\\0null", ""):
+            for options in ways:
+                same(lambda top: wrong, lambda same: same, **options)
+        at = os.open(FOLDER, os.O_RDONLY)
+        for name in ("top", "missing", "top/file"):
+            same(lambda top: name, str, dir_fd=at, onerror=1)
+        assert lent() == 0
+    """,
+            REMOVING,
+        )
+    )
+
+
+def test_a_link_is_refused_with_a_message(limited) -> None:
+    """With nothing else on it that would hide what it says."""
+    limited("""
+        os.symlink(FOLDER, FILE + "-link")
+        try:
+            graceful.shutil.rmtree(FILE + "-link")
+        except OSError as error:
+            assert str(error) == "Cannot call rmtree on a symbolic link"
+            assert (error.errno, error.filename) == (None, None)
+        else:
+            raise AssertionError("it removed what a link leads to")
+    """)
+
+
+def test_what_vanishes_while_a_tree_is_removed(limited) -> None:
+    """Before it is looked at, opened, listed or removed: told as the standard one does."""
+    limited(
+        script(
+            """
+        options = {"onexc" if sys.version_info >= (3, 12) else "onerror": 1}
+        # What is called on whom, just before which that is gone.
+        moments = {("os.remove", "file"), ("os.rmdir", "below"), ("open", "below")}
+        moment = None
+        def vanish(event, arguments):
+            global moment
+            if (event, arguments and arguments[0]) == moment:
+                _, moment = moment, None
+                place = os.path.join(FOLDER, "top", "folder", "below")
+                if event == "os.remove":
+                    for place, _, names in os.walk(FOLDER):
+                        if "file" in names: os.unlink(place + "/file")
+                else:
+                    shutil.rmtree(place)
+        sys.addaudithook(vanish)
+        for one in moments:
+            found = []
+            for rmtree in (shutil.rmtree, graceful.shutil.rmtree):
+                top = made()
+                moment = one
+                calls, left = told(rmtree, str(top), **options)
+                assert moment is None and left == [], (one, left)
+                found.append({(function, path) for function, path, *_ in calls})
+            assert found[0] == found[1] or one == ("os.remove", "file"), found
+            assert bool(found[1]) == (sys.version_info < (3, 13)), found
+        assert lent() == 0
+    """,
+            REMOVING,
+        )
+    )
+
+
+MOVING = """
+import shutil
+TOP = FOLDER + "/top"
+moves = []
+def move():
+    while moves: os.rename(*moves.pop(0))
+
+def begin(*names):
+    for name in os.listdir(FOLDER): shutil.rmtree(os.path.join(FOLDER, name))
+    os.makedirs(TOP + "/folder/below")
+    for name in ("file", "folder/file", "folder/below/lowest"): open(f"{TOP}/{name}", "w").close()
+    moves.extend((os.path.join(TOP, name), f"{FOLDER}/{n}") for n, name in enumerate(names))
+
+def left():
+    return sorted(os.path.relpath(path, FOLDER) for path, *_ in os.walk(FOLDER))
+"""
+
+
+def test_a_tree_that_is_moved_while_it_is_removed(limited) -> None:
+    """What can be found again is removed; of the rest handlers are told, and nothing comes out."""
+    limited(
+        script(
+            """
+        def on_its_way_back(event, arguments):
+            if (event, *arguments[:1]) == ("os.remove", "lowest"): move()
+        sys.addaudithook(on_its_way_back)
+        for names, expected, troubles in (
+            (["folder"], [".", "0"], [("rmdir", "/folder")]),
+            (["folder/below", "folder"], [".", "0", "1"],
+                [("open", "/folder"), ("rmdir", "/folder")]),
+            (["folder/below", ""], [".", "0", "1", "1/folder"],
+                [("open", "/folder"), ("open", ""), ("rmdir", "")]),
+        ):
+            told = []
+            def onerror(function, path, information):
+                told.append((function.__name__, path.removeprefix(TOP)))
+            for options in ({"ignore_errors": True}, {"onerror": onerror}):
+                begin(*names)
+                before = open_count()
+                graceful.shutil.rmtree(TOP, **options)
+                assert open_count() == before and lent() == 0
+                assert left() == expected, left()
+            if sys.version_info >= (3, 13):  # what is gone is told of no more, unless it is the top
+                troubles = [one for one in troubles if one[1] == ""]
+            assert told == troubles, told
+    """,
+            MOVING,
+        )
+    )
+
+
+def test_a_tree_that_is_moved_while_it_is_walked(limited) -> None:
+    """Found again from the top, and all of it is seen; what is not found is told of."""
+    limited(
+        script(
+            """
+        def walked(fwalk, topdown, *names):
+            begin(*names)
+            os.mkdir(TOP + "/last"); os.mkdir(TOP + "/folder/other")
+            inodes = {path: os.stat(path).st_ino for path, *_ in os.walk(TOP)}
+            seen, told = [], []
+            before = open_count()
+            for path, folders, _, at in fwalk(TOP, topdown, told.append):
+                assert os.stat(at).st_ino == inodes[path]
+                if topdown: folders.sort()
+                seen.append(path.removeprefix(TOP))
+                if path.endswith("below"): move()
+            assert open_count() == before and lent() == 0
+            return (seen if topdown else sorted(seen)), told
+        for topdown in (True, False):
+            for names in (["folder/below"], ["folder"], [""]):
+                expected = walked(os.fwalk, topdown, *names)
+                assert len(expected[0]) == 5 and not expected[1]
+                assert walked(graceful.os.fwalk, topdown, *names) == expected
+        seen, told = walked(graceful.os.fwalk, True, "folder/below", "folder")
+        assert seen == ["", "/folder", "/folder/below", "/last"]
+        assert [type(error) for error in told] == [FileNotFoundError]
+        seen, told = walked(graceful.os.fwalk, True, "folder/below", "")
+        assert seen == ["", "/folder", "/folder/below"]
+        assert [type(error) for error in told] == [FileNotFoundError] * 2
+    """,
+            MOVING,
+        )
+    )
