@@ -40,7 +40,10 @@ _mmap_type = _mmap.mmap
 
 
 class mmap(_mmap.mmap, metaclass=_AnyMap):  # noqa: N801 - the drop-in's name is mmap.mmap
-    """``mmap.mmap``, holding a permit until it is closed; an anonymous map needs none."""
+    """``mmap.mmap``, holding a permit until it is closed.
+
+    None is needed for an anonymous map, nor with ``trackfd=False``: they keep no descriptor.
+    """
 
     __slots__ = ("_leash",)
 
@@ -49,7 +52,7 @@ class mmap(_mmap.mmap, metaclass=_AnyMap):  # noqa: N801 - the drop-in's name is
     def __new__(cls, fileno: int, length: int, *args: Any, **kwargs: Any) -> Self:
         """Map a file once a descriptor is free."""
         make = super().__new__
-        if fileno == -1:
+        if fileno == -1 or not kwargs.get("trackfd", True):
             return make(cls, fileno, length, *args, **kwargs)
         mapped, lent = persist(lambda: make(cls, fileno, length, *args, **kwargs), fileno)
         mapped._leash = _Leash(lent[0])  # noqa: SLF001 - one of us
