@@ -23,14 +23,30 @@ _twin._shutil = shutil  # noqa: SLF001 - the twin is ours
 _twin._get_default_tempdir = let_through(_twin._get_default_tempdir)  # noqa: SLF001 - likewise
 
 
-def _shared_directory() -> Any:
-    """The directory that ``tempfile.tempdir`` names, found gracefully when nobody has yet."""
+def _directory() -> Any:
+    """The directory that was assigned to ``tempdir`` here, or the one of the standard module.
+
+    The latter is found gracefully when nobody has yet.
+    """
+    assigned = globals().get("tempdir")
+    if assigned is not None:
+        return assigned
+    globals().pop("tempdir", None)
     if _tempfile.tempdir is None:
         _tempfile.tempdir = _twin._get_default_tempdir()  # noqa: SLF001 - the twin is ours
     return _tempfile.tempdir
 
 
-_twin._gettempdir = _shared_directory  # noqa: SLF001 - the twin is ours
+_sanitize_params = _twin._sanitize_params  # noqa: SLF001 - the twin is ours
+
+
+def _sanitize_ours(*params: Any) -> Any:
+    _twin.tempdir = _directory()  # Bytes there make all names bytes.
+    return _sanitize_params(*params)
+
+
+_twin._gettempdir = _directory  # noqa: SLF001 - the twin is ours
+_twin._sanitize_params = _sanitize_ours  # noqa: SLF001 - likewise
 
 NamedTemporaryFile = _twin.NamedTemporaryFile
 TemporaryFile = _twin.TemporaryFile
@@ -50,16 +66,16 @@ class SpooledTemporaryFile(_tempfile.SpooledTemporaryFile):  # type: ignore[type
 class TemporaryDirectory(_tempfile.TemporaryDirectory):  # type: ignore[type-arg]  # str or bytes
     """``tempfile.TemporaryDirectory``; removed with two descriptors at any depth."""
 
+    __init__ = _twin.TemporaryDirectory.__init__
+
     @classmethod
     def _rmtree(cls, name: Any, *args: Any, **kwargs: Any) -> None:
         _twin.TemporaryDirectory._rmtree(name, *args, **kwargs)  # noqa: SLF001 - the twin is ours
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_twin if name not in _SHARED else _tempfile, name)
-
-
-_SHARED = frozenset({"tempdir"})
+    # Until it is assigned here.
+    return getattr(_tempfile if name == "tempdir" else _twin, name)
 
 
 def __dir__() -> list[str]:
