@@ -33,6 +33,7 @@ def persist(
     budget: Budget = BUDGET,
     refused: tuple[Lent, OSError] | None = None,
     is_drawn_on: bool = False,
+    wait_s: float | None = None,
 ) -> tuple[Result, list[Lent]]:
     """Run an operation under permits, as often as the kernel refuses it.
 
@@ -43,6 +44,7 @@ def persist(
         budget: Where they come from.
         refused: A permit with which it was tried already, and how the kernel refused.
         is_drawn_on: Graceful operations inside it draw on its permits.
+        wait_s: Longest wait in seconds; ``None`` for the budget's own.
 
     Returns:
         Its result, and what was lent for it and not drawn: for the caller to give back.
@@ -51,9 +53,10 @@ def persist(
         BudgetTimeout: The budget's longest wait passed; it counts over all tries of this call.
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
-    until_s = None if budget.wait_s is None else monotonic() + budget.wait_s
+    longest_s = budget.wait_s if wait_s is None else wait_s
+    until_s = None if longest_s is None else monotonic() + longest_s
     if refused is None:
-        lent = lend(count, label, budget)
+        lent = lend(count, label, budget, longest_s)
     else:
         lent = again([refused[0]], label, refused[1], until_s, budget)
     was_refused = refused is not None
@@ -88,11 +91,13 @@ def draw_on(lent: list[Lent], operation: Callable[[], Result]) -> Result:
         lent.extend(pot.rest)
 
 
-def lend(count: int, label: object = None, budget: Budget = BUDGET) -> list[Lent]:
+def lend(
+    count: int, label: object = None, budget: Budget = BUDGET, wait_s: float | None = None
+) -> list[Lent]:
     """Lend permits on this thread, from a reservation if one is at hand and holds enough."""
     if count == 1:
-        return [budget.take(label)]
-    return draw(count, budget) or [*budget.take_many(count, label)]
+        return [budget.take(label, wait_s=wait_s)]
+    return draw(count, budget) or [*budget.take_many(count, label, wait_s=wait_s)]
 
 
 def draw(count: int, budget: Budget = BUDGET) -> list[Lent]:

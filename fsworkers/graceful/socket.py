@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import select
 import socket as _socket
+from errno import EAGAIN
 from functools import partial, wraps
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful import system, table
 from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.pressure import persist
+from fsworkers.graceful.reservation import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fsworkers.graceful.counter import Lent
+
+CONNECTION = "a connection"
+"""What it is called in errors."""
 
 _alive: dict[int, ref[_socket.socket]] = {}
 _init = _socket.socket.__init__
@@ -77,25 +90,66 @@ def close_counted(self: _socket.socket, *args: Any) -> None:
 
 @wraps(_accept)
 def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
-    """``socket.accept``.
+    """``socket.accept``; the wait for a permit is a part of the socket's time-out.
 
-    A socket that does not block, as event loops use it, never waits for a permit: when none is
-    free the connection is let in uncounted, out of the reserve.
+    Raises:
+        NotLet: The socket does not block, and no permit is free: the connection stays in the
+            kernel's backlog. To let it in uncounted would eat up the reserve.
     """
-    if self.gettimeout() == 0:
-        permit = BUDGET.take_now()
-        lent: list[Any] = [] if permit is None else [permit]
-        try:
-            accepted = _accept(self)
-        except BaseException:
-            for one in lent:
-                one.give_back()
-            raise
+    longest_s = self.gettimeout()
+    if longest_s == 0:
+        return _accept_now(self)
+    if longest_s is None:
+        accepted, lent = persist(lambda: _accept(self), CONNECTION)
     else:
-        accepted, lent = persist(lambda: _accept(self), "a connection")
-    if not lent:
-        return accepted
+        accepted, lent = _accept_within(self, longest_s)
     return _ours(accepted[0], lent[0]), accepted[1]
+
+
+class NotLet(BlockingIOError):
+    """There may be a connection, but no permit to let it in with."""
+
+    def __init__(self) -> None:
+        super().__init__(EAGAIN, "no descriptor is free for a connection")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
+
+
+def _accept_now(sock: _socket.socket) -> tuple[_socket.socket, Any]:
+    permit = draw(BUDGET) or BUDGET.take_now()
+    if permit is None:
+        raise NotLet
+    return accept_with(permit, sock)
+
+
+def accept_with(permit: Lent, sock: _socket.socket) -> tuple[_socket.socket, Any]:
+    """``socket.accept`` under a permit taken before, which goes back if nobody comes in."""
+    try:
+        made, address = _accept(sock)
+    except BaseException:
+        permit.give_back()
+        raise
+    return _ours(made, permit), address
+
+
+def _accept_within(sock: _socket.socket, longest_s: float) -> Any:
+    until_s = monotonic() + longest_s
+
+    def accept() -> Any:
+        # Its own time-out begins when it is called, and that may be late.
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        if not poll.poll(max(0.0, until_s - monotonic()) * 1000):
+            raise TimeoutError("timed out")
+        return _accept(sock)
+
+    if BUDGET.wait_s is not None and BUDGET.wait_s < longest_s:
+        return persist(accept, CONNECTION)
+    try:
+        return persist(accept, CONNECTION, wait_s=longest_s)
+    except BudgetTimeout as error:
+        raise TimeoutError("timed out") from error
 
 
 @wraps(_dup)
@@ -131,12 +185,21 @@ close = graceful_os.close
 dup = graceful_os.dup
 
 
-def create_connection(*args: Any, **kwargs: Any) -> _socket.socket:
-    """``socket.create_connection`` under a permit."""
-    made, lent = persist(
-        lambda: _socket.create_connection(*args, **kwargs), "a connection", is_drawn_on=True
-    )
-    return _ours(made, lent[0]) if lent else made
+def _counted(original: Callable[..., _socket.socket], label: str) -> Callable[..., _socket.socket]:
+    """A call that makes one socket, under a permit."""
+
+    @wraps(original)
+    def call(*args: Any, **kwargs: Any) -> _socket.socket:
+        made, lent = persist(lambda: original(*args, **kwargs), label, is_drawn_on=True)
+        return _ours(made, lent[0]) if lent else made
+
+    call.__module__ = __name__  # where it can be found, and so pickled
+    return call
+
+
+create_connection = _counted(_socket.create_connection, CONNECTION)
+create_server = _counted(_socket.create_server, "a server")
+fromfd = _counted(_socket.fromfd, "a socket")
 
 
 def __getattr__(name: str) -> Any:
