@@ -9,14 +9,16 @@ for a permit there would keep its few threads from the reads and closes that fre
 
 from __future__ import annotations
 
-from asyncio import BaseEventLoop, _get_running_loop
+import inspect
+from asyncio import BaseEventLoop, SelectorEventLoop, _get_running_loop
+from asyncio.selector_events import BaseSelectorEventLoop
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import files, owners
-from fsworkers.graceful.aio import threads
+from fsworkers.graceful.aio import accepting, threads
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.subprocess import descriptors_needed
 
@@ -28,24 +30,50 @@ if TYPE_CHECKING:
 
 def methods() -> Iterator[tuple[type[Any], str, Any]]:
     """Class, method and what replaces it."""
-    for name, count in (
-        ("create_connection", 1),
-        ("create_datagram_endpoint", 1),
-        ("create_server", 2),
-    ):
-        yield BaseEventLoop, name, _awaiting(getattr(BaseEventLoop, name), count)
-    for name in ("subprocess_exec", "subprocess_shell"):
-        yield BaseEventLoop, name, _awaiting_streams(getattr(BaseEventLoop, name))
-    name = "run_in_executor"
-    yield BaseEventLoop, name, _awaiting_files(getattr(BaseEventLoop, name))
+    for kind, name, wrap in _wraps():
+        if hasattr(kind, name):
+            yield kind, name, wrap(getattr(kind, name))
 
 
-def _awaiting(original: Callable[..., Any], count: int) -> Callable[..., Any]:
+def _wraps() -> Iterator[tuple[type[Any], str, Callable[[Any], Any]]]:
+    one, servers = partial(_awaiting, _one), partial(_awaiting, _for_hosts)
+    yield BaseEventLoop, "create_connection", partial(_awaiting, _for_tries)
+    yield BaseEventLoop, "create_datagram_endpoint", one
+    yield BaseEventLoop, "create_server", servers
+    yield SelectorEventLoop, "create_unix_connection", one
+    yield SelectorEventLoop, "create_unix_server", one
+    yield BaseEventLoop, "subprocess_exec", _awaiting_streams
+    yield BaseEventLoop, "subprocess_shell", _awaiting_streams
+    yield BaseEventLoop, "run_in_executor", _awaiting_files
+    yield BaseSelectorEventLoop, "close", accepting.closing
+    yield BaseSelectorEventLoop, "_accept_connection", accepting.letting_in
+    yield BaseSelectorEventLoop, "_stop_serving", accepting.leaving_the_line
+    yield BaseSelectorEventLoop, "sock_accept", accepting.after_a_permit
+
+
+def _one(**_options: Any) -> int:
+    return 1
+
+
+def _for_tries(*, happy_eyeballs_delay: float | None = None, **_options: Any) -> int:
+    """With a delay, the next address is tried while the last one still is."""
+    return 1 if happy_eyeballs_delay is None else 2
+
+
+def _for_hosts(host: Any = None, **_options: Any) -> int:
+    """A server's sockets: one for each address, that is, two where there is IPv6."""
+    return 2 * (1 if host is None or isinstance(host, str) else len(host))
+
+
+def _awaiting(count: Callable[..., int], original: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+
     @wraps(original)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("sock") is not None:
+        options = signature.bind(*args, **kwargs).arguments
+        if options.get("sock") is not None:
             return await original(*args, **kwargs)
-        async with reserve(count):
+        async with reserve(count(**options)):
             return await original(*args, **kwargs)
 
     return call

@@ -1,0 +1,252 @@
+"""Connections that an event loop lets in: each under a permit.
+
+While there is none they stay in the kernel's backlog, and the loop does not listen: it would be
+told of them over and over. It stands in the line with a bare ticket instead of a task, which
+others would find among the loop's tasks, and wait for or cancel.
+"""
+
+from __future__ import annotations
+
+from errno import ENFILE
+from functools import partial, wraps
+from threading import get_ident
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.graceful.aio.lending import take, take_again
+from fsworkers.graceful.budget import BUDGET, Budget
+from fsworkers.graceful.errors import BudgetTimeout
+from fsworkers.graceful.ledger import Ticket
+from fsworkers.graceful.pressure import EXHAUSTED, give_back
+from fsworkers.graceful.reservation import Reservation
+from fsworkers.graceful.socket import CONNECTION, NotLet, accept_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fsworkers.graceful.counter import Lent, Permit
+
+NOBODY = -1
+"""The owner of such a ticket: it holds nothing, so no jam is ended by ending its wait."""
+
+PATIENCE_S = 1.5
+"""How long one stands in the line before a connection is let in on the doorstep."""
+
+AGAIN_S = 0.02
+"""The same soon after that was of use."""
+
+_in_line: dict[Any, _Door] = {}
+"""The doors that are shut, by their sockets."""
+
+
+def letting_in(original: Callable[..., None]) -> Callable[..., None]:
+    """``BaseSelectorEventLoop._accept_connection``: there are connections to a server."""
+
+    @wraps(original)
+    def _accept_connection(self: Any, protocol_factory: Any, sock: Any, *details: Any) -> None:
+        listen = partial(self._start_serving, protocol_factory, sock, *details)
+        _Door(self, sock, lambda door: original(self, protocol_factory, door, *details), listen)()
+
+    return _accept_connection
+
+
+def leaving_the_line(original: Callable[..., None]) -> Callable[..., None]:
+    """``BaseSelectorEventLoop._stop_serving``: nobody is let in any more."""
+
+    @wraps(original)
+    def _stop_serving(self: Any, sock: Any) -> None:
+        door = _in_line.get(sock)
+        if door is not None:
+            door.leave()
+        original(self, sock)
+
+    return _stop_serving
+
+
+def closing(original: Callable[..., None]) -> Callable[..., None]:
+    """``BaseSelectorEventLoop.close``: its servers will not be told when it is their turn."""
+
+    @wraps(original)
+    def close(self: Any) -> None:
+        if not self.is_running():
+            for door in [*_in_line.values()]:
+                if door.loop is self:
+                    door.leave()
+        original(self)
+
+    return close
+
+
+def after_a_permit(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``sock_accept``: the permit is awaited first, then the connection."""
+
+    @wraps(original)
+    async def sock_accept(self: Any, sock: Any) -> Any:
+        lent: list[Lent] = [await take(CONNECTION)]
+        while True:
+            pot = Reservation.of([one.real() for one in lent])
+            try:
+                with pot:
+                    return await original(self, sock)
+            except OSError as error:
+                if error.errno not in EXHAUSTED or not pot.rest:
+                    raise
+                refused, pot.rest = pot.rest, []
+                lent = [*await take_again(refused, CONNECTION, None, error=error)]
+            finally:
+                give_back([*pot.rest])
+
+    return sock_accept
+
+
+class _Door:
+    """A listening socket as asyncio sees it: it lets in one for each permit, then it is shut.
+
+    Args:
+        loop: The event loop.
+        sock: The socket itself.
+        let_in: Accepts from the door as from the socket, until that would block.
+        listen: Lets the loop be told of connections again.
+    """
+
+    def __init__(
+        self,
+        loop: Any,
+        sock: Any,
+        let_in: Callable[[_Door], None],
+        listen: Callable[[], None],
+    ) -> None:
+        self.loop = loop
+        self._sock = sock
+        self._let_in = let_in
+        self._listen = listen
+        self._lent: list[Lent] = []
+        self._is_shut = False
+        self._refusal: OSError | None = None
+        self._ticket: Ticket | None = None
+
+    def __call__(self) -> None:
+        """Let in who is there, and stand in the line if there was no permit for all."""
+        try:
+            self._let_in(self)
+        finally:
+            give_back(self._lent)
+            self._lent = []
+            if self._is_shut:
+                self.loop._remove_reader(self._sock.fileno())  # noqa: SLF001 - as asyncio does
+                self._line_up()
+
+    def accept(self) -> tuple[Any, Any]:
+        """``socket.accept``."""
+        try:
+            return accept_with(self._lent.pop(), self._sock) if self._lent else self._sock.accept()
+        except NotLet:
+            self._is_shut = True
+            raise
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            self._is_shut = True
+            self._refusal = error
+            raise NotLet from error
+
+    def leave(self) -> None:
+        """Stand in the line no more."""
+        ticket, self._ticket = self._ticket, None
+        _in_line.pop(self._sock, None)
+        if ticket is not None:
+            BUDGET.abandon(ticket)
+
+    def _line_up(self) -> None:
+        ticket = Ticket(1, NOBODY, CONNECTION, lambda: self._call(ticket))
+        self._ticket = ticket
+        _in_line[self._sock] = self
+        if self._refusal is None:
+            BUDGET.post(ticket)
+        else:
+            BUDGET.post_refused(ticket, [], machine_wide=self._refusal.errno == ENFILE)
+        self.loop.call_later(_doorstep.pause_s(), self._press, ticket)
+
+    def _call(self, ticket: Ticket) -> bool:
+        """It is this ticket's turn; on whatever thread."""
+        try:
+            self.loop.call_soon_threadsafe(self._go_on, ticket)
+        except RuntimeError:
+            return False  # the loop was closed
+        return True
+
+    def _go_on(self, ticket: Ticket) -> None:
+        if self._ticket is not ticket:
+            return
+        if ticket.error is not None or _is_for_others():
+            self.leave()
+            self._line_up()
+            return
+        lent: list[Lent] = [*map(_of_this_thread, ticket.permits)]
+        ticket.permits = []
+        self.leave()
+        self._open(lent)
+
+    def _press(self, ticket: Ticket) -> None:
+        """It has been long: let one in on the doorstep."""
+        if self._ticket is not ticket:
+            return
+        permit = _doorstep.take()
+        if permit is None:
+            self.loop.call_later(PATIENCE_S, self._press, ticket)
+            return
+        self.leave()
+        self._open([permit])
+
+    def _open(self, lent: list[Lent]) -> None:
+        was_refused = self._refusal is not None
+        self._lent = lent
+        self._is_shut = False
+        self._refusal = None
+        try:
+            self()
+        finally:
+            if not self._is_shut:
+                self._listen()
+        if was_refused and self._refusal is None:
+            BUDGET.settled()
+
+
+class _Doorstep:
+    """Room for one connection at a time that is let in though nothing is free.
+
+    The holders of all the rest may be at its other end, in this very process, and that nobody
+    can see.
+    """
+
+    def __init__(self) -> None:
+        self._budget = Budget(1)
+        self._taken_s = -PATIENCE_S
+
+    def pause_s(self) -> float:
+        """How long to wait before trying."""
+        return AGAIN_S if monotonic() - self._taken_s < PATIENCE_S else PATIENCE_S
+
+    def take(self) -> Lent | None:
+        """The permit, unless another connection has it."""
+        try:
+            permit = self._budget.take(CONNECTION, wait_s=0)
+        except BudgetTimeout:
+            return None
+        self._taken_s = monotonic()
+        return permit
+
+
+_doorstep = _Doorstep()
+
+
+def _of_this_thread(permit: Permit) -> Permit:
+    """Who will deal with a connection is not known when it comes in."""
+    permit.owner = get_ident()
+    return permit
+
+
+def _is_for_others() -> bool:
+    """Whether what was lent is a part of the reserve, and somebody waits who could go on by it."""
+    ledger = BUDGET.ledger
+    return BUDGET.lent > ledger.capacity and ledger.waiting > len(_in_line)
