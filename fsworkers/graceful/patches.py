@@ -28,7 +28,7 @@ from importlib.machinery import (
 )
 from threading import Lock
 
-from fsworkers.graceful import files, shutil, socket, subprocess
+from fsworkers.graceful import files, selecting, shutil, socket, subprocess
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful.imports import insistent
 from fsworkers.graceful.later import WhenImported
@@ -160,6 +160,7 @@ def _methods() -> Iterator[tuple[type[Any], str, Any]]:
     yield _socket.socket, "dup", socket.dup_counted
     yield _socket.socket, "_real_close", socket.close_counted
     yield _subprocess.Popen, "__init__", subprocess.init_with(_subprocess.Popen.__init__)
+    yield from selecting.methods()
     for kind, name in _STEPS_OF_IMPORTS:
         yield kind, name, insistent(getattr(kind, name))
     if sys.version_info >= (3, 12):  # until then it passes all errors but PermissionError

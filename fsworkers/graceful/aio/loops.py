@@ -18,7 +18,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import files, owners
-from fsworkers.graceful.aio import accepting, threads
+from fsworkers.graceful.aio import accepting, founding, threads
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.subprocess import descriptors_needed
 
@@ -45,6 +45,8 @@ def _wraps() -> Iterator[tuple[type[Any], str, Callable[[Any], Any]]]:
     yield BaseEventLoop, "subprocess_exec", _awaiting_streams
     yield BaseEventLoop, "subprocess_shell", _awaiting_streams
     yield BaseEventLoop, "run_in_executor", _awaiting_files
+    yield BaseSelectorEventLoop, "__init__", founding.all_at_once
+    yield BaseSelectorEventLoop, "close", founding.leaving
     yield BaseSelectorEventLoop, "close", accepting.closing
     yield BaseSelectorEventLoop, "_accept_connection", accepting.letting_in
     yield BaseSelectorEventLoop, "_stop_serving", accepting.leaving_the_line

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 CLIENTS = '''
 CLIENTS = """
 import asyncio, resource, sys
@@ -195,6 +197,75 @@ def test_the_kernels_refusal_of_a_connection_is_waited_out(limited) -> None:
     """)
 
 
+@pytest.mark.parametrize(("limit", "count"), [(32, 30), (64, 60)])
+def test_loops_in_many_threads(limited, limit: int, count: int) -> None:
+    """A loop's own three are counted and asked for at once, and leave some for its tasks."""
+    limited(
+        f"""
+        graceful.install()
+        from fsworkers.graceful import aio
+        def work(number):
+            async def main():
+                for _ in range(3):
+                    async with aio.open(FILE) as file:
+                        assert len(await file.read()) == 4096
+                    await asyncio.sleep(0)
+            asyncio.run(main())
+        before = open_count()
+        in_threads(work, {count})
+        seen = graceful.statistics()
+        assert (seen.lent, seen.refused, seen.deadlocks) == (0, 0, 0), seen
+        assert open_count() == before
+    """,
+        limit=limit,
+    )
+
+
+def test_what_a_loop_takes_comes_back(limited) -> None:
+    """When it is closed, when it is only collected, and of a selector of one's own."""
+    limited("""
+        import selectors, warnings
+        graceful.install()
+        before = open_count()
+        loop = asyncio.new_event_loop()
+        assert lent() == open_count() - before == 3
+        loop.close()
+        assert lent() == 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loop = asyncio.new_event_loop()
+            del loop
+            gc.collect()
+        assert lent() == open_count() - before == 0
+        with selectors.DefaultSelector():
+            assert lent() == open_count() - before
+        selector = selectors.DefaultSelector()
+        selector.close()
+        selector.close()
+        loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+        assert lent() == open_count() - before == 2
+        loop.close()
+        assert lent() == open_count() - before == 0
+        from fsworkers.graceful.aio import founding
+        assert founding._loops.lent == 0
+    """)
+
+
+def test_more_loops_than_leave_room_go_on_after_a_while(limited) -> None:
+    """They may be there to stay, and there is room in truth."""
+    limited(
+        """
+        graceful.install()
+        from fsworkers.graceful.aio import founding
+        founding.PATIENCE_S = 0.05
+        loops = [asyncio.new_event_loop() for _ in range(graceful.statistics().capacity // 3)]
+        for loop in loops: loop.close()
+        assert lent() == 0
+    """,
+        limit=32,
+    )
+
+
 def test_unix_connections_are_awaited_in_the_loop(limited) -> None:
     """And a server's sockets, of which there is one for each address."""
     limited("""
@@ -221,7 +292,7 @@ def test_unix_connections_are_awaited_in_the_loop(limited) -> None:
             while not graceful.statistics().waiting: await asyncio.sleep(0)
             for file in files: file.close()
             server = await making
-            assert lent() == 2 + len(server.sockets) == 7
+            assert lent() == 3 + len(server.sockets) == 8
             server.close()
             await server.wait_closed()
         asyncio.run(main())
