@@ -5,8 +5,10 @@ modules, and in every loaded module that bound one of the originals (``from os i
 ``tarfile.bltn_open``). Only classes (``socket.socket``, ``subprocess.Popen``, the import system's)
 are changed in place, method by method, so that ``isinstance`` and subclasses made before hold.
 
-``uninstall`` restores a name only while it still leads to us: what another patcher has put there
-since stays, and what it kept of ours goes on to work.
+Another patcher's work stays in force. A name that leads to its wrapper or mock when we come is left
+alone: what it calls in the end is ours only where it keeps that as a name of its module. And
+``uninstall`` restores a name only while it still leads to us; if the other patcher puts ours back
+later, the next ``install`` finds out, and the next ``uninstall`` sets it right.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import socket as _socket
 import subprocess as _subprocess
 import sys
 import tempfile as _tempfile
+from functools import partial
 from importlib.machinery import (
     ExtensionFileLoader,
     FileFinder,
@@ -27,6 +30,7 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 from threading import Lock
+from types import BuiltinFunctionType
 
 from fsworkers.graceful import files, selecting, shutil, socket, subprocess
 from fsworkers.graceful import os as graceful_os
@@ -36,13 +40,17 @@ from fsworkers.graceful.unswallowed import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    # The module or class, a name in it, what that led to, and ours.
+    Change: TypeAlias = tuple[Any, str, Any, Any]
 
 _lock = Lock()
 _missing = object()
-_undo: list[tuple[Any, str, Any, Any]] = []
+_undo: list[Change] = []
+_kept: list[Change] = []
 _enabled: list[tuple[set[Any], set[Any]]] = []
 _OURS = __package__ or "fsworkers.graceful"
 
@@ -71,41 +79,75 @@ def install() -> None:
     with _lock:
         if _undo:
             return
-        replaced: dict[int, tuple[Any, Any]] = {}
-        for module, name, ours in _names():
-            original = getattr(module, name, _missing)
-            if original is _missing or original is ours:
-                continue
-            replaced[id(original)] = original, ours
-            _set(module, name, ours)
-        for kind, name, ours in _methods():
-            _set(kind, name, ours)
-        for name, module in list(sys.modules.items()):
-            # By the name it is imported by: ``_io`` calls itself ``io``.
-            if name not in _LEFT_ALONE and not name.startswith(_OURS):
-                _sweep(module, replaced)
-        for name in graceful_os.CAPABILITIES:
-            able = getattr(_os, name)
-            found = {ours for original, ours in replaced.values() if original in able}
-            able.update(found)
-            _enabled.append((able, found))
+        _kept[:] = [change for change in _kept if not _take_back(change)]
+        try:
+            _replace()
+        except BaseException:
+            _take_all_back()
+            raise
 
 
 def uninstall() -> None:
     """Put the originals back wherever a name still leads to us; without ``install`` a no-op."""
     with _lock:
-        _asyncio.end()
-        while _enabled:
-            able, found = _enabled.pop()
-            able -= found
-        while _undo:
-            target, name, original, ours = _undo.pop()
-            if vars(target).get(name, _missing) is not ours:
-                continue
-            if original is _missing:
-                delattr(target, name)
-            else:
-                setattr(target, name, original)
+        _take_all_back()
+
+
+def _replace() -> None:
+    replaced: dict[int, tuple[Any, Any]] = {}
+    for module, name, ours in _names():
+        original = getattr(module, name, _missing)
+        if getattr(ours, "__wrapped__", None) is original or _is_standard(module, original):
+            replaced[id(original)] = original, ours
+            _set(module, name, ours)
+    for kind, name, ours in _methods():
+        _set(kind, name, ours)
+    for later, changes in _LATER:
+        if later.name in sys.modules:
+            _set_all(changes)
+        else:
+            later.begin()
+    for name, module in list(sys.modules.items()):
+        # By the name it is imported by: ``_io`` calls itself ``io``.
+        if name not in _LEFT_ALONE and not name.startswith(_OURS):
+            _sweep(module, replaced)
+    for name in graceful_os.CAPABILITIES:
+        able = getattr(_os, name)
+        found = {ours for original, ours in replaced.values() if original in able}
+        able.update(found)
+        _enabled.append((able, found))
+
+
+def _is_standard(module: Any, value: Any) -> bool:
+    """Whether what a name leads to is the standard library's own, and not another patcher's."""
+    if isinstance(value, type):
+        return bool(value.__module__ == module.__name__)
+    home = getattr(value, "__globals__", None)
+    return home is vars(module) or isinstance(value, BuiltinFunctionType)
+
+
+def _take_all_back() -> None:
+    for later, _ in _LATER:
+        later.end()
+    while _enabled:
+        able, found = _enabled.pop()
+        able -= found
+    while _undo:
+        change = _undo.pop()
+        if not _take_back(change):
+            _kept.append(change)
+
+
+def _take_back(change: Change) -> bool:
+    """Put an original back; not where another patcher has put something since."""
+    target, name, original, ours = change
+    if vars(target).get(name, _missing) is not ours:
+        return False
+    if original is _missing:
+        delattr(target, name)
+    else:
+        setattr(target, name, original)
+    return True
 
 
 def _set(target: Any, name: str, ours: Any) -> None:
@@ -155,20 +197,20 @@ def _mmap_name() -> Iterator[tuple[Any, str, Any]]:
 
 def _methods() -> Iterator[tuple[type[Any], str, Any]]:
     """Class, method and what replaces it."""
-    yield _socket.socket, "__init__", socket.init_counted
-    yield _socket.socket, "accept", socket.accept_counted
-    yield _socket.socket, "dup", socket.dup_counted
-    yield _socket.socket, "_real_close", socket.close_counted
+    for name, method in (
+        ("__init__", socket.init_counted),
+        ("accept", socket.accept_counted),
+        ("dup", socket.dup_counted),
+        ("_real_close", socket.close_counted),
+    ):
+        if getattr(_socket.socket, name) is method.__wrapped__:
+            yield _socket.socket, name, method
     yield _subprocess.Popen, "__init__", subprocess.init_with(_subprocess.Popen.__init__)
     yield from selecting.methods()
     for kind, name in _STEPS_OF_IMPORTS:
         yield kind, name, insistent(getattr(kind, name))
     if sys.version_info >= (3, 12):  # until then it passes all errors but PermissionError
         yield from _scans_of_pathlib()
-    if "asyncio" in sys.modules:
-        yield from _methods_of_loops()
-    else:
-        _asyncio.begin()
 
 
 def _methods_of_loops() -> Iterator[tuple[type[Any], str, Any]]:
@@ -177,13 +219,17 @@ def _methods_of_loops() -> Iterator[tuple[type[Any], str, Any]]:
     yield from methods()
 
 
-def _install_loops() -> None:
-    # Without the lock: who holds it may be waiting for this very import.
-    for kind, name, ours in _methods_of_loops():
-        _set(kind, name, ours)
+def _set_all(changes: Callable[[], Iterator[tuple[Any, str, Any]]]) -> None:
+    # At an import without the lock: who holds it may be waiting for this very import.
+    for target, name, ours in changes():
+        _set(target, name, ours)
 
 
-_asyncio = WhenImported("asyncio", _install_loops)
+_LATER = tuple(
+    (WhenImported(name, partial(_set_all, changes)), changes)
+    for name, changes in (("asyncio", _methods_of_loops),)
+)
+"""What is done once a module is loaded: now, or when somebody imports it."""
 
 
 def _scans_of_pathlib() -> Iterator[tuple[type[Any], str, Any]]:
@@ -191,7 +237,8 @@ def _scans_of_pathlib() -> Iterator[tuple[type[Any], str, Any]]:
     from pathlib import Path  # noqa: PLC0415 - takes a while to load
 
     for name in ("glob", "rglob", "walk"):
-        yield Path, name, let_through(vars(Path)[name])
+        if name in vars(Path):
+            yield Path, name, let_through(vars(Path)[name])
     globber = getattr(_glob, "_StringGlobber", None)
     if globber is not None and "scandir" in vars(globber):
         yield globber, "scandir", staticmethod(graceful_os.scandir)

@@ -1,0 +1,94 @@
+"""``install`` beside other patchers, whichever came first, and when it goes wrong."""
+
+from __future__ import annotations
+
+
+def test_a_wrapper_that_was_there_before_stays_in_force(limited) -> None:
+    """It is called, leads on to us by the name it keeps, and is there afterwards."""
+    limited("""
+        import builtins
+        original, listdir = builtins.open, os.listdir
+        kept = original
+        seen = []
+        def wrapper(*args, **kwargs):
+            seen.append(args[0])
+            return kept(*args, **kwargs)
+        builtins.open = wrapper
+        os.listdir = lambda path: ["made up"]
+        fake = os.listdir
+        graceful.install()
+        with open(FILE) as file:
+            assert seen == [FILE] and lent() == 1
+        assert os.listdir(FOLDER) == ["made up"] and io.open is graceful.open
+        graceful.uninstall()
+        assert builtins.open is wrapper and os.listdir is fake and kept is io.open is original
+        builtins.open, os.listdir = original, listdir
+        graceful.install()
+        assert builtins.open is graceful.open and os.listdir is graceful.os.listdir
+        graceful.uninstall()
+        assert builtins.open is original and os.listdir is listdir
+    """)
+
+
+def test_mocks_stay_in_force_and_what_they_bring_back_is_set_right(limited) -> None:
+    """One begun before ``install``, and one that ends after ``uninstall``."""
+    limited("""
+        import builtins
+        from unittest import mock
+        original = builtins.open
+        with mock.patch("builtins.open", mock.mock_open(read_data="made up")):
+            graceful.install()
+            assert open("nowhere").read() == "made up"
+        graceful.uninstall()
+        assert builtins.open is original is io.open
+        graceful.install()
+        on_top = mock.patch("builtins.open")
+        on_top.start()
+        graceful.uninstall()
+        on_top.stop()
+        assert builtins.open is graceful.open is not io.open
+        graceful.install()
+        assert builtins.open is graceful.open is io.open
+        graceful.uninstall()
+        assert builtins.open is original is io.open
+    """)
+
+
+def test_an_install_that_fails_leaves_nothing(limited) -> None:
+    """And can be tried again."""
+    limited("""
+        import socket, subprocess
+        def state():
+            return [
+                (id(place), name, id(value))
+                for place in (io, os, socket, socket.socket, subprocess.Popen, sys.modules["posix"])
+                for name, value in sorted(vars(place).items())
+            ] + [id(one) for one in sys.meta_path] + [len(os.supports_dir_fd)]
+        class Sealed(type):
+            def __setattr__(cls, name, value):
+                raise TypeError("sealed")
+        from fsworkers.graceful import patches
+        standard = subprocess.Popen
+        subprocess.Popen = Sealed("Popen", (standard,), {})
+        before = state()
+        for _ in range(2):
+            try:
+                graceful.install()
+            except TypeError:
+                assert not graceful.is_installed() and state() == before
+            else:
+                raise AssertionError("it was installed")
+        subprocess.Popen = standard
+        graceful.install()
+        assert graceful.is_installed() and open is graceful.open
+    """)
+
+
+def test_a_path_class_that_lacks_a_method_is_no_obstacle(limited) -> None:
+    """As a fake file system puts one in."""
+    limited("""
+        import pathlib
+        pathlib.Path = type("Path", (), {})
+        graceful.install()
+        assert graceful.is_installed()
+    """)
