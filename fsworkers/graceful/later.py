@@ -24,7 +24,7 @@ class WhenImported:
     """
 
     def __init__(self, name: str, call: Callable[[], None]) -> None:
-        self._name = name
+        self.name = name
         self._call = call
 
     def begin(self) -> None:
@@ -40,11 +40,10 @@ class WhenImported:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """What the other finders say, with our call behind the module's own code."""
-        if name != self._name:
+        if name != self.name:
             return None
-        self.end()
         for finder in tuple(sys.meta_path):
-            spec = finder.find_spec(name, path, target)
+            spec = None if finder is self else finder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
                 self._follow(spec.loader)
                 return spec
@@ -55,6 +54,9 @@ class WhenImported:
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            self._call()
+            # Who only looks whether there is such a module does not come here.
+            if self in sys.meta_path:
+                self.end()
+                self._call()
 
         loader.exec_module = exec_module  # type: ignore[method-assign]

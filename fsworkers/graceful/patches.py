@@ -22,6 +22,7 @@ import socket as _socket
 import subprocess as _subprocess
 import sys
 import tempfile as _tempfile
+from _io import open as _standard_open
 from functools import partial
 from importlib.machinery import (
     ExtensionFileLoader,
@@ -219,6 +220,19 @@ def _methods_of_loops() -> Iterator[tuple[type[Any], str, Any]]:
     yield from methods()
 
 
+def _name_of_tokenize() -> Iterator[tuple[Any, str, Any]]:
+    """How source lines are read: for tracebacks too, on the thread of an event loop.
+
+    It is a part of the import system in this, which takes no permits.
+    """
+    tokenize = sys.modules["tokenize"]
+    name = "_builtin_open"
+    if vars(tokenize).get(name) is files.open:
+        setattr(tokenize, name, _standard_open)  # as if it had been loaded before
+    if vars(tokenize).get(name) is _standard_open:
+        yield tokenize, name, insistent(_standard_open)
+
+
 def _set_all(changes: Callable[[], Iterator[tuple[Any, str, Any]]]) -> None:
     # At an import without the lock: who holds it may be waiting for this very import.
     for target, name, ours in changes():
@@ -227,7 +241,10 @@ def _set_all(changes: Callable[[], Iterator[tuple[Any, str, Any]]]) -> None:
 
 _LATER = tuple(
     (WhenImported(name, partial(_set_all, changes)), changes)
-    for name, changes in (("asyncio", _methods_of_loops),)
+    for name, changes in (
+        ("asyncio", _methods_of_loops),
+        ("tokenize", _name_of_tokenize),
+    )
 )
 """What is done once a module is loaded: now, or when somebody imports it."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def test_a_wrapper_that_was_there_before_stays_in_force(limited) -> None:
     """It is called, leads on to us by the name it keeps, and is there afterwards."""
@@ -91,4 +93,32 @@ def test_a_path_class_that_lacks_a_method_is_no_obstacle(limited) -> None:
         pathlib.Path = type("Path", (), {})
         graceful.install()
         assert graceful.is_installed()
+    """)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_traceback_in_a_coroutine_does_not_wait(limited, when: str) -> None:
+    """Source lines are read as modules are: with everything lent, on the loop's own thread."""
+    limited(f"""
+        import linecache, tokenize
+        if {when == "after"}:
+            for name in ("tokenize", "linecache", "traceback"): del sys.modules[name]
+        standard = open
+        graceful.install()
+        import json, linecache, tokenize, traceback
+        async def main():
+            files = [graceful.open(FILE) for _ in range(graceful.statistics().capacity - lent())]
+            linecache.clearcache()
+            waits = graceful.statistics().waits
+            try:
+                json.loads("{{")
+            except ValueError:
+                assert "raw_decode" in traceback.format_exc()
+            with tokenize.open(json.__file__) as source:
+                assert "json" in source.readline() + source.readline()
+            assert graceful.statistics().waits == waits
+            for file in files: file.close()
+        asyncio.run(main())
+        graceful.uninstall()
+        assert tokenize._builtin_open is standard
     """)
