@@ -220,6 +220,12 @@ def _methods_of_loops() -> Iterator[tuple[type[Any], str, Any]]:
     yield from methods()
 
 
+def _methods_of_uvloop() -> Iterator[tuple[type[Any], str, Any]]:
+    from fsworkers.graceful.aio.loops import methods_of_uvloop  # noqa: PLC0415 - likewise
+
+    yield from methods_of_uvloop()
+
+
 def _name_of_tokenize() -> Iterator[tuple[Any, str, Any]]:
     """How source lines are read: for tracebacks too, on the thread of an event loop.
 
@@ -243,6 +249,7 @@ _LATER = tuple(
     (WhenImported(name, partial(_set_all, changes)), changes)
     for name, changes in (
         ("asyncio", _methods_of_loops),
+        ("uvloop", _methods_of_uvloop),
         ("tokenize", _name_of_tokenize),
     )
 )

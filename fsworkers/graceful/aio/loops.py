@@ -53,6 +53,13 @@ def _wraps() -> Iterator[tuple[type[Any], str, Callable[[Any], Any]]]:
     yield BaseSelectorEventLoop, "sock_accept", accepting.after_a_permit
 
 
+def methods_of_uvloop() -> Iterator[tuple[type[Any], str, Any]]:
+    """The same for uvloop, which makes its sockets itself and opens files as asyncio does."""
+    from uvloop import Loop  # noqa: PLC0415 - called when it is loaded, if ever
+
+    yield Loop, "run_in_executor", _awaiting_files(Loop.run_in_executor)
+
+
 def _one(**_options: Any) -> int:
     return 1
 

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+UVLOOP = """
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+class Loop(asyncio.SelectorEventLoop):
+    threads = ThreadPoolExecutor(2)
+    def run_in_executor(self, executor, func, *args):
+        return asyncio.wrap_future(self.threads.submit(func, *args), loop=self)
+"""
+
 
 def test_a_wrapper_that_was_there_before_stays_in_force(limited) -> None:
     """It is called, leads on to us by the name it keeps, and is there afterwards."""
@@ -121,4 +130,31 @@ def test_a_traceback_in_a_coroutine_does_not_wait(limited, when: str) -> None:
         asyncio.run(main())
         graceful.uninstall()
         assert tokenize._builtin_open is standard
+    """)
+
+
+def test_bare_aiofiles_in_a_loop_of_another_make(limited) -> None:
+    """As uvloop's, as far as it matters here, imported after ``install``; once looked for."""
+    limited(f"""
+        with open(os.path.join(FOLDER, "uvloop.py"), "w") as file:
+            file.write({UVLOOP!r})
+        import importlib.util
+        graceful.install()
+        sys.path.insert(0, FOLDER)
+        importlib.invalidate_caches()
+        assert importlib.util.find_spec("uvloop") is not None
+        import uvloop
+        original = uvloop.Loop.run_in_executor.__wrapped__
+        import aiofiles
+        async def read():
+            async with aiofiles.open(FILE, "rb") as file:
+                return len(await file.read())
+        async def main():
+            assert set(await asyncio.gather(*(read() for _ in range(200)))) == {{4096}}
+        with asyncio.Runner(loop_factory=uvloop.Loop) as runner:
+            runner.run(main())
+        seen = graceful.statistics()
+        assert (seen.lent, seen.deadlocks, seen.rescued) == (0, 0, 0), seen
+        graceful.uninstall()
+        assert uvloop.Loop.run_in_executor is original
     """)
