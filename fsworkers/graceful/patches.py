@@ -37,6 +37,7 @@ from fsworkers.graceful import files, selecting, shutil, socket, subprocess
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful.imports import insistent
 from fsworkers.graceful.later import WhenImported
+from fsworkers.graceful.unbound import unbound
 from fsworkers.graceful.unswallowed import let_through
 
 TYPE_CHECKING = False
@@ -99,6 +100,8 @@ def _replace() -> None:
     for module, name, ours in _names():
         original = getattr(module, name, _missing)
         if getattr(ours, "__wrapped__", None) is original or _is_standard(module, original):
+            if isinstance(original, BuiltinFunctionType) and not isinstance(ours, type):
+                ours = unbound(ours)  # noqa: PLW2901 - the same in another guise
             replaced[id(original)] = original, ours
             _set(module, name, ours)
     for kind, name, ours in _methods():
@@ -233,7 +236,7 @@ def _name_of_tokenize() -> Iterator[tuple[Any, str, Any]]:
     """
     tokenize = sys.modules["tokenize"]
     name = "_builtin_open"
-    if vars(tokenize).get(name) is files.open:
+    if vars(tokenize).get(name) is unbound(files.open):
         setattr(tokenize, name, _standard_open)  # as if it had been loaded before
     if vars(tokenize).get(name) is _standard_open:
         yield tokenize, name, insistent(_standard_open)

@@ -21,6 +21,7 @@ from fsworkers.graceful import files, owners
 from fsworkers.graceful.aio import accepting, founding, threads
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.subprocess import descriptors_needed
+from fsworkers.graceful.unbound import unbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,11 +124,12 @@ def _opening(func: Any, args: tuple[Any, ...]) -> partial[Any] | None:
     call = partial(func, *args)  # one in another becomes one
     if isinstance(getattr(call.func, "__self__", None), Context) and call.args:
         call = partial(call.args[0], *call.args[1:], **call.keywords)
-    if call.func is not files.open or not call.args or isinstance(call.args[0], int):
+    if call.func not in _OPENS or not call.args or isinstance(call.args[0], int):
         return None
     return None if call.keywords.get("opener") is not None or len(call.args) > _OPENER else call
 
 
+_OPENS = (files.open, unbound(files.open))
 _OPENER = 7
 """The place of ``open``'s opener among its arguments; it may do anything, so it stays in there."""
 

@@ -72,6 +72,35 @@ def test_installed_names_are_pickled_and_sent_to_other_processes(limited) -> Non
     """)
 
 
+def test_installed_functions_are_no_methods_of_a_class_that_keeps_them(limited) -> None:
+    """As those of C that they replace; they keep their names and signatures."""
+    limited("""
+        import copy, functools, inspect
+        names = [name for name, one in vars(os).items() if inspect.isbuiltin(one)]
+        graceful.install()
+        class Source:
+            opener = open
+            lister = os.listdir
+            scanner = os.scandir
+            duplicate, close = os.dup, os.close
+            mover = os.rename
+            maker = os.pipe
+        source = Source()
+        with source.opener(FILE, mode="rb") as file:
+            assert len(file.read()) == 4096
+        assert source.lister(FOLDER) == list(source.scanner(FOLDER)) == Source.lister(FOLDER) == []
+        source.close(source.duplicate(0))
+        source.mover(FILE, FOLDER + "/moved")
+        for number in source.maker(): source.close(number)
+        assert lent() == 0
+        for name in names:
+            ours = getattr(os, name)
+            assert ours.__name__ == name and copy.deepcopy(ours) is ours and ours in {ours}
+        assert str(inspect.signature(open)).startswith("(file: 'Any', mode: 'str' = 'r'")
+        assert functools.wraps(open)(lambda: None).__name__ == "open" and open.__doc__
+    """)
+
+
 def test_capabilities_are_what_they_were(limited) -> None:
     """``os.open in os.supports_dir_fd``: installed, uninstalled, and in the face."""
     limited("""
