@@ -92,6 +92,7 @@ class Budget(Upkeep):
         label: object,
         *,
         until_s: float | None,
+        longest_s: float | None,
         machine_wide: bool,
     ) -> list[Permit]:
         """Return permits that the kernel did not honour, and wait before all others for new ones.
@@ -100,6 +101,7 @@ class Budget(Upkeep):
             permits: Those it did not honour.
             label: As ``take``.
             until_s: The end of the operation's longest wait, on the monotonic clock.
+            longest_s: That wait, as errors show it.
             machine_wide: It was ENFILE.
 
         Raises:
@@ -108,7 +110,7 @@ class Budget(Upkeep):
         """
         ticket, bell = self._ticket(len(permits), label)
         self.post_refused(ticket, permits, machine_wide=machine_wide)
-        return self.stamp(self._wait_until(ticket, bell, until_s, self.wait_s))
+        return self.stamp(self._wait_until(ticket, bell, until_s, longest_s))
 
     def settled(self) -> None:
         """Note that the kernel honours permits again."""

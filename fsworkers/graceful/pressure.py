@@ -58,7 +58,7 @@ def persist(
     if refused is None:
         lent = lend(count, label, budget, longest_s)
     else:
-        lent = again([refused[0]], label, refused[1], until_s, budget)
+        lent = again([refused[0]], label, refused[1], until_s, longest_s, budget)
     was_refused = refused is not None
     while True:
         try:
@@ -67,7 +67,7 @@ def persist(
             if error.errno not in EXHAUSTED:
                 give_back(lent)
                 raise
-            lent = again(lent, label, error, until_s, budget)
+            lent = again(lent, label, error, until_s, longest_s, budget)
             was_refused = True
         except BaseException:
             give_back(lent)
@@ -113,11 +113,21 @@ def draw(count: int, budget: Budget = BUDGET) -> list[Lent]:
 
 
 def again(
-    lent: list[Lent], label: object, error: OSError, until_s: float | None, budget: Budget
+    lent: list[Lent],
+    label: object,
+    error: OSError,
+    until_s: float | None,
+    longest_s: float | None,
+    budget: Budget,
 ) -> list[Lent]:
     """Return what the kernel did not honour and wait before all others."""
     permits = [one.real() for one in lent]
-    return [*budget.take_again(permits, label, until_s=until_s, machine_wide=error.errno == ENFILE)]
+    machine_wide = error.errno == ENFILE
+    return [
+        *budget.take_again(
+            permits, label, until_s=until_s, longest_s=longest_s, machine_wide=machine_wide
+        )
+    ]
 
 
 def give_back(lent: list[Lent]) -> None:
