@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import sysconfig
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event as Pause
 from time import monotonic
@@ -123,7 +124,7 @@ class SideRun:
             stack.callback(self._attacker.stop)
             has_hung = self._conduct(stage)
             if self._end is None and (self._begun_s is None or not has_hung):
-                self._note_death(output)
+                self._note_death(stage, output)
             elif has_hung:
                 self._findings.hangs(self._strikes(), self._at(monotonic()))
             rows = [self._board.row(row) for row in range(self._board.row_count())]
@@ -168,7 +169,7 @@ class SideRun:
             self._findings.round_over(message, self._strikes(), self._at(message.ended_s))
             is_enough = self._at(self._moved_s) >= self._duration_s
             if not is_enough:
-                self._board.clear()
+                self._findings.next_round()
             _answer(stage, ENOUGH if is_enough else AGAIN)
         elif message.kind == "idle":
             self._attacker.stop()
@@ -177,17 +178,19 @@ class SideRun:
         else:
             self._end = message
 
-    def _note_death(self, output: IO[bytes]) -> None:
-        """The side's own process ended, or never got so far as to begin.
+    def _note_death(self, stage: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        """The side's own process ended, or no worker ever began.
 
         Raises:
             StageFailed: The latter.
         """
         output.seek(0)
         words = output.read()[-OUTPUT_KEPT:].decode(errors="replace").strip()
+        how = _how_it_ended(stage)
         if self._begun_s is None:
+            words = words or f"no worker began to work: {how}"
             raise StageFailed(self._scenario.name, self._brief.side, words)
-        last = words.rpartition("\n")[2]
+        last = words.rpartition("\n")[2] or how
         self._findings.died(self._strikes(), self._at(monotonic()), last)
 
     def _strikes(self) -> int:
@@ -220,7 +223,7 @@ class SideRun:
             self._peak = max(self._peak or 0, *opened)
         if self._begun_s is None:
             return
-        total = self._findings.touched + ended
+        total = self._findings.touched + (0 if self._findings.is_counted else ended)
         self._samples.append(Sample(at_s, max(opened, default=-1), waiting, total))
         self._samples = thinned(self._samples)
         if self._board.is_active:
@@ -299,6 +302,7 @@ class SideRun:
             survived=found.survived,
             rerun=found.rerun,
             rounds=found.rounds,
+            cut_short=found.cut_short,
             drawn_ahead=found.drawn_ahead,
             served=sum(row[boards.SERVED] for row in rows),
             overtaken=sum(row[boards.OVERTAKEN] for row in rows),
@@ -315,10 +319,20 @@ class SideRun:
         )
 
 
+def _how_it_ended(stage: subprocess.Popen[bytes]) -> str:
+    """In words; its output has ended, so it should have."""
+    try:
+        code = stage.wait(0.5)
+    except subprocess.TimeoutExpired:
+        return f"its process was waited for in vain, {START_S:.0f} s"
+    return f"code {code}" if code >= 0 else signal.Signals(-code).name
+
+
 def _answer(stage: subprocess.Popen[bytes], answer: bytes) -> None:
     assert stage.stdin is not None
-    stage.stdin.write(answer)
-    stage.stdin.flush()
+    with suppress(BrokenPipeError):  # it has died meanwhile: the end of its messages says so
+        stage.stdin.write(answer)
+        stage.stdin.flush()
 
 
 def _start(brief: Brief, output: IO[bytes]) -> subprocess.Popen[bytes]:

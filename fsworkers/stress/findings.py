@@ -39,6 +39,8 @@ class Findings:
         drawn_ahead: The most items drawn and not consumed yet.
         touched: Operations that were begun in rounds that are over.
         seconds: From the begin to the end of the last round.
+        cut_short: How the side was ended; empty if it ended by itself.
+        is_counted: Whether the board holds a round that is over, and counted.
     """
 
     def __init__(self, scenario: Scenario, plan: Plan, board: Board) -> None:
@@ -54,6 +56,8 @@ class Findings:
         self.drawn_ahead = 0
         self.touched = 0
         self.seconds = 0.0
+        self.cut_short = ""
+        self.is_counted = False
         self._board = board
         self._ops_per_job = scenario.ops_per_job(plan)
         self._poison = scenario.poison(plan)
@@ -78,18 +82,28 @@ class Findings:
         self.drawn_ahead = max(self.drawn_ahead, message.drawn_ahead)
         self._close(strikes, seconds, is_survived=not message.broken)
 
+    def next_round(self) -> None:
+        """Clear the board for one more."""
+        self._board.clear()
+        self.is_counted = False
+
     def hangs(self, strikes: int, seconds: float) -> None:
-        """Nothing moves any more."""
-        self.hung += self._count_board()
-        self._close(strikes, seconds, is_survived=False)
+        """Nothing moves any more, in a round or after the last."""
+        self.cut_short = "nothing moved any more, it had to be ended"
+        if not self.is_counted:
+            self.hung += self._count_board()
+            self._close(strikes, seconds, is_survived=False)
 
     def died(self, strikes: int, seconds: float, last_words: str) -> None:
-        """The side's own process has ended in the middle."""
-        self.lost += self._count_board()
-        self.errors[f"its process ended: {last_words}"] += 1
-        self._close(strikes, seconds, is_survived=False)
+        """The side's own process has ended before it said so."""
+        self.cut_short = f"its process ended: {last_words}"
+        self.errors[self.cut_short] += 1
+        if not self.is_counted:
+            self.lost += self._count_board()
+            self._close(strikes, seconds, is_survived=False)
 
     def _close(self, strikes: int, seconds: float, *, is_survived: bool) -> None:
+        self.is_counted = True
         befallen = strikes + self._poisoned - self.deaths
         self.deaths += befallen
         self.survived += befallen if is_survived else 0

@@ -71,6 +71,8 @@ def _results(side: SideResult, poison: int, *, is_own_task: bool) -> Iterator[tu
 
 
 def _resources(side: SideResult, limit: int) -> Iterator[tuple[str, str]]:
+    if side.cut_short:
+        yield "the pool ends by itself", side.cut_short
     if side.peak is not None and side.peak > limit:
         yield "the peak keeps within the limit", f"{side.peak} open at a limit of {limit}"
     if side.leaked or side.master_leaked:

@@ -164,6 +164,7 @@ class SideResult(msgspec.Struct, frozen=True):
         survived: Those after which it went on.
         rerun: Jobs whose worker was killed twice and that were handed in again.
         rounds: How often the load was run.
+        cut_short: How it was ended; empty if it ended by itself.
         drawn_ahead: The most items drawn and not consumed yet.
         served: Waiters served, as far as their order was watched.
         overtaken: Those served while one who came before them waited.
@@ -195,6 +196,7 @@ class SideResult(msgspec.Struct, frozen=True):
     survived: int = 0
     rerun: int = 0
     rounds: int = 0
+    cut_short: str = ""
     drawn_ahead: int = 0
     served: int = 0
     overtaken: int = 0

@@ -97,7 +97,10 @@ def notes(result: StressResult) -> list[str]:
             jobs = "job was" if ours.rerun == 1 else "jobs were"
             said.append(f"{one.name}: {ours.rerun} {jobs} killed twice and handed in again")
         if ours.peak is None:
-            said.append(f"{one.name}: descriptors of other processes can't be counted here")
+            said.append(
+                f"{one.name}: descriptors were not counted: it was over too soon, or other "
+                "processes' can't be counted here"
+            )
         if result.plan.call is not None:
             said += own_task_lines(one, result.plan.limit)
     return said

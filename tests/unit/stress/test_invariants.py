@@ -33,6 +33,7 @@ def test_a_side_that_kept_everything_breaks_nothing() -> None:
         ({"peak": 65}, "the peak keeps within the limit"),
         ({"leaked": 1}, "descriptors afterwards are those before"),
         ({"master_leaked": 1}, "descriptors afterwards are those before"),
+        ({"cut_short": "its process ended"}, "the pool ends by itself"),
         ({"processes_left": 1}, "processes afterwards are those before"),
         ({"overtaken": 1}, "waiters are served in order"),
     ],
