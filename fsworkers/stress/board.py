@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import BinaryIO
 
 UNTOUCHED, ASKED, HELD, DONE, FAILED, WRONG = range(6)
 """States of an operation: wants a descriptor, has one, and how it ended."""
@@ -75,9 +76,13 @@ class Board:
 
     @classmethod
     def create(cls, path: str, ops: int, jobs: int) -> Self:
-        """Make the file, zeroed."""
+        """Make the file, zeroed, with room on the disk for all of it.
+
+        Raises:
+            OSError: There is none. Found out later, it would kill who writes to the mapping.
+        """
         with open(path, "xb") as file:
-            file.truncate(board_bytes(ops, jobs))
+            _allocate(file, board_bytes(ops, jobs))
         return cls(path, ops, jobs)
 
     def __enter__(self) -> Self:
@@ -96,6 +101,12 @@ class Board:
         for view in reversed(self._views):
             view.release()
         self._map.close()
+
+    def remove(self) -> None:
+        """Remove its files; the mapping stays."""
+        for path in (self.path, f"{self.path}.rows"):
+            with suppress(FileNotFoundError):  # no worker has entered
+                os.unlink(path)
 
     @property
     def is_active(self) -> bool:
@@ -175,6 +186,13 @@ class Board:
             view[:] = bytes(len(view))
         self.waits_s[:] = memoryview(bytes(self.waits_s.nbytes)).cast("f")
         self.pids[:] = memoryview(bytes(self.pids.nbytes)).cast("I")
+
+
+def _allocate(file: BinaryIO, size_bytes: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size_bytes)
+    else:  # macOS
+        file.write(bytes(size_bytes))
 
 
 def _plain_mmap() -> type[mmap.mmap]:

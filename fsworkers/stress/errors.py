@@ -43,17 +43,18 @@ class LimitTooLarge(FsworkersError, ValueError):
 
 
 class NoSpace(FsworkersError, OSError):
-    """The tree does not fit where temporary files go; nothing of it is left behind."""
+    """A run does not fit where temporary files go; nothing of it is left behind."""
 
-    def __init__(self, folder: str, needed: str, free: str) -> None:
+    def __init__(self, folder: str, needed: str, free: str, what: str = "the tree") -> None:
         self.folder = folder
         self.needed = needed
         self.free = free
+        self.what = what
         OSError.__init__(
             self,
             ENOSPC,
-            f"the tree needs {needed} in {folder}, where {free} is free; "
-            "set TMPDIR to another place, or ask for less with --files and --size",
+            f"{what} needs {needed} in {folder}, where {free} is free; set TMPDIR to "
+            "another place, or ask for less with --files and --size, or a smaller --input",
         )
 
     def __str__(self) -> str:

@@ -6,15 +6,17 @@ that it is whole and that it is the one that was asked for.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import shutil
 from random import Random
 
-from fsworkers.stress.errors import NoSpace
+from fsworkers.stress.board import board_bytes
+from fsworkers.stress.space import check_room
 
 LEAST_BYTES = 64
+SPARE_BYTES = 16 << 20
+"""For what the load itself writes."""
+
 CHAINS = 40
 CHAIN_DEPTH = 8
 FILES_PER_LEVEL = 3
@@ -61,43 +63,28 @@ def names_of_chain() -> set[str]:
 
 
 def check_space(folder: str, files: int, size_bytes: int) -> None:
-    """Refuse a tree that will not fit.
+    """Refuse a tree that will not fit, with a board for its operations.
 
     Raises:
         NoSpace: Bytes or inodes would not do.
     """
     blocks = -(-size_bytes // _BLOCK_BYTES)
     inodes = files + files // _FOLDER_FILES + CHAINS * CHAIN_DEPTH * (FILES_PER_LEVEL + 1)
-    needed_bytes = files * blocks * _BLOCK_BYTES + inodes * 256 + (16 << 20)
-    there = os.statvfs(folder)
-    free_bytes = there.f_bavail * there.f_frsize
-    if needed_bytes > free_bytes:
-        raise NoSpace(folder, f"{needed_bytes >> 20:,} MiB", f"{free_bytes >> 20:,} MiB")
-    if there.f_files and inodes > there.f_favail:
-        raise NoSpace(folder, f"{inodes:,} inodes", f"{there.f_favail:,}")
+    tree_bytes = files * blocks * _BLOCK_BYTES + inodes * 256
+    needed_bytes = tree_bytes + board_bytes(files, files) + SPARE_BYTES
+    check_room(folder, "the tree", needed_bytes, inodes)
 
 
 def build_tree(tree: str, files: int, size_bytes: int, seed: int) -> None:
-    """Make the tree.
-
-    Raises:
-        NoSpace: The disk is full; what was made is still there, to be removed with its folder.
-    """
-    try:
-        for first in range(0, files, _FOLDER_FILES):
-            os.makedirs(os.path.dirname(path_of(tree, first)))
-            for number in range(first, min(first + _FOLDER_FILES, files)):
-                with open(path_of(tree, number), "xb") as file:
-                    file.write(content_of(seed, number, size_bytes))
-        names = names_of_chain()
-        for number in range(CHAINS):
-            top = chain_of(tree, number)
-            os.makedirs(os.path.join(top, *["d"] * (CHAIN_DEPTH - 1)))
-            for name in names:
-                open(os.path.join(top, name), "xb").close()
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        needed = f"{files * size_bytes >> 20:,} MiB"
-        free = f"{shutil.disk_usage(tree).free >> 20:,} MiB"
-        raise NoSpace(tree, needed, f"only {free}") from error
+    """Make the tree."""
+    for first in range(0, files, _FOLDER_FILES):
+        os.makedirs(os.path.dirname(path_of(tree, first)))
+        for number in range(first, min(first + _FOLDER_FILES, files)):
+            with open(path_of(tree, number), "xb") as file:
+                file.write(content_of(seed, number, size_bytes))
+    names = names_of_chain()
+    for number in range(CHAINS):
+        top = chain_of(tree, number)
+        os.makedirs(os.path.join(top, *["d"] * (CHAIN_DEPTH - 1)))
+        for name in names:
+            open(os.path.join(top, name), "xb").close()

@@ -34,6 +34,17 @@ def test_what_one_writes_another_reads(tmp_path: Path) -> None:
         assert list(ours.delivered) == [boards.UNDELIVERED, boards.DELIVERED]
 
 
+def test_all_of_it_has_room_on_the_disk(tmp_path: Path) -> None:
+    """A hole in the mapped file would kill who writes there when the disk is full."""
+    path = str(tmp_path / "board")
+    with Board.create(path, 50_000, 50_000) as board:
+        assert os.stat(path).st_blocks * 512 >= boards.board_bytes(50_000, 50_000)
+        board.claim_row(7)
+        board.remove()
+        board.asked(49_999)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_new_round_begins_clean_and_workers_keep_their_rows(tmp_path: Path) -> None:
     """Clearing forgets operations and not workers."""
     with Board.create(str(tmp_path / "board"), 3, 3) as board:

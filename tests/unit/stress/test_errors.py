@@ -18,6 +18,7 @@ from fsworkers.stress.errors import (
 @pytest.mark.parametrize(
     ("error", "words"),
     [
+        (NoSpace("/tmp", "more", "0 MiB", "the run"), "the run needs more in /tmp"),
         (UnknownScenario("x", ("a", "b")), "there are a, b"),
         (LimitTooSmall(8, 30, "because"), "the least is 30 (because)"),
         (LimitTooLarge(99, 64), "hard limit of 64"),
