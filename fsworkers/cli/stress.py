@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,16 +14,16 @@ import typer
 from msgspec.structs import replace
 
 from fsworkers.cli import stress_options as options
-from fsworkers.cli.exits import DONE, FAILED, TERMINATED, complain
+from fsworkers.cli.exits import DONE, FAILED, INTERRUPTED, TERMINATED, complain
 from fsworkers.errors import BadOption, BadSetting
 from fsworkers.pool.settings import usable_processors
 from fsworkers.sinks.summary import check_summary_target, write_whole
+from fsworkers.stress.interrupts import Interrupted, interrupts_as_exception
 from fsworkers.stress.records import Plan
 from fsworkers.tasks.callables import load_callable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Callable
 
     from fsworkers.stress.conductor import Look
     from fsworkers.stress.records import StressResult
@@ -75,10 +75,10 @@ def stress(  # noqa: PLR0917  (the command line passes them by name)
             check_summary_target(path)
     page = None if report is None else _page_maker()
     try:
-        with _terminated_as_exception():
+        with interrupts_as_exception():
             result = _run(plan, is_kept=keep)
-    except _Terminated:
-        return TERMINATED
+    except Interrupted as interrupt:
+        return INTERRUPTED if interrupt.number == signal.SIGINT else TERMINATED
     if json is not None:
         write_whole(json, msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     if report is not None and page is not None:
@@ -89,16 +89,19 @@ def stress(  # noqa: PLR0917  (the command line passes them by name)
 
 def _run(plan: Plan, *, is_kept: bool) -> StressResult:
     from fsworkers.cli.stress_display import open_display  # noqa: PLC0415  (as above)
-    from fsworkers.stress.run import repeat_command, run_stress, workplace  # noqa: PLC0415
+    from fsworkers.stress.run import repeat_command, run_stress  # noqa: PLC0415
+    from fsworkers.stress.workplace import workplace  # noqa: PLC0415
 
     with ExitStack() as stack:
         show: Callable[[Look], None] = _show_nothing
         if sys.stderr.isatty():
             show = stack.enter_context(open_display())
-        folder = stack.enter_context(workplace(plan, is_kept=is_kept))
-        if is_kept:
-            stack.callback(complain, f"the tree is kept in {folder}")
-        return run_stress(plan, folder, repeat_command(plan, plan.scenarios), show=show)
+        place = stack.enter_context(workplace(plan, _tell_kept if is_kept else None))
+        return run_stress(plan, place, repeat_command(plan, plan.scenarios), show=show)
+
+
+def _tell_kept(folder: str) -> None:
+    complain(f"the tree is kept in {folder}")
 
 
 def _tell(result: StressResult) -> int:
@@ -160,25 +163,3 @@ def _bytes_of(text: str) -> int:
     if not digits.isdecimal():
         raise BadSetting("--size", text, "a number of bytes, or 4k, 1M")
     return int(digits) << 10 * power
-
-
-class _Terminated(BaseException):
-    """SIGTERM or SIGHUP came: everything is to be cleared away."""
-
-
-@contextmanager
-def _terminated_as_exception() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into an exception, once: later ones find us at clearing away."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-
-    def unwind(_number: int, _frame: FrameType | None) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        raise _Terminated
-
-    before = {number: signal.signal(number, unwind) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -128,6 +128,7 @@ class SideRun:
             elif has_hung:
                 self._findings.hangs(self._strikes(), self._at(monotonic()))
             rows = [self._board.row(row) for row in range(self._board.row_count())]
+            self._board.remove()
         return self._result(rows)
 
     def _conduct(self, stage: subprocess.Popen[bytes]) -> bool:
@@ -342,15 +343,19 @@ def _start(brief: Brief, output: IO[bytes]) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=output,
         start_new_session=True,
-        env=_environment(),
+        env=_environment(brief.temporary),
     )
     _answer(stage, msgspec.json.encode(brief) + b"\n")
     return stage
 
 
-def _environment() -> dict[str, str]:
-    """The environment; with this package's folder on the path unless it is installed."""
-    environment = dict(os.environ)
+def _environment(temporary: str) -> dict[str, str]:
+    """The environment; with this package's folder on the path unless it is installed.
+
+    Temporary files go where they are removed with all the rest: a side that is ended by force
+    leaves sockets behind.
+    """
+    environment = dict(os.environ) | {"TMPDIR": temporary}
     root = str(Path(__file__).parents[2])
     if root not in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
         inherited = environment.get("PYTHONPATH")

@@ -49,6 +49,7 @@ class Brief(msgspec.Struct, frozen=True):
         tree: The directory of the generated tree.
         board: The file of the board.
         scratch: A directory for what the load itself writes.
+        temporary: The directory for temporary files and sockets (TMPDIR).
         own_paths: A file of NUL-separated paths, for the user's own function.
     """
 
@@ -58,6 +59,7 @@ class Brief(msgspec.Struct, frozen=True):
     tree: str
     board: str
     scratch: str
+    temporary: str
     own_paths: str | None = None
 
 

@@ -6,9 +6,6 @@ import os
 import platform
 import resource
 import shlex
-import shutil
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING
@@ -17,6 +14,7 @@ import fsworkers
 from fsworkers.errors import BadSetting
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.tree import scan
+from fsworkers.stress.board import board_bytes
 from fsworkers.stress.conductor import Look, SideRun
 from fsworkers.stress.errors import LimitTooLarge, LimitTooSmall
 from fsworkers.stress.invariants import broken_invariants
@@ -32,10 +30,13 @@ from fsworkers.stress.records import (
 )
 from fsworkers.stress.scenarios.own import NAME as OWN_TASK
 from fsworkers.stress.scenarios.registry import NAMES, find_scenario, scenario_of
-from fsworkers.stress.tree import LEAST_BYTES, build_tree, check_space
+from fsworkers.stress.space import check_room
+from fsworkers.stress.tree import LEAST_BYTES, SPARE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from fsworkers.stress.workplace import Workplace
 
 LEAST_LIMIT = 30
 LEAST_REASON = (
@@ -74,53 +75,36 @@ def check_plan(plan: Plan) -> None:
         find_scenario(name)
 
 
-@contextmanager
-def workplace(plan: Plan, *, is_kept: bool) -> Iterator[str]:
-    """The directory of a run with its tree; removed at the end, whatever happens.
-
-    Raises:
-        NoSpace: The tree does not fit.
-    """
-    if plan.call is None:
-        check_space(tempfile.gettempdir(), plan.files, plan.size_bytes)
-    folder = tempfile.mkdtemp(prefix="fsworkers-stress-")
-    try:
-        Path(folder, "scratch").mkdir()
-        Path(folder, "tree").mkdir()
-        if plan.call is None:
-            build_tree(os.path.join(folder, "tree"), plan.files, plan.size_bytes, plan.seed)
-        yield folder
-    finally:
-        if not is_kept:
-            shutil.rmtree(folder)
-
-
 def own_paths(plan: Plan, folder: str) -> str:
     """Write the paths that the user's own function is run over to a file, NUL-separated.
 
     Raises:
         BadSetting: There are none.
+        NoSpace: There is no room for the list, and a board for as many operations.
     """
     found = [one for one in scan([plan.input or "."], ScanOptions()) if isinstance(one, str)]
     if not found:
         raise BadSetting("--input", plan.input, "a directory with files in it")
+    listed = b"".join(os.fsencode(os.path.abspath(path)) + b"\0" for path in found)
+    needed_bytes = len(listed) + board_bytes(len(found), len(found)) + SPARE_BYTES
+    check_room(folder, "the run", needed_bytes)
     where = Path(folder, "own-paths")
-    where.write_bytes(b"".join(os.fsencode(os.path.abspath(path)) + b"\0" for path in found))
+    where.write_bytes(listed)
     return str(where)
 
 
 def run_stress(
     plan: Plan,
-    folder: str,
+    place: Workplace,
     command: str,
     *,
     show: Callable[[Look], None],
 ) -> StressResult:
-    """Run everything that was asked for, in a workplace.
+    """Run everything that was asked for.
 
     Args:
         plan: What was asked for.
-        folder: The workplace.
+        place: Where; its tree is there.
         command: What repeats it.
         show: Called with each look at a side.
 
@@ -129,9 +113,9 @@ def run_stress(
     """
     began_s = monotonic()
     machine = machine_now()
-    paths = None if plan.call is None else own_paths(plan, folder)
+    paths = None if plan.call is None else own_paths(plan, place.folder)
     names = (OWN_TASK,) if plan.call is not None else plan.scenarios
-    results = [_run_scenario(plan, folder, name, paths, show) for name in names]
+    results = [_run_scenario(plan, place, name, paths, show) for name in names]
     return StressResult(
         plan=plan,
         machine=machine,
@@ -143,7 +127,7 @@ def run_stress(
 
 
 def _run_scenario(
-    plan: Plan, folder: str, name: str, paths: str | None, show: Callable[[Look], None]
+    plan: Plan, place: Workplace, name: str, paths: str | None, show: Callable[[Look], None]
 ) -> ScenarioResult:
     sides: dict[Side, SideResult] = {}
     for side in SIDES:
@@ -151,9 +135,10 @@ def _run_scenario(
             plan=plan,
             scenario=name,
             side=side,
-            tree=os.path.join(folder, "tree"),
-            board=os.path.join(folder, f"{name}-{side}"),
-            scratch=os.path.join(folder, "scratch"),
+            tree=os.path.join(place.folder, "tree"),
+            board=os.path.join(place.folder, f"{name}-{side}"),
+            scratch=os.path.join(place.folder, "scratch"),
+            temporary=place.temporary,
             own_paths=paths,
         )
         scenario = scenario_of(brief)

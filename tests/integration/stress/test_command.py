@@ -174,7 +174,7 @@ def test_the_scenarios_are_listed(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_nothing_behind(
     number: signal.Signals, code: int, tmp_path: Path
 ) -> None:
-    """Ended in the middle: no tree, no process."""
+    """Ended in the middle, by an impatient person: no tree, no socket, no process."""
     command = [*FSWORKERS, "--scenario", "kill-workers", "--duration", "60", *SMALL]
     running = subprocess.Popen(
         command, env=os.environ | {"TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE
@@ -183,8 +183,9 @@ def test_an_interrupt_leaves_nothing_behind(
     while len(tree) < 3:  # itself has begun a stage, and that its workers
         assert running.poll() is None
         tree = psutil.Process(running.pid).children(recursive=True)
-    running.send_signal(number)
-    running.communicate(timeout=30)
+    while running.poll() is None:
+        running.send_signal(number)
+    running.communicate()
     assert running.returncode == code
     assert not list(tmp_path.iterdir())
     _, alive = psutil.wait_procs(tree, timeout=5)
@@ -197,6 +198,14 @@ def test_a_kept_tree_is_named(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "temporary").iterdir()
     assert f"the tree is kept in {folder}" in done.stderr
     assert (folder / "tree" / "files").is_dir()
+
+
+def test_a_refused_run_keeps_no_tree(tmp_path: Path) -> None:
+    """``--keep`` is for runs that took place."""
+    (tmp_path / "empty").mkdir()
+    done = stress("--keep", "--call", "os:stat", "--input", "empty", tmp_path=tmp_path)
+    assert done.returncode == 2
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def attack(source: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
