@@ -46,6 +46,9 @@ ORDINARY_S = 20.0
 """The ordinary side goes on no longer than this: it has shown by then what it does."""
 
 START_S = 30.0
+REFUSAL_S = 5.0
+"""How much longer a side goes on that is to be refused something by the kernel, and was not."""
+
 CENSUS_S = 3.0
 """How long workers may take to close what they close on other threads."""
 
@@ -168,7 +171,7 @@ class SideRun:
         if message.kind == "round":
             self._look(self._moved_s)
             self._findings.round_over(message, self._strikes(), self._at(message.ended_s))
-            is_enough = self._at(self._moved_s) >= self._duration_s
+            is_enough = self._is_enough(message)
             if not is_enough:
                 self._findings.next_round()
             _answer(stage, ENOUGH if is_enough else AGAIN)
@@ -178,6 +181,18 @@ class SideRun:
             _answer(stage, ENOUGH)
         else:
             self._end = message
+
+    def _is_enough(self, message: Message) -> bool:
+        """Whether the round that is over was the last."""
+        left_s = self._duration_s - self._at(self._moved_s)
+        if self._is_refusal_missing(message):
+            left_s += REFUSAL_S
+        return left_s <= 0
+
+    def _is_refusal_missing(self, message: Message) -> bool:
+        """Whether the kernel has refused our side nothing, where that is the point."""
+        layer = message.layer
+        return self._scenario.faults.must_refuse and layer is not None and not layer.refused
 
     def _note_death(self, stage: subprocess.Popen[bytes], output: IO[bytes]) -> None:
         """The side's own process ended, or no worker ever began.
@@ -277,6 +292,13 @@ class SideRun:
             stage.poll()
         stage.wait()
 
+    def _injected(self, end: Message) -> str:
+        """How the kernel was made to refuse, and whether it did."""
+        told = self._attacker.injected
+        if self._is_refusal_missing(end):
+            told += "; but the kernel refused nothing, so nothing was proved: ask for more --files"
+        return told
+
     def _highest(self) -> int | None:
         """The peak; looks from outside may have missed it, but EMFILE says that all were taken."""
         if "EMFILE" in self._findings.tally.failed and not self._scenario.faults.squeezes:
@@ -313,7 +335,7 @@ class SideRun:
             processes_left=self._left + end.children_after,
             master_leaked=max(0, end.descriptors_after - end.descriptors_before),
             errors=dict(found.errors.most_common(10)),
-            injected=self._attacker.injected,
+            injected=self._injected(end),
             layer=end.layer,
             samples=self._samples,
             events=sorted([*self._events, *self._attacker.events], key=lambda one: one.at_s),

@@ -87,6 +87,7 @@ class Attacker:
         self._squeezes = 0
         self._tracer: subprocess.Popen[bytes] | None = None
         self._is_tracer_tried = False
+        self._no_tracer = "it was over too soon"
 
     def act(self, at_s: float, workers: dict[int, int]) -> None:
         """Do what is due.
@@ -136,6 +137,7 @@ class Attacker:
         self._is_tracer_tried = True
         strace = shutil.which("strace")
         if strace is None:
+            self._no_tracer = "strace is not installed"
             return
         when = f"{INJECT_EVERY}+{INJECT_EVERY}"
         command = [strace, "-f", "-qq", "-o", os.devnull, "-e", "trace=openat"]
@@ -165,7 +167,7 @@ class Attacker:
 
     def _stop_tracer(self) -> str:
         if self._tracer is None:
-            return "ENFILE not injected: strace is not installed"
+            return f"ENFILE not injected: {self._no_tracer}"
         has_worked = self._tracer.poll() is None
         self._tracer.terminate()
         try:

@@ -77,7 +77,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
         descriptors_before: Of ``end``: open in the process before the pool was made.
         descriptors_after: Of ``end``: and after it was shut down.
         children_after: Of ``end``: its child processes then.
-        layer: Of ``end``: the descriptor layer's own figures.
+        layer: Of ``round`` and ``end``: the descriptor layer's own figures so far.
     """
 
     kind: str

@@ -96,6 +96,7 @@ def main() -> None:
                     rerun=done.rerun,
                     drawn_ahead=done.drawn_ahead,
                     ended_s=ended_s,
+                    layer=runner.layer(),
                 )
             )
         line.ask(Message("idle"))

@@ -34,6 +34,7 @@ class Faults(msgspec.Struct, frozen=True):
         squeezes: Whether the workers' soft limit is lowered for moments, below what is open.
         spares: The share of the limit that this leaves beside what a worker has of its own.
         injects: Whether ENFILE is injected, where strace can.
+        must_refuse: Whether our side goes on until the kernel has refused something.
     """
 
     kills: int = 0
@@ -42,6 +43,7 @@ class Faults(msgspec.Struct, frozen=True):
     squeezes: bool = False
     spares: float = 0.0
     injects: bool = False
+    must_refuse: bool = False
 
 
 class Scenario:

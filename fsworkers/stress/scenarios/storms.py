@@ -100,7 +100,8 @@ class KernelRefuses(OpenStorm):
 
     name = "kernel-refuses"
     proves = "EMFILE and ENFILE from the kernel itself never reach the caller"
-    faults = Faults(squeezes=True, injects=True)
+    # Starting an event loop takes three, two of them at once, and the layer keeps four.
+    faults = Faults(squeezes=True, spares=0.25, injects=True, must_refuse=True)
 
     def ops(self, plan: Plan) -> int:
         """A third of the files: a traced worker is slow."""

@@ -76,6 +76,17 @@ def test_poison_is_reported_and_costs_nothing_else(tmp_path: Path) -> None:
     assert ours["deaths"] == ours["survived"] >= 3
 
 
+def test_a_refusing_kernel_refuses_until_it_has(tmp_path: Path) -> None:
+    """A round too short to be refused anything is followed by others, or proves nothing."""
+    options = ("--scenario", "kernel-refuses", "--json", "o.json", "--files", "90")
+    done = stress(*options, "--seed", "1", "--workers", "2", tmp_path=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours = measured(tmp_path / "o.json")["scenarios"][0]["fsworkers"]
+    proved_nothing = "nothing was proved" in done.stdout
+    assert proved_nothing == (ours["layer"]["refused"] == 0)
+    assert ours["done"] == ours["wanted"] == 30 * ours["rounds"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", ["32", "64", "1024"])
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,9 @@ from itertools import islice, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsworkers.stress.faults import FIRST_S, schedule, squeezed
+from fsworkers.stress.faults import FIRST_S, Attacker, schedule, squeezed
+from fsworkers.stress.records import Plan
+from fsworkers.stress.scenarios.registry import find_scenario
 from fsworkers.stress.scenarios.scenario import Faults
 
 FAULTS = Faults(kills=3, stops=2, every_s=0.5)
@@ -34,6 +36,21 @@ def test_in_a_long_run_they_go_on() -> None:
 def test_without_faults_nothing_is_planned() -> None:
     """Not even in a long run."""
     assert list(schedule(Faults(), 1, is_endless=True)) == []
+
+
+def test_what_was_not_tried_is_not_called_missing() -> None:
+    """A side that is over before strace could attach says nothing about strace."""
+    attacker = Attacker(find_scenario("kernel-refuses").faults, Plan())
+    attacker.act(0.0, {})
+    attacker.stop()
+    assert "ENFILE not injected: it was over too soon" in attacker.injected
+
+
+@given(st.integers(30, 4096), st.floats(0, 1))
+def test_a_refusing_kernel_leaves_room_for_an_event_loop(limit: int, draw: float) -> None:
+    """Beside what a worker has of its own and the layer's reserve of four, three are left."""
+    low = squeezed(limit, 18, find_scenario("kernel-refuses").faults.spares, draw)
+    assert low - 18 - 4 >= 3
 
 
 @given(
