@@ -35,9 +35,12 @@ OTHER_ERROR = 255
 ROWS = 4096
 """Workers that can be told apart over a run; later ones work unseen."""
 
-PID, BASELINE, SERVED, OVERTAKEN, RESCUED, DEADLOCKS, BEGUN_MS = range(7)
+PID, BASELINE, SERVED, OVERTAKEN, RESCUED, DEADLOCKS, BEGUN_MS, STRUCK = range(8)
 """The figures of a worker's row. BASELINE: descriptors open before its first job. BEGUN_MS: when
-that was, on the monotonic clock, the lowest 32 bits."""
+that was, on the monotonic clock, the lowest 32 bits. STRUCK: whether we killed or stopped it."""
+
+UNKNOWN_S = -1.0
+"""Stands for a wait that is not known: the operation does not come by its descriptor before us."""
 
 _ROW_FIELDS = 8
 _32_BITS = 0xFFFFFFFF
@@ -123,6 +126,7 @@ class Board:
         """An operation begins: it wants its first descriptor."""
         self.attempts[op] = min(255, self.attempts[op] + 1)
         self.pids[op] = os.getpid()
+        self.waits_s[op] = UNKNOWN_S
         self.states[op] = ASKED
 
     def granted(self, op: int, waited_s: float) -> None:
@@ -163,6 +167,30 @@ class Board:
         """Write one figure of a worker's row."""
         if row < ROWS:
             self._rows[row * _ROW_FIELDS + field] = value
+
+    # What the caller writes, and the conductor
+
+    def deliver(self, job: int, heard: int) -> bool:
+        """The caller hears of a job; whether that is for the first time in this round."""
+        is_first = self.delivered[job] == UNDELIVERED
+        self.delivered[job] = heard
+        return is_first
+
+    def mark_struck(self, pid: int) -> None:
+        """A worker is about to be killed or stopped."""
+        row = self._row_of(pid)
+        if row is not None:
+            self.note(row, STRUCK, 1)
+
+    def is_struck(self, pid: int) -> bool:
+        """Whether a worker was killed or stopped by us, and did not end by itself."""
+        row = self._row_of(pid)
+        return row is not None and bool(self.row(row)[STRUCK])
+
+    def _row_of(self, pid: int) -> int | None:
+        """A worker's row: the last one, as numbers are used again."""
+        rows = reversed(range(self.row_count()))
+        return next((row for row in rows if self.row(row)[PID] == pid), None)
 
     # What the conductor reads
 

@@ -28,6 +28,7 @@ from fsworkers.stress.faults import Attacker
 from fsworkers.stress.findings import Findings
 from fsworkers.stress.processes import count_descriptors, is_alive, kill_all, members_of_session
 from fsworkers.stress.records import Brief, Event, Message, Sample, SideResult
+from fsworkers.stress.runners import most_frequent
 from fsworkers.stress.stage import AGAIN, ENOUGH
 from fsworkers.stress.tally import has_ended, thinned
 
@@ -41,6 +42,9 @@ LOOK_S = 0.02
 PATIENCE_S = {"ordinary": 4.0, "fsworkers": 10.0}
 """How long nothing may move before a side counts as hung. Ours has longer, because to say so is an
 accusation; it never needs it."""
+
+OWN_PATIENCE_S = 20.0
+"""With a function of the user's, on either side: it may take its time."""
 
 ORDINARY_S = 20.0
 """The ordinary side goes on no longer than this: it has shown by then what it does."""
@@ -97,7 +101,7 @@ class SideRun:
         self._duration_s = plan.duration_s
         if brief.side == "ordinary":
             self._duration_s = min(plan.duration_s, ORDINARY_S)
-        self._attacker = Attacker(scenario.faults, plan)
+        self._patience_s = PATIENCE_S[brief.side] if plan.call is None else OWN_PATIENCE_S
         self._samples: list[Sample] = []
         self._events: list[Event] = []
         self._workers: dict[int, int] = {}
@@ -109,7 +113,7 @@ class SideRun:
         self._moved_s = 0.0
         self._moved: tuple[int, int, int] = (0, 0, 0)
         self._end: Message | None = None
-        self._left = 0
+        self._left: list[int] = []
 
     def run(self) -> SideResult:
         """Run it to its end, whatever that is.
@@ -121,6 +125,7 @@ class SideRun:
             ops, jobs = self._scenario.ops(self._plan), self._scenario.job_count(self._plan)
             self._board = stack.enter_context(Board.create(self._brief.board, ops, jobs))
             self._findings = Findings(self._scenario, self._plan, self._board)
+            self._attacker = Attacker(self._scenario.faults, self._plan, self._board.mark_struck)
             output = stack.enter_context(open(f"{self._brief.board}.stderr", "w+b"))
             stage = stack.enter_context(_start(self._brief, output))
             stack.callback(self._clear_away, stage)
@@ -129,7 +134,8 @@ class SideRun:
             if self._end is None and (self._begun_s is None or not has_hung):
                 self._note_death(stage, output)
             elif has_hung:
-                self._findings.hangs(self._strikes(), self._at(monotonic()))
+                at_s = self._at(monotonic())
+                self._findings.hangs(self._strikes(), at_s, self._patience_s)
             rows = [self._board.row(row) for row in range(self._board.row_count())]
             self._board.remove()
         return self._result(rows)
@@ -162,7 +168,7 @@ class SideRun:
                     self._look(now)
                     if stage.poll() is not None and not selector.select(0):
                         return False  # its forked children may hold its end of the pipe open
-                    patience_s = START_S if self._begun_s is None else PATIENCE_S[self._brief.side]
+                    patience_s = START_S if self._begun_s is None else self._patience_s
                     if now - max(self._moved_s, started_s) > patience_s:
                         return True
 
@@ -285,8 +291,8 @@ class SideRun:
 
     def _clear_away(self, stage: subprocess.Popen[bytes]) -> None:
         """See what is left of the side, and end it."""
-        left = [pid for pid in members_of_session(stage.pid) if pid != stage.pid]
-        self._left = len(left) if self._end is not None else 0
+        if self._end is not None:
+            self._left = [pid for pid in members_of_session(stage.pid) if pid != stage.pid]
         while left := members_of_session(stage.pid):
             kill_all(left)
             stage.poll()
@@ -308,6 +314,7 @@ class SideRun:
     def _result(self, rows: list[tuple[int, ...]]) -> SideResult:
         end = self._end or Message("end")
         found = self._findings
+        errors = most_frequent(found.errors)
         return SideResult(
             side=self._brief.side,
             wanted=self._board.ops * max(1, found.rounds),
@@ -317,6 +324,8 @@ class SideRun:
             lost=found.lost,
             hung=found.hung,
             crashed=found.tally.crashed,
+            unmeant=found.tally.unmeant,
+            duplicates=found.duplicates,
             peak=self._highest(),
             waits=found.waits.waits(),
             seconds=found.seconds,
@@ -332,9 +341,10 @@ class SideRun:
             rescued=sum(row[boards.RESCUED] for row in rows),
             deadlocks=sum(row[boards.DEADLOCKS] for row in rows),
             leaked=self._leaked,
-            processes_left=self._left + end.children_after,
+            processes_left=len({*self._left, *end.children_after}),
             master_leaked=max(0, end.descriptors_after - end.descriptors_before),
-            errors=dict(found.errors.most_common(10)),
+            errors=errors,
+            untold=found.untold + found.errors.total() - sum(errors.values()),
             injected=self._injected(end),
             layer=end.layer,
             samples=self._samples,

@@ -17,7 +17,7 @@ from fsworkers.stress.processes import can_squeeze, set_soft_limit
 from fsworkers.stress.records import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fsworkers.stress.records import Plan
     from fsworkers.stress.scenarios.scenario import Faults
@@ -68,14 +68,16 @@ class Attacker:
     Args:
         faults: What to do.
         plan: The limit and the seed.
+        tell_struck: Called with a worker's pid before it is killed or stopped.
 
     Attributes:
         events: What was done, and when.
         injected: How the kernel was made to refuse, in words.
     """
 
-    def __init__(self, faults: Faults, plan: Plan) -> None:
+    def __init__(self, faults: Faults, plan: Plan, tell_struck: Callable[[int], None]) -> None:
         self.events: list[Event] = []
+        self._tell_struck = tell_struck
         self.injected = ""
         self._faults = faults
         self._plan = plan
@@ -111,6 +113,7 @@ class Attacker:
     def _strike(self, at_s: float, kind: str, pids: list[int]) -> None:
         pid = self._random.choice(pids)
         number = signal.SIGKILL if kind == "kill" else signal.SIGSTOP
+        self._tell_struck(pid)
         with suppress(ProcessLookupError):  # it has ended by itself
             os.kill(pid, number)
             self.events.append(Event(at_s, kind, pid, number.name))

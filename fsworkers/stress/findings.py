@@ -28,14 +28,16 @@ class Findings:
 
     Attributes:
         tally: Operations by their end.
-        waits: How long those that were done had waited.
+        waits: How long those that were done had waited, as far as it is known.
         errors: What they failed with, and how often.
+        untold: Failures beyond those.
         rounds: Rounds that are over, in whatever way.
         lost: Operations of which nothing was heard, in rounds that ended by themselves.
         hung: The same, in the round that had to be ended.
         deaths: Workers killed, stopped or poisoned.
         survived: Those of them in rounds that went on to their end.
         rerun: Jobs that were handed in again.
+        duplicates: Results that came once more.
         drawn_ahead: The most items drawn and not consumed yet.
         touched: Operations that were begun in rounds that are over.
         seconds: From the begin to the end of the last round.
@@ -47,12 +49,14 @@ class Findings:
         self.tally = Tally()
         self.waits = Histogram()
         self.errors: Counter[str] = Counter()
+        self.untold = 0
         self.rounds = 0
         self.lost = 0
         self.hung = 0
         self.deaths = 0
         self.survived = 0
         self.rerun = 0
+        self.duplicates = 0
         self.drawn_ahead = 0
         self.touched = 0
         self.seconds = 0.0
@@ -78,7 +82,9 @@ class Findings:
         """
         self.lost += self._count_board()
         self.errors.update(message.errors)
+        self.untold += message.untold
         self.rerun += message.rerun
+        self.duplicates += message.duplicates
         self.drawn_ahead = max(self.drawn_ahead, message.drawn_ahead)
         self._close(strikes, seconds, is_survived=not message.broken)
 
@@ -87,9 +93,9 @@ class Findings:
         self._board.clear()
         self.is_counted = False
 
-    def hangs(self, strikes: int, seconds: float) -> None:
-        """Nothing moves any more, in a round or after the last."""
-        self.cut_short = "nothing moved any more, it had to be ended"
+    def hangs(self, strikes: int, seconds: float, patience_s: float) -> None:
+        """Nothing has moved for so long, in a round or after the last."""
+        self.cut_short = f"nothing had moved for {patience_s:.0f} s, so it was ended"
         if not self.is_counted:
             self.hung += self._count_board()
             self._close(strikes, seconds, is_survived=False)
@@ -114,16 +120,18 @@ class Findings:
         """Count what is on the board; how many operations have no end there."""
         board = self._board
         states = board.states.tobytes()
-        counted = tally(
-            states,
-            board.errnos.tobytes(),
-            board.delivered.tobytes(),
-            self._ops_per_job,
-            self._poison,
-        )
+        delivered = board.delivered.tobytes()
+        errnos = board.errnos.tobytes()
+        counted = tally(states, errnos, delivered, self._ops_per_job, self._poison)
         self.tally.add(counted)
         waits_s = board.waits_s
-        self.waits.add(waits_s[op] for op, state in enumerate(states) if state == boards.DONE)
+        self.waits.add(
+            waits_s[op]
+            for op, state in enumerate(states)
+            if state == boards.DONE
+            and delivered[op // self._ops_per_job] == boards.DELIVERED
+            and waits_s[op] != boards.UNKNOWN_S
+        )
         self._poisoned += sum(board.attempts[op] for op in self._poison)
         self.touched += len(states) - states.count(boards.UNTOUCHED)
         return counted.open_ended

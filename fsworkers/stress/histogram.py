@@ -58,8 +58,10 @@ class Histogram:
                 return min(bound_s(bucket), self._max_s)
         return 0.0
 
-    def waits(self) -> Waits:
-        """What has been counted, as a record."""
+    def waits(self) -> Waits | None:
+        """What has been counted, as a record; ``None`` if nothing has."""
+        if not self._counts:
+            return None
         return Waits(
             p50_s=self.percentile(0.5),
             p99_s=self.percentile(0.99),

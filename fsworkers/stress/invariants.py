@@ -58,20 +58,28 @@ def _results(side: SideResult, poison: int, *, is_own_task: bool) -> Iterator[tu
         yield "nothing fails", f"{seen} ({_errors(side)})"
     if side.lost:
         yield "nothing is lost", f"{side.lost} of {side.wanted} ({_errors(side)})"
-    if side.hung:
-        yield "nothing hangs", f"{side.hung} of {side.wanted} had not ended when nothing moved"
+    if side.hung and is_own_task:
+        seen = f"it had not on {side.hung} of {side.wanted} files: {side.cut_short}"
+        yield "your function returns", seen
+    elif side.hung:
+        yield "nothing hangs", f"{side.hung} of {side.wanted} had not ended: {side.cut_short}"
     if side.wrong:
         yield "content is right", f"{side.wrong} of {side.wanted} were not what was written"
     if side.crashed != poison * side.rounds and not side.hung:
         seen = f"{side.crashed} of {poison * side.rounds} were reported as crashed"
         yield "poison is reported", seen
-    ended = side.done + sum(side.failed.values()) + side.wrong + side.crashed
+    if side.unmeant and not is_own_task:
+        seen = f"{side.unmeant} of {side.wanted} were reported as crashed ({_errors(side)})"
+        yield "nothing else crashes", seen
+    if side.duplicates:
+        yield "every result comes once", f"{side.duplicates} came once more"
+    ended = side.done + sum(side.failed.values()) + side.wrong + side.crashed + side.unmeant
     if ended + side.lost + side.hung != side.wanted:
         yield "every operation is counted once", f"{ended} ended of {side.wanted}"
 
 
 def _resources(side: SideResult, limit: int) -> Iterator[tuple[str, str]]:
-    if side.cut_short:
+    if side.cut_short and not side.hung:
         yield "the pool ends by itself", side.cut_short
     if side.peak is not None and side.peak > limit:
         yield "the peak keeps within the limit", f"{side.peak} open at a limit of {limit}"
@@ -83,6 +91,10 @@ def _resources(side: SideResult, limit: int) -> Iterator[tuple[str, str]]:
 
 
 def _errors(side: SideResult) -> str:
-    return (
-        "; ".join(f"{count} times {text}" for text, count in side.errors.items()) or "no error told"
-    )
+    return told_errors(side) or "no error told"
+
+
+def told_errors(side: SideResult) -> str:
+    """What jobs failed with most, and that there was more if so."""
+    told = [f"{count:,} times {text}" for text, count in side.errors.items()]
+    return "; ".join([*told, *([f"and {side.untold:,} more"] if side.untold else [])])

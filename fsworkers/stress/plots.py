@@ -16,7 +16,7 @@ from fsworkers.stress.wording import in_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fsworkers.stress.records import ScenarioResult, Side, SideResult, StressResult
+    from fsworkers.stress.records import ScenarioResult, Side, SideResult, StressResult, Waits
 
 _SYMBOLS = {
     "kill": "x",
@@ -84,7 +84,9 @@ def overview(result: StressResult) -> list[Plot]:
 
 def of_scenario(result: ScenarioResult, limit: int) -> list[Plot]:
     """The plots of one scenario."""
-    plots = [_descriptors(result, limit), _queue(result), _waits(result)]
+    plots = [_descriptors(result, limit), _queue(result)]
+    if any(side.waits for side in _sides(result)):
+        plots.append(_waits(result))
     is_attacked = any(one.kind not in _QUIET for side in _sides(result) for one in side.events)
     return [*plots, _timeline(result)] if is_attacked else plots
 
@@ -131,13 +133,15 @@ def _waits(result: ScenarioResult) -> Plot:
     told = "; ".join(
         f"{side.side}: half within {in_time(side.waits.p50_s)}, "
         f"99 % within {in_time(side.waits.p99_s)}, all within {in_time(side.waits.max_s)}"
+        if side.waits
+        else f"{side.side}: not known"
         for side in sides
     )
     return Plot(
         id=f"{result.name}-waits",
         title="How long operations that were done had waited",
         text=f"{told}.",
-        data=[_cumulated(side) for side in sides],
+        data=[_cumulated(side, side.waits) for side in sides if side.waits],
         layout={
             "xaxis": {"type": "log", "title": {"text": "seconds"}, "exponentformat": "power"},
             "yaxis": {"title": {"text": "percent of those wanted"}, "range": [0, 103]},
@@ -145,14 +149,18 @@ def _waits(result: ScenarioResult) -> Plot:
     )
 
 
-def _cumulated(side: SideResult) -> dict[str, Any]:
-    """The share of the wanted operations that had their descriptor within so many seconds."""
+def _cumulated(side: SideResult, waits: Waits) -> dict[str, Any]:
+    """The share of the wanted operations that had their descriptor within so many seconds.
+
+    Those of which it is not known how long they waited are taken to be like the others.
+    """
     bounds, shares = [], []
     seen = 0
-    for bound, count in side.waits.counts.items():
+    percent = 100 * side.done / (side.wanted * sum(waits.counts.values()))
+    for bound, count in waits.counts.items():
         seen += count
         bounds.append(float(bound))
-        shares.append(round(100 * seen / side.wanted, 2) if side.wanted else 0.0)
+        shares.append(round(percent * seen, 2))
     return {
         "type": "scatter",
         "mode": "lines",

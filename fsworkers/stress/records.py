@@ -71,24 +71,28 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
             live; answer when they have been looked at), ``end``.
         errors: Of ``round``: what jobs failed with, and how often.
         broken: Of ``round``: pools that broke.
+        untold: Of ``round``: how many more there were.
         rerun: Of ``round``: jobs whose worker was killed twice, run once more.
+        duplicates: Of ``round``: results that came once more.
         drawn_ahead: Of ``round``: the most items drawn and not consumed yet.
         ended_s: Of ``round``: when its last result came, on the monotonic clock.
         descriptors_before: Of ``end``: open in the process before the pool was made.
         descriptors_after: Of ``end``: and after it was shut down.
-        children_after: Of ``end``: its child processes then.
+        children_after: Of ``end``: its child processes then, by their pids.
         layer: Of ``round`` and ``end``: the descriptor layer's own figures so far.
     """
 
     kind: str
     errors: dict[str, int] = {}
+    untold: int = 0
     broken: int = 0
     rerun: int = 0
+    duplicates: int = 0
     drawn_ahead: int = 0
     ended_s: float = 0.0
     descriptors_before: int = 0
     descriptors_after: int = 0
-    children_after: int = 0
+    children_after: tuple[int, ...] = ()
     layer: Layer | None = None
 
 
@@ -155,11 +159,13 @@ class SideResult(msgspec.Struct, frozen=True):
         done: Those whose content was right and whose result reached the caller.
         failed: The others that ended, by errno's or error's name.
         wrong: Those whose content was not right.
-        lost: Wanted, and neither done nor failed when the side had ended.
+        lost: Those of which the caller had never heard when the side had ended.
         hung: The same when it had to be ended.
-        crashed: Of the lost, those meant to kill their worker and reported so.
+        crashed: Those meant to kill their worker and reported so.
+        unmeant: Those reported so and not meant to.
+        duplicates: Results that came once more.
         peak: The most descriptors seen open in one worker; ``None`` where it can't be told.
-        waits: How long operations waited.
+        waits: How long operations waited; ``None`` where it is not known of any.
         seconds: From the first worker's begin to the last result.
         per_s: Operations done a second.
         deaths: Workers killed, stopped, or poisoned.
@@ -175,7 +181,8 @@ class SideResult(msgspec.Struct, frozen=True):
         leaked: Descriptors that living workers had more at the end than at the beginning.
         processes_left: Processes left over.
         master_leaked: Descriptors that the caller's process had more at the end.
-        errors: What jobs failed with, and how often.
+        errors: What jobs failed with most, and how often.
+        untold: How many more failed.
         injected: How the kernel was made to refuse, in words.
         layer: The layer's own figures.
         samples: Looks from outside, thinned out.
@@ -190,8 +197,10 @@ class SideResult(msgspec.Struct, frozen=True):
     lost: int = 0
     hung: int = 0
     crashed: int = 0
+    unmeant: int = 0
+    duplicates: int = 0
     peak: int | None = None
-    waits: Waits = Waits()
+    waits: Waits | None = None
     seconds: float = 0.0
     per_s: float = 0.0
     deaths: int = 0
@@ -208,6 +217,7 @@ class SideResult(msgspec.Struct, frozen=True):
     processes_left: int = 0
     master_leaked: int = 0
     errors: dict[str, int] = {}
+    untold: int = 0
     injected: str = ""
     layer: Layer | None = None
     samples: list[Sample] = []

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 
 KILLED = frozenset({"crashed", "timed_out"})
 
+HEARD = {
+    "done": DELIVERED,
+    "failed": REFUSED,
+    "skipped": REFUSED,
+    "timed_out": CRASHED,
+    "crashed": CRASHED,
+    "cancelled": UNDELIVERED,
+}
+"""What an outcome tells the caller; a cancelled job was never run."""
+
 MOST_RERUNS = 5
 """Of a job whose worker was killed by us each time."""
 
@@ -42,12 +52,14 @@ class Round(msgspec.Struct):
         errors: What jobs and operations failed with, and how often.
         broken: Pools that broke.
         rerun: Jobs that were handed in again.
+        duplicates: Results that came once more.
         drawn_ahead: The most items drawn and not consumed yet.
     """
 
     errors: Counter[str] = msgspec.field(default_factory=Counter)
     broken: int = 0
     rerun: int = 0
+    duplicates: int = 0
     drawn_ahead: int = 0
 
 
@@ -134,10 +146,9 @@ class OrdinaryRunner:
         else:
             done.errors[_shortened(error)] += 1
             done.broken = int(done.broken or isinstance(error, BrokenProcessPool))
-        is_lost = isinstance(error, BrokenProcessPool)
-        state = UNDELIVERED if is_lost else REFUSED if error is not None else DELIVERED
-        for one in numbers:
-            self._board.delivered[one] = state
+        if not isinstance(error, BrokenProcessPool):
+            for one in numbers:
+                self._board.deliver(one, DELIVERED if error is None else REFUSED)
 
     def _batches(self) -> Iterator[Job]:
         """The jobs; those meant to run at once put together to as many as a worker runs at once."""
@@ -213,17 +224,26 @@ class PoolRunner:
             if not jobs:
                 return
         for job in jobs:
-            done.errors["a worker died of it in every run"] += 1
-            self._board.delivered[job[0]] = CRASHED
+            done.errors["a worker was killed over it in every run"] += 1
+            self._board.deliver(job[0], CRASHED)
 
     def _was_killed_by_us(self, outcome: Outcome) -> bool:
-        """Whether its workers died of our kills, and poison never came to killing one itself."""
-        is_poison = outcome.path[1] in self._poison
-        return outcome.status == "timed_out" if is_poison else outcome.status in KILLED
+        """Whether its last worker was struck, and poison never came to killing one itself.
+
+        The pool judges a job by a worker that it had for itself, so the last one tells; unless
+        the last attempt never came so far as to enter its worker on the board.
+        """
+        op = outcome.path[1]
+        if op in self._poison:
+            return outcome.status == "timed_out"
+        has_begun = self._board.attempts[op] >= outcome.attempts
+        is_struck = not has_begun or self._board.is_struck(self._board.pids[op])
+        return outcome.status in KILLED and is_struck
 
     def _take(self, outcome: Outcome, done: Round) -> None:
-        states = {"done": DELIVERED, "failed": REFUSED, "crashed": CRASHED}
-        self._board.delivered[outcome.path[0]] = states.get(outcome.status, UNDELIVERED)
+        heard = HEARD[outcome.status]
+        if heard != UNDELIVERED:
+            done.duplicates += not self._board.deliver(outcome.path[0], heard)
         if outcome.status == "done":
             done.errors.update(outcome.value)
         elif outcome.path[1] not in self._poison:

@@ -88,12 +88,15 @@ def main() -> None:
             done = runner.run_round()
             ended_s = monotonic()
             board.is_active = False
+            errors = most_frequent(done.errors)
             answer = line.ask(
                 Message(
                     "round",
-                    errors=most_frequent(done.errors),
+                    errors=errors,
+                    untold=done.errors.total() - sum(errors.values()),
                     broken=done.broken,
                     rerun=done.rerun,
+                    duplicates=done.duplicates,
                     drawn_ahead=done.drawn_ahead,
                     ended_s=ended_s,
                     layer=runner.layer(),
@@ -107,7 +110,7 @@ def main() -> None:
             "end",
             descriptors_before=before,
             descriptors_after=len(open_numbers() or ()),
-            children_after=len(children_of(os.getpid())),
+            children_after=tuple(children_of(os.getpid())),
             layer=layer,
         )
     )

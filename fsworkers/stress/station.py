@@ -10,6 +10,7 @@ import os
 import resource
 import threading
 from collections import Counter
+from contextlib import contextmanager
 from errno import errorcode
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from fsworkers.stress.tree import is_right, path_of
 from fsworkers.stress.witness import Witness
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fsworkers.stress.records import Brief
 
 MOST_ERRORS = 10
@@ -57,6 +60,7 @@ class Station:
         self._witness = Witness()
         self._next_note_s = 0.0
         self._errors: Counter[str] = Counter()
+        self._jobs = 0
         self._lock = threading.Lock()
         _lower_limit(brief.plan.limit)
         if brief.side == "fsworkers":
@@ -111,10 +115,31 @@ class Station:
             taken, self._errors = dict(self._errors.most_common(MOST_ERRORS)), Counter()
         return taken
 
-    def note_figures(self) -> None:
-        """Write what the layer and the witness count to this worker's row, now and then."""
+    @contextmanager
+    def job(self) -> Iterator[None]:
+        """Do a job: when it is over, what was counted is written down.
+
+        What its operations failed with is not told twice: the job's own error says it.
+        """
+        with self._lock:
+            self._jobs += 1
+        try:
+            yield
+        except BaseException:
+            self.take_errors()
+            raise
+        finally:
+            with self._lock:
+                self._jobs -= 1
+            self._note_figures(is_idle=not self._jobs)
+
+    def _note_figures(self, *, is_idle: bool) -> None:
+        """Write what the layer and the witness count to this worker's row.
+
+        Now and then while there is work; and when there is none, because it may be the end.
+        """
         now = perf_counter()
-        if now < self._next_note_s or self.brief.side == "ordinary":
+        if self.brief.side == "ordinary" or (now < self._next_note_s and not is_idle):
             return
         self._next_note_s = now + _NOTE_S
         seen = graceful.statistics()

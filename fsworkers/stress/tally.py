@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fsworkers.stress.board import CRASHED, DELIVERED, DONE, FAILED, OTHER_ERROR, UNDELIVERED, WRONG
+from fsworkers.stress.board import (
+    CRASHED,
+    DELIVERED,
+    DONE,
+    FAILED,
+    OTHER_ERROR,
+    REFUSED,
+    UNDELIVERED,
+    WRONG,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +32,11 @@ class Tally(msgspec.Struct):
 
     Attributes:
         done: Right, and the caller has the result.
-        failed: By the name of their errno; ``other`` for errors that have none.
+        failed: By the name of their errno; ``other`` for errors that have none, and for those whose
+            job was reported as failed although they had not.
         wrong: Read, and not what it should have been.
         crashed: Meant to kill their worker, did, and were reported so.
+        unmeant: Reported so and not meant to.
         open_ended: All others: the caller has heard nothing of them.
     """
 
@@ -33,6 +44,7 @@ class Tally(msgspec.Struct):
     failed: Counter[str] = msgspec.field(default_factory=Counter)
     wrong: int = 0
     crashed: int = 0
+    unmeant: int = 0
     open_ended: int = 0
 
     def add(self, other: Tally) -> None:
@@ -41,6 +53,7 @@ class Tally(msgspec.Struct):
         self.failed.update(other.failed)
         self.wrong += other.wrong
         self.crashed += other.crashed
+        self.unmeant += other.unmeant
         self.open_ended += other.open_ended
 
 
@@ -63,12 +76,16 @@ def tally(
     counted = Tally()
     for op, state in enumerate(states):
         heard = delivered[op // ops_per_job]
-        if op in poison and heard == CRASHED:
+        if heard == CRASHED and op in poison:
             counted.crashed += 1
-        elif state == FAILED and heard != CRASHED:
+        elif heard == CRASHED:
+            counted.unmeant += 1
+        elif state == FAILED:
             counted.failed[error_name(errnos[op])] += 1
-        elif state == WRONG and heard != CRASHED:
+        elif state == WRONG:
             counted.wrong += 1
+        elif heard == REFUSED:
+            counted.failed[error_name(OTHER_ERROR)] += 1
         elif state == DONE and heard == DELIVERED:
             counted.done += 1
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsworkers.stress.invariants import DESCRIPTOR_ERRORS
+from fsworkers.stress.invariants import DESCRIPTOR_ERRORS, told_errors
 
 if TYPE_CHECKING:
     from fsworkers.stress.records import ScenarioResult, SideResult, StressResult
@@ -19,6 +19,13 @@ INVARIANTS = (
 )
 
 
+OWN_INVARIANTS = (
+    "no call of your function failed for want of a descriptor, nothing was lost, nothing hung, the "
+    "peak kept within the limit, waiters were served in order, descriptors and processes "
+    "afterwards were those before"
+)
+
+
 def cells(result: ScenarioResult, side: SideResult) -> tuple[str, ...]:
     """A side as the cells of its row, in the order of ``HEADINGS``."""
     waits = side.waits
@@ -28,9 +35,7 @@ def cells(result: ScenarioResult, side: SideResult) -> tuple[str, ...]:
         f"{side.done:,} of {side.wanted:,}",
         wrongs(side),
         "?" if side.peak is None else f"{side.peak:,}",
-        in_time(waits.p50_s),
-        in_time(waits.p99_s),
-        in_time(waits.max_s),
+        *("---" if waits is None else map(in_time, (waits.p50_s, waits.p99_s, waits.max_s))),
         f"{side.per_s:,.0f}",
         f"{side.survived} of {side.deaths} survived" if side.deaths else "-",
     )
@@ -41,7 +46,13 @@ def wrongs(side: SideResult) -> str:
     parts = [f"{count:,} {name}" for name, count in sorted(side.failed.items())]
     parts += [
         f"{count:,} {word}"
-        for word, count in (("wrong", side.wrong), ("lost", side.lost), ("hung", side.hung))
+        for word, count in (
+            ("wrong", side.wrong),
+            ("crashed", side.unmeant),
+            ("lost", side.lost),
+            ("hung", side.hung),
+            ("told twice", side.duplicates),
+        )
         if count
     ]
     if side.crashed:
@@ -64,6 +75,8 @@ def verdict(result: StressResult) -> str:
     """The verdict in one sentence."""
     plan = result.plan
     where = f"seed {plan.seed}, limit {plan.limit}, {plan.workers} workers, {result.seconds:.1f} s"
+    if result.is_kept and plan.call is not None:
+        return f"KEPT: {OWN_INVARIANTS}; {own_doing(result.scenarios[0].fsworkers)} ({where})"
     if result.is_kept:
         count = len(result.scenarios)
         scenarios = "scenario" if count == 1 else "scenarios"
@@ -103,6 +116,10 @@ def notes(result: StressResult) -> list[str]:
             )
         if result.plan.call is not None:
             said += own_task_lines(one, result.plan.limit)
+        elif ours.layer is not None and ours.layer.restarts > ours.deaths:
+            count = ours.layer.restarts - ours.deaths
+            workers = "worker was" if count == 1 else "workers were"
+            said.append(f"{one.name}: {count} {workers} replaced that nobody had attacked")
     return said
 
 
@@ -120,10 +137,14 @@ def own_task_lines(result: ScenarioResult, limit: int) -> list[str]:
         lines.append(
             f"The ordinary way, a limit of {limit} alone does not make your function fail."
         )
-    if ordinary.lost or ordinary.hung:
+    if ordinary.lost:
         lines.append(
-            f"{ordinary.deaths} killed workers cost the ordinary way "
-            f"{ordinary.lost + ordinary.hung:,} files."
+            f"The ordinary way, {ordinary.lost:,} files were never heard of again when a worker "
+            f"had died; {ordinary.deaths} were killed or stopped."
+        )
+    if ordinary.hung:
+        lines.append(
+            f"The ordinary way, it did not return on {ordinary.hung:,} files: {ordinary.cut_short}."
         )
     layer = ours.layer
     if layer is not None:
@@ -132,8 +153,20 @@ def own_task_lines(result: ScenarioResult, limit: int) -> list[str]:
             f"{layer.waited_s:.2f} s in all; the kernel refused {layer.refused:,} times; at most "
             f"{layer.peak:,} were lent in a worker."
         )
-    own = {name: n for name, n in ours.failed.items() if name not in DESCRIPTOR_ERRORS}
-    if own:
-        told = "; ".join(f"{count} times {text}" for text, count in ours.errors.items())
-        lines.append(f"It failed on {sum(own.values()):,} files for reasons of its own: {told}")
+    if _own_failures(ours) or ours.unmeant:
+        lines.append(f"For reasons of its own, {own_doing(ours)}: {told_errors(ours)}")
     return lines
+
+
+def own_doing(side: SideResult) -> str:
+    """What the user's function itself did, whatever it was given."""
+    done = [
+        f"it {what} on {count:,} of {side.wanted:,} files"
+        for what, count in (("failed", _own_failures(side)), ("killed its worker", side.unmeant))
+        if count
+    ]
+    return " and ".join(done) or "it did not fail by itself either"
+
+
+def _own_failures(side: SideResult) -> int:
+    return sum(count for name, count in side.failed.items() if name not in DESCRIPTOR_ERRORS)

@@ -51,14 +51,9 @@ def walk_chain(station: Station, op: int) -> None:
     """
     board = station.board
     board.asked(op)
-    begun = perf_counter()
     top = chain_of(station.brief.tree, op)
     try:
-        if op % 2:
-            found = _walked(station, top)
-            board.granted(op, perf_counter() - begun)
-        else:
-            found = _held(station, top, op, begun)
+        found = _walked(station, top) if op % 2 else _held(station, top, op)
         board.ended(op, is_right=found == names_of_chain())
     except OSError as error:
         station.failed(op, error)
@@ -73,9 +68,10 @@ def _walked(station: Station, top: str) -> set[str]:
     }
 
 
-def _held(station: Station, top: str, op: int, begun: float) -> set[str]:
+def _held(station: Station, top: str, op: int) -> set[str]:
     found = set()
     folder = top
+    begun = perf_counter()
     for level in range(CHAIN_DEPTH):
         with station.kit.scandir(folder) as entries:
             if level == 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.pool.functions import is_coroutine_function
@@ -72,25 +71,25 @@ class OwnTask(Scenario):
     def run(self, station: Station, job: Job) -> None:
         """Call it on one file."""
         op = job[1]
+        station.board.asked(op)
         function, path = _function(self.call), read_paths(station.brief.own_paths or "")[op]
-        begun = _begin(station, op)
         try:
             function(path)
         except Exception as error:
             station.failed(op, error)
             raise
-        _end(station, op, begun)
+        station.board.ended(op, is_right=True)
 
     async def run_one(self, station: Station, op: int) -> None:
         """Await it on one file."""
+        station.board.asked(op)
         function, path = _function(self.call), read_paths(station.brief.own_paths or "")[op]
-        begun = _begin(station, op)
         try:
             await function(path)
         except Exception as error:
             station.failed(op, error)
             raise
-        _end(station, op, begun)
+        station.board.ended(op, is_right=True)
 
 
 @cache
@@ -102,13 +101,3 @@ def read_paths(own_paths: str) -> tuple[str, ...]:
 @cache
 def _function(call: str) -> Callable[[str], Any]:
     return load_callable(call, {})
-
-
-def _begin(station: Station, op: int) -> float:
-    station.board.asked(op)
-    return perf_counter()
-
-
-def _end(station: Station, op: int, begun: float) -> None:
-    station.board.granted(op, perf_counter() - begun)
-    station.board.ended(op, is_right=True)

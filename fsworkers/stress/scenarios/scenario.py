@@ -138,10 +138,8 @@ class Load:
     def __call__(self, job: Job) -> dict[str, int]:
         """Do a whole job; what its operations failed with, and how often."""
         station = self.station()
-        try:
+        with station.job():
             self.scenario.run(station, job)
-        finally:
-            station.note_figures()
         return station.take_errors()
 
 
@@ -151,10 +149,8 @@ class ConcurrentLoad(Load):
     async def __call__(self, job: Job) -> dict[str, int]:  # type: ignore[override]  # a coroutine
         """Do a job of one operation."""
         station = self.station()
-        try:
+        with station.job():
             await self.scenario.run_one(station, job[1])
-        finally:
-            station.note_figures()
         return station.take_errors()
 
 

@@ -10,7 +10,6 @@ import tempfile
 import zipfile
 from functools import cache
 from importlib.util import find_spec
-from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from fsworkers.stress.scenarios.scenario import Job, Scenario
@@ -64,11 +63,9 @@ def use_library(station: Station, op: int) -> None:
         Exception: Whatever the library raises.
     """
     station.board.asked(op)
-    begun = perf_counter()
     uses = _uses()
     try:
         is_right = uses[op % len(uses)](station, op)
-        station.board.granted(op, perf_counter() - begun)
         station.board.ended(op, is_right=is_right)
     except Exception as error:
         station.failed(op, error)

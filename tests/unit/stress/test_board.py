@@ -34,6 +34,28 @@ def test_what_one_writes_another_reads(tmp_path: Path) -> None:
         assert list(ours.delivered) == [boards.UNDELIVERED, boards.DELIVERED]
 
 
+def test_who_was_struck_is_known(tmp_path: Path) -> None:
+    """Only workers are, and of two with one number the later."""
+    with Board.create(str(tmp_path / "board"), 3, 3) as board:
+        board.mark_struck(os.getpid())
+        board.claim_row(7)
+        assert not board.is_struck(os.getpid())
+        board.mark_struck(os.getpid())
+        assert board.is_struck(os.getpid())
+        board.claim_row(7)
+        assert not board.is_struck(os.getpid())
+        assert not board.is_struck(1)
+
+
+def test_a_result_that_comes_again_is_noticed(tmp_path: Path) -> None:
+    """The first one counts as such, in each round."""
+    with Board.create(str(tmp_path / "board"), 3, 3) as board:
+        assert board.deliver(1, boards.DELIVERED)
+        assert not board.deliver(1, boards.DELIVERED)
+        board.clear()
+        assert board.deliver(1, boards.REFUSED)
+
+
 def test_all_of_it_has_room_on_the_disk(tmp_path: Path) -> None:
     """A hole in the mapped file would kill who writes there when the disk is full."""
     path = str(tmp_path / "board")

@@ -40,7 +40,7 @@ def test_without_faults_nothing_is_planned() -> None:
 
 def test_what_was_not_tried_is_not_called_missing() -> None:
     """A side that is over before strace could attach says nothing about strace."""
-    attacker = Attacker(find_scenario("kernel-refuses").faults, Plan())
+    attacker = Attacker(find_scenario("kernel-refuses").faults, Plan(), lambda _: None)
     attacker.act(0.0, {})
     attacker.stop()
     assert "ENFILE not injected: it was over too soon" in attacker.injected

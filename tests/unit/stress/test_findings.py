@@ -40,9 +40,9 @@ def findings(board: Board) -> Findings:
 def test_what_happens_after_the_last_round_counts_no_operation_again(findings: Findings) -> None:
     """A pool that hangs or dies as it closes: its round stands, and how it ended is told."""
     findings.round_over(Message("round"), 0, 1.0)
-    findings.hangs(0, 9.0)
+    findings.hangs(0, 9.0, 10.0)
     assert (findings.tally.done, findings.hung, findings.rounds) == (4, 0, 1)
-    assert "had to be ended" in findings.cut_short
+    assert findings.cut_short == "nothing had moved for 10 s, so it was ended"
     findings.died(0, 9.0, "Aborted")
     assert (findings.tally.done, findings.lost, findings.rounds) == (4, 0, 1)
     assert findings.cut_short == "its process ended: Aborted"
@@ -53,5 +53,19 @@ def test_a_round_cut_short_is_counted(findings: Findings, board: Board) -> None:
     findings.round_over(Message("round"), 0, 1.0)
     findings.next_round()
     board.asked(2)
-    findings.hangs(0, 9.0)
+    findings.hangs(0, 9.0, 10.0)
     assert (findings.tally.done, findings.hung, findings.rounds) == (4, 4, 2)
+
+
+def test_only_waits_that_ended_well_and_are_known_count(findings: Findings, board: Board) -> None:
+    """Not those of operations whose result never came, nor of those that can't tell."""
+    board.asked(3)
+    board.ended(3, is_right=True)
+    findings.round_over(Message("round"), 0, 1.0)
+    waits = findings.waits.waits()
+    assert waits is not None
+    assert sum(waits.counts.values()) == 3
+    findings.next_round()
+    board.ended(0, is_right=True)
+    findings.round_over(Message("round"), 0, 2.0)
+    assert findings.waits.waits() == waits

@@ -30,12 +30,13 @@ def test_percentiles_are_right_to_an_eighth(durations: list[float], share: float
 
 def test_nothing_counted_is_nought() -> None:
     """Without a duration every figure is 0."""
-    waits = Histogram().waits()
-    assert (waits.p50_s, waits.p99_s, waits.max_s, waits.counts) == (0.0, 0.0, 0.0, {})
+    assert Histogram().waits() is None
 
 
 def test_the_maximum_is_exact() -> None:
     """The maximum is no bucket's bound."""
     histogram = Histogram()
     histogram.add([0.1, 0.123456])
-    assert histogram.waits().max_s == pytest.approx(0.123456)
+    waits = histogram.waits()
+    assert waits is not None
+    assert waits.max_s == pytest.approx(0.123456)

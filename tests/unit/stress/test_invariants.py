@@ -29,6 +29,8 @@ def test_a_side_that_kept_everything_breaks_nothing() -> None:
         ({"done": 7, "hung": 1}, "nothing hangs"),
         ({"done": 7, "wrong": 1}, "content is right"),
         ({"done": 9, "crashed": 1}, "poison is reported"),
+        ({"done": 7, "unmeant": 1}, "nothing else crashes"),
+        ({"duplicates": 1}, "every result comes once"),
         ({"done": 7}, "every operation is counted once"),
         ({"peak": 65}, "the peak keeps within the limit"),
         ({"leaked": 1}, "descriptors afterwards are those before"),
@@ -53,5 +55,7 @@ def test_drawing_everything_at_once_breaks_a_bound() -> None:
 def test_an_own_function_may_fail_for_its_own_reasons() -> None:
     """A user's function is held to account only for descriptors."""
     assert broken(replace(GOOD, done=7, failed={"ENOENT": 1}), is_own_task=True) == []
+    assert broken(replace(GOOD, done=7, unmeant=1), is_own_task=True) == []
+    assert broken(replace(GOOD, done=7, hung=1), is_own_task=True) == ["your function returns"]
     side = replace(GOOD, done=7, failed={"EMFILE": 1})
     assert broken(side, is_own_task=True) == ["nothing fails"]

@@ -6,7 +6,9 @@ import json
 import re
 
 import pytest
+from msgspec.structs import replace
 
+from fsworkers.stress.plots import of_scenario
 from fsworkers.stress.records import (
     Broken,
     Event,
@@ -20,7 +22,7 @@ from fsworkers.stress.records import (
     Waits,
 )
 from fsworkers.stress.report import make_page
-from fsworkers.stress.wording import in_time, own_task_lines, verdict, wrongs
+from fsworkers.stress.wording import cells, in_time, notes, own_task_lines, verdict, wrongs
 
 WAITS = Waits(p50_s=0.001, p99_s=0.02, max_s=0.03, counts={"0.001": 5, "0.03": 5})
 SAMPLES = [Sample(0.0, 20, 0, 0), Sample(0.5, 60, 40, 5), Sample(1.0, 20, 0, 10)]
@@ -92,6 +94,42 @@ def test_what_went_wrong_in_words() -> None:
 def test_times_are_short(seconds: float, text: str) -> None:
     """Two or three digits and a unit."""
     assert in_time(seconds) == text
+
+
+def test_what_an_own_function_did_by_itself_is_told_apart() -> None:
+    """The verdict of a function that always fails does not say that nothing failed."""
+    result = result_of(is_kept=True)
+    (scenario,) = result.scenarios
+    ours = replace(
+        scenario.fsworkers, done=0, failed={"other": 8}, unmeant=2, errors={"E: 1": 1}, untold=9
+    )
+    own = replace(
+        result,
+        plan=replace(result.plan, call="mine:handle", input="."),
+        scenarios=[replace(scenario, fsworkers=ours)],
+    )
+    assert "nothing failed" not in verdict(own)
+    assert "it failed on 8 of 10 files and it killed its worker on 2 of 10 files" in verdict(own)
+    assert "1 times E: 1; and 9 more" in " ".join(notes(own))
+
+
+def test_workers_replaced_for_no_known_reason_are_told() -> None:
+    """More restarts than attacks deserve a word."""
+    result = result_of(is_kept=True)
+    (scenario,) = result.scenarios
+    ours = replace(scenario.fsworkers, layer=Layer(restarts=3))
+    (said,) = notes(replace(result, scenarios=[replace(scenario, fsworkers=ours)]))
+    assert "2 workers were replaced that nobody had attacked" in said
+
+
+def test_waits_that_are_not_known_are_not_shown() -> None:
+    """A dash in the table, and no plot."""
+    (scenario,) = result_of(is_kept=True).scenarios
+    assert cells(scenario, scenario.ordinary)[5:8] == ("1.0 ms", "20 ms", "30 ms")
+    sides = [replace(side, waits=None) for side in (scenario.ordinary, scenario.fsworkers)]
+    assert cells(scenario, sides[0])[5:8] == ("-", "-", "-")
+    plots = of_scenario(replace(scenario, ordinary=sides[0], fsworkers=sides[1]), 64)
+    assert [plot.id for plot in plots if "waits" in plot.id] == []
 
 
 def test_an_own_function_is_told_what_it_does() -> None:

@@ -24,6 +24,7 @@ def test_every_operation_is_counted_once(states: list[int], per_job: int, data: 
     poison = frozenset(data.draw(st.sets(st.integers(0, len(states) - 1), max_size=3)))
     counted = tally(states, [EMFILE] * len(states), delivered, per_job, poison)
     total = counted.done + counted.failed.total() + counted.wrong + counted.crashed
+    total += counted.unmeant
     assert total + counted.open_ended == len(states)
 
 
@@ -47,6 +48,14 @@ def test_failures_go_by_the_name_of_their_errno() -> None:
     ).failed
     assert failed == Counter({"EMFILE": 2, "other": 1})
     assert error_name(EDEADLK) == "EDEADLK"
+
+
+def test_what_the_caller_heard_of_is_not_lost() -> None:
+    """A job reported as failed or crashed has failed or crashed, whatever it had come to."""
+    states = [board.ASKED, board.DONE, board.FAILED, board.ASKED]
+    heard = [board.REFUSED, board.REFUSED, board.CRASHED, board.CRASHED]
+    counted = tally(states, [0, 0, EMFILE, 0], heard, 1, frozenset({3}))
+    assert counted == Tally(failed=Counter({"other": 2}), unmeant=1, crashed=1)
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=300), st.integers(2, 50))
