@@ -230,15 +230,17 @@ class PoolRunner:
     def _was_killed_by_us(self, outcome: Outcome) -> bool:
         """Whether its last worker was struck, and poison never came to killing one itself.
 
-        The pool judges a job by a worker that it had for itself, so the last one tells; unless
-        the last attempt never came so far as to enter its worker on the board.
+        The pool judges a job by a worker that it had for itself, so the last one tells. If it
+        died before the job had entered it on the board, how it died does.
         """
         op = outcome.path[1]
         if op in self._poison:
             return outcome.status == "timed_out"
+        if outcome.status not in KILLED:
+            return False
         has_begun = self._board.attempts[op] >= outcome.attempts
-        is_struck = not has_begun or self._board.is_struck(self._board.pids[op])
-        return outcome.status in KILLED and is_struck
+        is_killed = outcome.status == "timed_out" or "SIGKILL" in (outcome.error or "")
+        return self._board.is_struck(self._board.pids[op]) or (is_killed and not has_begun)
 
     def _take(self, outcome: Outcome, done: Round) -> None:
         heard = HEARD[outcome.status]
