@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from fsworkers.sinks.errors import OutputFailed, reason_of
+
 DONE = 0
 FAILED = 1
 USAGE = 2
@@ -19,6 +21,34 @@ def leave_quietly() -> int:
     os.dup2(nowhere, 1)
     os.close(nowhere)
     return DONE
+
+
+def write_out(text: str | bytes) -> None:
+    """Write to stdout, with what its encoding has; nothing more once its reader has gone.
+
+    Raises:
+        OutputFailed: It is closed, or what is behind it is full.
+    """
+    if sys.stdout is None:
+        raise OutputFailed("stdout", "it is closed")
+    try:
+        sys.stdout.buffer.write(encoded(text, sys.stdout.encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_quietly()
+    except OSError as error:
+        leave_quietly()
+        raise OutputFailed("stdout", reason_of(error)) from error
+
+
+def encoded(text: str | bytes, encoding: str) -> bytes:
+    """Text as bytes: what an encoding does not have is replaced by what looks like it."""
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace("µ", "u").encode(encoding, "replace")
 
 
 def complain(message: str) -> None:

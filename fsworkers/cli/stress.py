@@ -7,26 +7,41 @@ import shlex
 import signal
 import sys
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import typer
 from msgspec.structs import replace
 
 from fsworkers.cli import stress_options as options
-from fsworkers.cli.exits import DONE, FAILED, INTERRUPTED, TERMINATED, complain
+from fsworkers.cli.exits import (
+    DONE,
+    FAILED,
+    INTERNAL,
+    INTERRUPTED,
+    TERMINATED,
+    complain,
+    say,
+    write_out,
+)
 from fsworkers.errors import BadOption, BadSetting
 from fsworkers.pool.settings import usable_processors
+from fsworkers.sinks.errors import OutputFailed
 from fsworkers.sinks.summary import check_summary_target, write_whole
 from fsworkers.stress.interrupts import Interrupted, interrupts_as_exception
 from fsworkers.stress.records import Plan
 from fsworkers.tasks.callables import load_callable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from typing import TextIO
 
     from fsworkers.stress.conductor import Look
     from fsworkers.stress.records import StressResult
+
+STDOUT = (Path("-"), Path("/dev/stdout"))
+"""What ``--json`` takes for stdout; the table goes to stderr then."""
 
 MOST_WORKERS = 8
 """By default no more: what is to be shown is a limit within each worker."""
@@ -53,8 +68,7 @@ def stress(  # noqa: PLR0917  (the command line passes them by name)
     from fsworkers.stress.scenarios.registry import NAMES, SCENARIOS  # noqa: PLC0415
 
     if list_:
-        for one in SCENARIOS:
-            typer.echo(f"{one.name:<16}{one.proves}")
+        write_out("".join(f"{one.name:<16}{one.proves}\n" for one in SCENARIOS))
         return DONE
     _check_call(call, input_, scenario)
     plan = Plan(
@@ -70,21 +84,19 @@ def stress(  # noqa: PLR0917  (the command line passes them by name)
         input=input_,
     )
     check_plan(plan)
-    for path in (json, report):
-        if path is not None:
-            check_summary_target(path)
+    _check_outputs(json, report)
     page = None if report is None else _page_maker()
     try:
         with interrupts_as_exception():
             result = _run(plan, is_kept=keep)
     except Interrupted as interrupt:
         return INTERRUPTED if interrupt.number == signal.SIGINT else TERMINATED
+    steps = [partial(_print, result, sys.stderr if json in STDOUT else sys.stdout)]
     if json is not None:
-        write_whole(json, msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+        steps.append(partial(_write_json, result, json))
     if report is not None and page is not None:
-        write_whole(report, page(result).encode())
-        complain(f"the report is in {report}")
-    return _tell(result)
+        steps.append(partial(_write_report, result, report, page))
+    return _hand_over(result, steps)
 
 
 def _run(plan: Plan, *, is_kept: bool) -> StressResult:
@@ -104,18 +116,51 @@ def _tell_kept(folder: str) -> None:
     complain(f"the tree is kept in {folder}")
 
 
-def _tell(result: StressResult) -> int:
-    """Write the table and the verdict to stdout; the exit code that follows."""
-    from fsworkers.cli.stress_table import print_result  # noqa: PLC0415  (rich takes its time)
+def _hand_over(result: StressResult, steps: Sequence[Callable[[], None]]) -> int:
+    """Tell what was found wherever it can be told; the exit code that follows."""
+    from fsworkers.stress.wording import verdict  # noqa: PLC0415  (as above)
+
+    code = DONE if result.is_kept else FAILED
+    for number, step in enumerate(steps):
+        try:
+            step()
+        except BrokenPipeError:
+            continue  # nobody reads it any more
+        except OutputFailed as error:
+            complain(str(error))
+            if number == 0:
+                complain(verdict(result))
+            code = INTERNAL
+    return code
+
+
+def _print(result: StressResult, stream: TextIO | None) -> None:
+    """Write the table and the verdict, and what repeats what is broken."""
+    from fsworkers.cli.stress_table import as_text  # noqa: PLC0415  (rich takes its time)
     from fsworkers.stress.run import repeat_command  # noqa: PLC0415  (as above)
 
-    print_result(result)
-    if result.is_kept:
-        return DONE
-    broken = tuple(one.name for one in result.scenarios if one.broken)
-    plan = replace(result.plan, scenarios=broken)
-    typer.echo(f"Repeat it with: {repeat_command(plan, broken)}")
-    return FAILED
+    text = as_text(result, stream)
+    if not result.is_kept:
+        broken = tuple(one.name for one in result.scenarios if one.broken)
+        plan = replace(result.plan, scenarios=broken)
+        text += f"Repeat it with: {repeat_command(plan, broken)}\n"
+    if stream is sys.stdout:
+        write_out(text)
+    else:
+        say(text)
+
+
+def _write_json(result: StressResult, path: Path) -> None:
+    text = msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
+    if path in STDOUT:
+        write_out(text)
+    else:
+        write_whole(path, text)
+
+
+def _write_report(result: StressResult, path: Path, page: Callable[[StressResult], str]) -> None:
+    write_whole(path, page(result).encode())
+    complain(f"the report is in {path}")
 
 
 def _show_nothing(_look: Look) -> None:
@@ -132,6 +177,29 @@ def _page_maker() -> Callable[[StressResult], str]:
 
     script = load_plotly()
     return lambda result: make_page(result, script)
+
+
+def _check_outputs(json: Path | None, report: Path | None) -> None:
+    """Refuse what can't be written, before anything runs.
+
+    Raises:
+        BadOption: Both are the same, or a page is to go to stdout.
+        OutputUnwritable: The system would refuse one of them.
+    """
+    if report in STDOUT:
+        raise BadOption(f"--report {report}: a page is for a browser, give the name of a file")
+    for path in (json, report):
+        if path is not None and path not in STDOUT:
+            check_summary_target(path)
+    if json is not None and report is not None and _is_same(json, report):
+        raise BadOption(f"--json and --report are the same file, {report}: give two")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, of which the second would overwrite the first."""
+    if one.exists() and other.exists():
+        return one.is_file() and one.samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _check_call(call: str | None, input_: str | None, scenario: list[str] | None) -> None:

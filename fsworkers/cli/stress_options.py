@@ -17,7 +17,7 @@ Duration = Annotated[float, typer.Option("--duration", help="Seconds that each s
 Seed = Annotated[int | None, typer.Option("--seed", help="Decides contents, orders and victims.", show_default="a new one, which is told")]
 Scenarios = Annotated[list[str] | None, typer.Option("--scenario", metavar="NAME", help="Only this one. Repeatable.")]
 List = Annotated[bool, typer.Option("--list", help="List the scenarios and what each proves.")]
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all measurements here.")]
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all measurements here; - for stdout.")]
 Report = Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write one self-contained page with plots.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Keep the generated tree, and say where it is.")]
 Call = Annotated[str | None, typer.Option("--call", metavar="MODULE:FUNCTION", help="Attack your own function instead; with --input.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -13,6 +13,8 @@ from rich.text import Text
 from fsworkers.stress.wording import HEADINGS, broken_lines, cells, notes, verdict
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from fsworkers.stress.records import StressResult
 
 NOT_A_TERMINAL_COLUMNS = 132
@@ -22,15 +24,27 @@ NARROW = {110: ("scenario", "side", "done", "went wrong", "peak", "p99"), 80: HE
 _RIGHT = frozenset({"done", "peak", "wait p50", "p99", "max", "done/s"})
 
 
-def print_result(result: StressResult) -> None:
-    """Write the table, the notes and the verdict to stdout."""
-    console = Console(width=None if sys.stdout.isatty() else NOT_A_TERMINAL_COLUMNS)
-    console.print(_table(result, console.width))
-    for line in [*notes(result), *broken_lines(result)]:
-        console.print(Text(line), soft_wrap=True)
-    console.print(
-        Text(verdict(result), style="bold green" if result.is_kept else "bold red"), soft_wrap=True
+def as_text(result: StressResult, stream: TextIO | None) -> str:
+    """The table, the notes and the verdict, as they suit where they go.
+
+    Args:
+        result: What is told.
+        stream: Where it goes; ``None`` if nobody knows.
+    """
+    is_terminal = stream is not None and stream.isatty()
+    console = Console(
+        # Not the stream itself: at the end of a capture rich writes to it, if only nothing.
+        file=TextIOWrapper(BytesIO(), "utf-8" if stream is None else stream.encoding),
+        force_terminal=is_terminal,
+        width=None if is_terminal else NOT_A_TERMINAL_COLUMNS,
     )
+    with console.capture() as capture:
+        console.print(_table(result, console.width))
+        for line in [*notes(result), *broken_lines(result)]:
+            console.print(Text(line), soft_wrap=True)
+        style = "bold green" if result.is_kept else "bold red"
+        console.print(Text(verdict(result), style=style), soft_wrap=True)
+    return capture.get()
 
 
 def _table(result: StressResult, columns: int) -> Table:

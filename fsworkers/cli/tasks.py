@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import typer
-
+from fsworkers.cli.exits import write_out
 from fsworkers.tasks.registry import BUILT_IN
 
 
 def tasks() -> None:
     """List the built-in tasks with their options."""
+    lines = []
     for task in BUILT_IN:
-        typer.echo(f"{task.name}: {task.meaning}")
-        for option in task.options:
-            typer.echo(
-                f"  --option {option.name}={option.accepted}"
-                f"  (default {option.default}; {option.meaning})"
-            )
-    typer.echo("Your own: --call MODULE:FUNCTION; --option KEY=VALUE is passed to it by keyword.")
+        lines.append(f"{task.name}: {task.meaning}\n")
+        lines += [
+            f"  --option {option.name}={option.accepted}"
+            f"  (default {option.default}; {option.meaning})\n"
+            for option in task.options
+        ]
+    lines.append(
+        "Your own: --call MODULE:FUNCTION; --option KEY=VALUE is passed to it by keyword.\n"
+    )
+    write_out("".join(lines))

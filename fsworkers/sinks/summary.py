@@ -24,19 +24,30 @@ def check_summary_target(path: Path) -> None:
     Raises:
         OutputUnwritable: It is a directory, or its directory is missing or read-only.
     """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise OutputUnwritable(os.fspath(path), "it is a directory")
-    if _is_special(target):
-        return
-    if not target.parent.is_dir():
-        raise OutputUnwritable(os.fspath(path), "its directory does not exist")
-    temporary = _temporary_beside(target)
     try:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        temporary.unlink()
+        reason = _obstacle(path)
     except OSError as error:
         raise OutputUnwritable(os.fspath(path), reason_of(error)) from error
+    if reason is not None:
+        raise OutputUnwritable(os.fspath(path), reason)
+
+
+def _obstacle(path: Path) -> str | None:
+    """Why it can't be written to, ``None`` if it can.
+
+    Raises:
+        OSError: The system says so itself.
+    """
+    mode = _mode(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        return "it is a directory" if stat.S_ISDIR(mode) else None
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        return "its directory does not exist"
+    temporary = _temporary_beside(target)
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    temporary.unlink()
+    return None
 
 
 def write_summary(path: Path, summary: RunSummary) -> None:
@@ -56,12 +67,12 @@ def write_whole(path: Path, text: bytes) -> None:
     Raises:
         OutputFailed: The system refused. A file that was there before is as it was.
     """
-    target = Path(os.path.realpath(path))
     try:
-        if _is_special(target):
-            path.write_bytes(text)
+        mode = _mode(path)
+        if mode is None or stat.S_ISREG(mode):
+            _replace(Path(os.path.realpath(path)), text)
         else:
-            _replace(target, text)
+            path.write_bytes(text)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -85,9 +96,12 @@ def _temporary_beside(target: Path) -> Path:
     return target.with_name(f".fsworkers-{token_hex(8)}.tmp")
 
 
-def _is_special(target: Path) -> bool:
+def _mode(path: Path) -> int | None:
+    """The mode of what is there, ``None`` if nothing is.
+
+    Of the path as it was given: what ``/dev/stdout`` leads to may have no name of its own.
+    """
     try:
-        mode = target.stat().st_mode
-    except OSError:
-        return False
-    return not stat.S_ISREG(mode)
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None

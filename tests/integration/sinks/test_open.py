@@ -101,6 +101,9 @@ def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
         open_sink(closed / "o.csv")
     with pytest.raises(OutputUnwritable, match="Permission denied"):
         check_summary_target(closed / "s.json")
+    closed.chmod(0)
+    with pytest.raises(OutputUnwritable, match="Permission denied"):
+        check_summary_target(closed / "s.json")
 
 
 def test_an_existing_file_is_emptied_with_the_first_batch_or_at_the_end(tmp_path: Path) -> None:
