@@ -107,7 +107,8 @@ def _run(plan: Plan, *, is_kept: bool) -> StressResult:
     with ExitStack() as stack:
         show: Callable[[Look], None] = _show_nothing
         if sys.stderr.isatty():
-            show = stack.enter_context(open_display())
+            first = "making the tree …" if plan.call is None else "looking for the files …"
+            show = stack.enter_context(open_display(first))
         place = stack.enter_context(workplace(plan, _tell_kept if is_kept else None))
         return run_stress(plan, place, repeat_command(plan, plan.scenarios), show=show)
 

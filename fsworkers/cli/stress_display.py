@@ -38,6 +38,9 @@ def rendered(look: Look) -> RenderableType:
         style = "red" if count >= limit else "green"
         bar = ProgressBar(limit, min(count, limit), BAR_COLUMNS, complete_style=style)
         bars.add_row(f"worker {number}", bar, f"{count}/{limit}")
+    hidden = look.workers[MOST_BARS:]
+    if hidden:
+        bars.add_row(f"{len(hidden)} more", "", f"{max(hidden)}/{limit} at most")
     figures = Text(
         f"{look.waiting:,} waiting  {look.ended:,} of {look.wanted:,} ended  {look.per_s:,.0f}/s"
     )
@@ -47,10 +50,16 @@ def rendered(look: Look) -> RenderableType:
 
 
 @contextmanager
-def open_display() -> Iterator[Callable[[Look], None]]:
-    """Show looks on stderr until the block ends, no more often than an eye can follow."""
+def open_display(first: str) -> Iterator[Callable[[Look], None]]:
+    """Show looks on stderr until the block ends, no more often than an eye can follow.
+
+    Args:
+        first: What is said until the first look.
+    """
     next_s = 0.0
-    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+    console = Console(stderr=True)
+    with Live(Text(first), console=console, auto_refresh=False, transient=True) as live:
+        live.refresh()
 
         def show(look: Look) -> None:
             nonlocal next_s

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fsworkers.stress.records import StressResult
 
 NOT_A_TERMINAL_COLUMNS = 132
+LEAST_COLUMNS = 64
+"""With fewer, no column would be left for what went wrong: a list takes the table's place."""
+
 NARROW = {110: ("scenario", "side", "done", "went wrong", "peak", "p99"), 80: HEADINGS[:4]}
 """What is left of the table on terminals with fewer columns than these."""
 
@@ -39,12 +42,26 @@ def as_text(result: StressResult, stream: TextIO | None) -> str:
         width=None if is_terminal else NOT_A_TERMINAL_COLUMNS,
     )
     with console.capture() as capture:
-        console.print(_table(result, console.width))
+        is_narrow = console.width < LEAST_COLUMNS
+        console.print((_list if is_narrow else _table)(result, console.width))
         for line in [*notes(result), *broken_lines(result)]:
             console.print(Text(line), soft_wrap=True)
         style = "bold green" if result.is_kept else "bold red"
         console.print(Text(verdict(result), style=style), soft_wrap=True)
     return capture.get()
+
+
+def _list(result: StressResult, _columns: int) -> Table:
+    """The most important cells, one side below the other."""
+    grid = Table.grid(padding=(0, 1))
+    for scenario in result.scenarios:
+        for side in (scenario.ordinary, scenario.fsworkers):
+            name, kind, done, wrong, *_ = cells(scenario, side)
+            if side is scenario.ordinary:
+                grid.add_row(Text(name, style="bold"))
+            grid.add_row(Text(f"  {kind}"), Text(f"{done} done"))
+            grid.add_row("", Text(f"went wrong: {wrong}"))
+    return grid
 
 
 def _table(result: StressResult, columns: int) -> Table:

@@ -262,3 +262,5 @@ class StressResult(msgspec.Struct, frozen=True):
     scenarios: list[ScenarioResult]
     is_kept: bool
     """Whether every invariant held."""
+    unread: list[str] = []
+    """What of the input could not be read, and was passed over."""

@@ -6,15 +6,17 @@ import os
 import platform
 import resource
 import shlex
+from math import inf
 from pathlib import Path
 from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING
 
 import fsworkers
 from fsworkers.errors import BadSetting
+from fsworkers.names import printable
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.tree import scan
-from fsworkers.stress.board import board_bytes
+from fsworkers.stress.board import ROWS, board_bytes
 from fsworkers.stress.conductor import Look, SideRun
 from fsworkers.stress.errors import LimitTooLarge, LimitTooSmall
 from fsworkers.stress.invariants import broken_invariants
@@ -64,7 +66,9 @@ def check_plan(plan: Plan) -> None:
     for name, value in given.items():
         if value < least[name]:
             raise BadSetting(f"--{name}", value, f"at least {least[name]}")
-    if plan.duration_s < 0:
+    if plan.workers > ROWS:
+        raise BadSetting("--workers", plan.workers, f"at most {ROWS}, the board has no more rows")
+    if not 0 <= plan.duration_s < inf:
         raise BadSetting("--duration", plan.duration_s, "0 or more seconds")
     if plan.limit < LEAST_LIMIT:
         raise LimitTooSmall(plan.limit, LEAST_LIMIT, LEAST_REASON)
@@ -75,22 +79,32 @@ def check_plan(plan: Plan) -> None:
         find_scenario(name)
 
 
-def own_paths(plan: Plan, folder: str) -> str:
+def own_paths(plan: Plan, folder: str) -> tuple[str, list[str]]:
     """Write the paths that the user's own function is run over to a file, NUL-separated.
+
+    Returns:
+        That file, and what could not be read as it was looked for them.
 
     Raises:
         BadSetting: There are none.
         NoSpace: There is no room for the list, and a board for as many operations.
     """
-    found = [one for one in scan([plan.input or "."], ScanOptions()) if isinstance(one, str)]
+    met = list(scan([plan.input or "."], ScanOptions()))
+    found = [one for one in met if isinstance(one, str)]
+    unread = [
+        f"{printable(one.path)}: {one.reason}"
+        for one in met
+        if not isinstance(one, str) and one.status == "failed"
+    ]
     if not found:
-        raise BadSetting("--input", plan.input, "a directory with files in it")
+        why = f" that can be read ({unread[0]})" if unread else ""
+        raise BadSetting("--input", plan.input, f"a directory with files in it{why}")
     listed = b"".join(os.fsencode(os.path.abspath(path)) + b"\0" for path in found)
     needed_bytes = len(listed) + board_bytes(len(found), len(found)) + SPARE_BYTES
     check_room(folder, "the run", needed_bytes)
     where = Path(folder, "own-paths")
     where.write_bytes(listed)
-    return str(where)
+    return str(where), unread
 
 
 def run_stress(
@@ -113,7 +127,7 @@ def run_stress(
     """
     began_s = monotonic()
     machine = machine_now()
-    paths = None if plan.call is None else own_paths(plan, place.folder)
+    paths, unread = (None, []) if plan.call is None else own_paths(plan, place.folder)
     names = (OWN_TASK,) if plan.call is not None else plan.scenarios
     results = [_run_scenario(plan, place, name, paths, show) for name in names]
     return StressResult(
@@ -123,6 +137,7 @@ def run_stress(
         seconds=monotonic() - began_s,
         scenarios=results,
         is_kept=not any(result.broken for result in results),
+        unread=unread,
     )
 
 

@@ -97,6 +97,12 @@ def broken_lines(result: StressResult) -> list[str]:
 def notes(result: StressResult) -> list[str]:
     """What the figures do not say by themselves."""
     said = []
+    if result.unread:
+        places = "place" if len(result.unread) == 1 else "places"
+        said.append(
+            f"{len(result.unread):,} {places} of the input could not be read and "
+            f"{'was' if len(result.unread) == 1 else 'were'} passed over, first {result.unread[0]}"
+        )
     for one in result.scenarios:
         ours = one.fsworkers
         if ours.injected:

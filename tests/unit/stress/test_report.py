@@ -113,6 +113,14 @@ def test_what_an_own_function_did_by_itself_is_told_apart() -> None:
     assert "1 times E: 1; and 9 more" in " ".join(notes(own))
 
 
+def test_input_passed_over_is_told() -> None:
+    """How many places, and the first of them with its reason."""
+    result = replace(result_of(is_kept=True), unread=["a: Permission denied", "b: no"])
+    (said,) = notes(result)
+    assert said.startswith("2 places of the input could not be read")
+    assert said.endswith("first a: Permission denied")
+
+
 def test_workers_replaced_for_no_known_reason_are_told() -> None:
     """More restarts than attacks deserve a word."""
     result = result_of(is_kept=True)
