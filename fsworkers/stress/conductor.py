@@ -9,12 +9,7 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
-import subprocess
-import sys
-import sysconfig
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 from threading import Event as Pause
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -30,9 +25,11 @@ from fsworkers.stress.processes import count_descriptors, is_alive, kill_all, me
 from fsworkers.stress.records import Brief, Event, Message, Sample, SideResult
 from fsworkers.stress.runners import most_frequent
 from fsworkers.stress.stage import AGAIN, ENOUGH
+from fsworkers.stress.starting import answer, how_it_ended, start
 from fsworkers.stress.tally import has_ended, thinned
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from typing import IO
 
@@ -127,7 +124,7 @@ class SideRun:
             self._findings = Findings(self._scenario, self._plan, self._board)
             self._attacker = Attacker(self._scenario.faults, self._plan, self._board.mark_struck)
             output = stack.enter_context(open(f"{self._brief.board}.stderr", "w+b"))
-            stage = stack.enter_context(_start(self._brief, output))
+            stage = stack.enter_context(start(self._brief, output))
             stack.callback(self._clear_away, stage)
             stack.callback(self._attacker.stop)
             has_hung = self._conduct(stage)
@@ -180,11 +177,11 @@ class SideRun:
             is_enough = self._is_enough(message)
             if not is_enough:
                 self._findings.next_round()
-            _answer(stage, ENOUGH if is_enough else AGAIN)
+            answer(stage, ENOUGH if is_enough else AGAIN)
         elif message.kind == "idle":
             self._attacker.stop()
             self._take_census()
-            _answer(stage, ENOUGH)
+            answer(stage, ENOUGH)
         else:
             self._end = message
 
@@ -208,7 +205,7 @@ class SideRun:
         """
         output.seek(0)
         words = output.read()[-OUTPUT_KEPT:].decode(errors="replace").strip()
-        how = _how_it_ended(stage)
+        how = how_it_ended(stage)
         if self._begun_s is None:
             words = words or f"no worker began to work: {how}"
             raise StageFailed(self._scenario.name, self._brief.side, words)
@@ -350,46 +347,3 @@ class SideRun:
             samples=self._samples,
             events=sorted([*self._events, *self._attacker.events], key=lambda one: one.at_s),
         )
-
-
-def _how_it_ended(stage: subprocess.Popen[bytes]) -> str:
-    """In words; its output has ended, so it should have."""
-    try:
-        code = stage.wait(0.5)
-    except subprocess.TimeoutExpired:
-        return f"its process was waited for in vain, {START_S:.0f} s"
-    return f"code {code}" if code >= 0 else signal.Signals(-code).name
-
-
-def _answer(stage: subprocess.Popen[bytes], answer: bytes) -> None:
-    assert stage.stdin is not None
-    with suppress(BrokenPipeError):  # it has died meanwhile: the end of its messages says so
-        stage.stdin.write(answer)
-        stage.stdin.flush()
-
-
-def _start(brief: Brief, output: IO[bytes]) -> subprocess.Popen[bytes]:
-    stage = subprocess.Popen(
-        [sys.executable, "-P", "-m", "fsworkers.stress.stage"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=output,
-        start_new_session=True,
-        env=_environment(brief.temporary),
-    )
-    _answer(stage, msgspec.json.encode(brief) + b"\n")
-    return stage
-
-
-def _environment(temporary: str) -> dict[str, str]:
-    """The environment; with this package's folder on the path unless it is installed.
-
-    Temporary files go where they are removed with all the rest: a side that is ended by force
-    leaves sockets behind.
-    """
-    environment = dict(os.environ) | {"TMPDIR": temporary}
-    root = str(Path(__file__).parents[2])
-    if root not in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        inherited = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join([root, inherited]) if inherited else root
-    return environment

@@ -28,14 +28,13 @@ OWN_INVARIANTS = (
 
 def cells(result: ScenarioResult, side: SideResult) -> tuple[str, ...]:
     """A side as the cells of its row, in the order of ``HEADINGS``."""
-    waits = side.waits
     return (
         result.name,
         side.side,
         f"{side.done:,} of {side.wanted:,}",
         wrongs(side),
         "?" if side.peak is None else f"{side.peak:,}",
-        *("---" if waits is None else map(in_time, (waits.p50_s, waits.p99_s, waits.max_s))),
+        *(in_time(one) for one in _percentiles(side)),
         f"{side.per_s:,.0f}",
         f"{side.survived} of {side.deaths} survived" if side.deaths else "-",
     )
@@ -60,8 +59,15 @@ def wrongs(side: SideResult) -> str:
     return ", ".join(parts) or "nothing"
 
 
-def in_time(seconds: float) -> str:
-    """A time with two digits and the unit that fits."""
+def _percentiles(side: SideResult) -> tuple[float | None, float | None, float | None]:
+    waits = side.waits
+    return (None,) * 3 if waits is None else (waits.p50_s, waits.p99_s, waits.max_s)
+
+
+def in_time(seconds: float | None) -> str:
+    """A time with two digits and the unit that fits; a dash where it is not known."""
+    if seconds is None:
+        return "-"
     if seconds <= 0:
         return "0"
     for factor, unit in ((1e6, "µs"), (1e3, "ms")):
