@@ -207,7 +207,7 @@ class SideRun:
         words = output.read()[-OUTPUT_KEPT:].decode(errors="replace").strip()
         how = how_it_ended(stage)
         if self._begun_s is None:
-            words = words or f"no worker began to work: {how}"
+            words = words or f"no worker began to work; {START_S:.0f} s are given for it ({how})"
             raise StageFailed(self._scenario.name, self._brief.side, words)
         last = words.rpartition("\n")[2] or how
         self._findings.died(self._strikes(), self._at(monotonic()), last)

@@ -24,8 +24,8 @@ def how_it_ended(stage: subprocess.Popen[bytes]) -> str:
     try:
         code = stage.wait(0.5)
     except subprocess.TimeoutExpired:
-        return "its process was waited for in vain"
-    return f"code {code}" if code >= 0 else signal.Signals(-code).name
+        return "its process still runs"
+    return f"it ended with {code}" if code >= 0 else f"it ended by {signal.Signals(-code).name}"
 
 
 def answer(stage: subprocess.Popen[bytes], line: bytes) -> None:
