@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-_numbers = count(1)
+NOBODY = -1
+"""One who waits and holds nothing: a server before the connection that it is to let in."""
+
+_numbers = count(2)
 _here = threading.local()
 _idents: dict[int, int] = {}
 _tasks: dict[int, tuple[ref[Task[Any]], int]] = {}
@@ -94,6 +97,8 @@ def place_of(owner: int) -> int:
 
 def describe(owner: int) -> str:
     """An owner's name for messages."""
+    if owner == NOBODY:
+        return "a server"
     if owner < 0:
         task = task_of(owner)
         return f"task {task.get_name()}" if task is not None else "a task that ended"

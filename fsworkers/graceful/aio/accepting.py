@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from errno import ENFILE
 from functools import partial, wraps
-from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from fsworkers.graceful import owners
 from fsworkers.graceful.aio.lending import take, take_again
 from fsworkers.graceful.budget import BUDGET, Budget
 from fsworkers.graceful.errors import BudgetTimeout
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fsworkers.graceful.counter import Lent, Permit
-
-NOBODY = -1
-"""The owner of such a ticket: it holds nothing, so no jam is ended by ending its wait."""
 
 PATIENCE_S = 1.5
 """How long one stands in the line before a connection is let in on the doorstep."""
@@ -158,7 +155,8 @@ class _Door:
             BUDGET.abandon(ticket)
 
     def _line_up(self) -> None:
-        ticket = Ticket(1, NOBODY, CONNECTION, lambda: self._call(ticket))
+        # It holds nothing, so no jam is ended by ending its wait.
+        ticket = Ticket(1, owners.NOBODY, CONNECTION, lambda: self._call(ticket))
         self._ticket = ticket
         _in_line[self._sock] = self
         if self._refusal is None:
@@ -242,7 +240,7 @@ _doorstep = _Doorstep()
 
 def _of_this_thread(permit: Permit) -> Permit:
     """Who will deal with a connection is not known when it comes in."""
-    permit.owner = get_ident()
+    permit.owner = owners.of_thread()
     return permit
 
 
