@@ -13,12 +13,14 @@ import os as _os
 import stat
 import sys
 from contextlib import closing
+from contextvars import copy_context
 from errno import ESTALE
 from functools import partial
 
 from fsworkers.graceful import folders as listing
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful.errors import GracefulError
+from fsworkers.graceful.pairs import pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -191,9 +193,16 @@ def fwalk(
     sys.audit("os.fwalk", top, topdown, onerror, follow_symlinks, dir_fd)
     top = _os.fspath(top)
     found = None if follow_symlinks else _os.stat(top, dir_fd=dir_fd, follow_symlinks=False)
-    with closing(Place(partial(graceful_os.open, top, _ANYTHING, dir_fd=dir_fd))) as place:
-        if found is None or (stat.S_ISDIR(found.st_mode) and place.is_at(found)):
-            yield from _walk_from(place, top, topdown, onerror, follow_symlinks)
+    # The pair is for what is opened here: in a context apart from that of the caller.
+    run = copy_context().run
+    both = pair()
+    run(both.__enter__)
+    try:
+        with closing(run(Place, partial(graceful_os.open, top, _ANYTHING, dir_fd=dir_fd))) as place:
+            if found is None or (stat.S_ISDIR(found.st_mode) and place.is_at(found)):
+                yield from _walk_from(place, top, topdown, onerror, follow_symlinks, run)
+    finally:
+        run(both.__exit__, None, None, None)
 
 
 def _walk_from(
@@ -202,6 +211,7 @@ def _walk_from(
     topdown: bool,
     onerror: Callable[[OSError], Any] | None,
     follow_symlinks: bool,
+    run: Callable[..., Any],
 ) -> Iterator[tuple[Any, list[Any], list[Any], int]]:
     encode = _os.fsencode if isinstance(path, bytes) else _os.fsdecode
     # Of each folder on the way down: its path, its lists, and the folders still to be entered.
@@ -209,14 +219,14 @@ def _walk_from(
     entered = True
     while True:
         if entered:
-            folders, others = ([encode(name) for name in names] for names in _list(place.fd))
+            folders, others = ([encode(name) for name in names] for names in run(_list, place.fd))
             if topdown:
                 yield path, folders, others, place.fd
             way.append((path, folders, others, list(reversed(folders))))
         here, folders, others, left = way[-1]
         if left:
             name = left.pop()
-            entered = _go_down(place, name, onerror, follow_symlinks)
+            entered = run(_go_down, place, name, onerror, follow_symlinks)
             path = _os.path.join(here, name)
             continue
         entered = False
@@ -225,7 +235,7 @@ def _walk_from(
         way.pop()
         if not way:
             return
-        if not _go_up(place, onerror):
+        if not run(_go_up, place, onerror):
             way[-1][-1].clear()
 
 

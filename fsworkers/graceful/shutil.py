@@ -12,6 +12,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful.descent import Removal
+from fsworkers.graceful.pairs import pair
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.twins import twin
 
@@ -73,7 +74,8 @@ def rmtree(
             raise error
 
     sys.audit("shutil.rmtree", path, dir_fd)
-    Removal(report).remove(path, dir_fd)
+    with pair():
+        Removal(report).remove(path, dir_fd)
 
 
 rmtree.avoids_symlink_attacks = True  # type: ignore[attr-defined]  # as shutil's has it

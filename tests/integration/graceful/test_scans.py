@@ -90,6 +90,67 @@ def test_a_scan_cut_off_in_the_middle_says_so(limited) -> None:
     """)
 
 
+def test_glob_finds_what_the_standard_one_finds(limited) -> None:
+    """With one descriptor, with two, and from any starting point."""
+    limited(f"""
+        {TREE.replace(chr(10), chr(10) + " " * 8)}
+        os.makedirs(FOLDER + "/.hidden/below"); open(FOLDER + "/.hidden/f", "w").close()
+        os.symlink("0", FOLDER + "/link"); os.symlink("nowhere", FOLDER + "/broken")
+        os.chdir(FOLDER)
+        at = os.open(FOLDER, os.O_RDONLY)
+        patterns = ["*", "**", "**/", "**/f", "*/*", ".*", ".*/**", "[0-1]/f", "f", "nothing/*",
+                    "broken", "link/*", "", ".", "./*", "f/*", FOLDER + "/*/f"]
+        starts = [{{}}, {{"root_dir": FOLDER}}, {{"root_dir": "0"}}, {{"root_dir": "nothing"}},
+                  {{"dir_fd": at}}, {{"dir_fd": at, "root_dir": "0"}}]
+        for most, few in ((2, patterns), (1, ["*"])):
+            graceful.configure(max_open_files=most)
+            for pattern in few:
+                for start in starts:
+                    for options in ({{}}, {{"recursive": True}},
+                                    {{"recursive": True, "include_hidden": True}}):
+                        options |= start
+                        found = graceful.glob.glob(pattern, **options)
+                        assert sorted(found) == sorted(glob.glob(pattern, **options)), options
+                        if "root_dir" in options:
+                            options["root_dir"] = os.fsencode(options["root_dir"])
+                        of_bytes = graceful.glob.iglob(os.fsencode(pattern), **options)
+                        assert sorted(of_bytes) == sorted(map(os.fsencode, found)), options
+        assert lent() == 0
+    """)
+
+
+@pytest.mark.parametrize("most", [2, 4])
+def test_many_threads_at_once_find_all(limited, most: int) -> None:
+    """None is short, and hardly any has to be helped out: who needs two asks for both."""
+    limited(f"""
+        {TREE.replace(chr(10), chr(10) + " " * 8)}
+        from pathlib import Path
+        at = os.open(FOLDER, os.O_RDONLY)
+        sys.setswitchinterval(1e-5)
+        graceful.install()
+        ways = [
+            lambda: graceful.glob.iglob("**", recursive=True, dir_fd=at),
+            lambda: graceful.glob.iglob(FOLDER + "/**", recursive=True),
+            lambda: glob.iglob(FOLDER + "/**", recursive=True),
+            lambda: Path(FOLDER).glob("*/*"),
+            lambda: Path(FOLDER).rglob("f"),
+            lambda: Path(FOLDER).iterdir(),
+            lambda: getattr(Path(FOLDER), "walk", lambda: os.walk(FOLDER))(),
+            lambda: (found[:3] for found in os.fwalk(FOLDER)),
+        ]
+        def found(way):
+            return sorted(map(repr, way()))
+        expected = [found(way) for way in ways]
+        graceful.configure(max_open_files={most})
+        def scan(number):
+            for way, known in zip(ways, expected):
+                assert found(way) == known, known
+        in_threads(scan, 30)
+        seen = graceful.statistics()
+        assert seen.lent == seen.deadlocks == 0 and seen.rescued < 30, seen
+    """)
+
+
 TEMPORARY = """
         import tempfile
         def fill():

@@ -77,6 +77,41 @@ def test_fwalk_of_a_top_that_is_missing_or_no_folder(limited) -> None:
     """)
 
 
+def test_many_threads_at_once_walk_and_remove_trees(limited) -> None:
+    """Each asks for its two descriptors at once, so that hardly any has to be helped out."""
+    limited("""
+        graceful.configure(max_open_files=4)
+        sys.setswitchinterval(1e-5)
+        def work(number):
+            top = f"{FOLDER}/{number}"
+            for name in "abc": os.makedirs(f"{top}/{name}/below")
+            assert len(list(graceful.os.fwalk(top))) == 7
+            graceful.shutil.rmtree(top)
+        in_threads(work, 30)
+        seen = graceful.statistics()
+        assert seen.lent == seen.deadlocks == 0 and seen.rescued < 30, seen
+        assert os.listdir(FOLDER) == []
+    """)
+
+
+def test_what_the_caller_of_fwalk_opens_is_its_own(limited) -> None:
+    """The two descriptors of a walk are not drawn on, and a walk that is left gives both back."""
+    limited("""
+        os.makedirs(FOLDER + "/a/b")
+        for path, _, _, _ in graceful.os.fwalk(FOLDER):
+            assert lent() == 2
+            with graceful.open(FILE), graceful.reserve(2):
+                assert lent() == 5
+            if path.endswith("a"): break
+        gc.collect()
+        assert lent() == 0 and graceful.BUDGET.pots == 0
+        with graceful.reserve(2):
+            assert [lent() for _ in graceful.os.fwalk(FOLDER)] == [2, 2, 2]
+        graceful.configure(max_open_files=1)
+        assert len(list(graceful.os.fwalk(FOLDER + "/a/b"))) == 1
+    """)
+
+
 REMOVING = """
 import pathlib, shutil
 def made():
@@ -135,8 +170,10 @@ def test_rmtree_tells_what_the_standard_one_tells(limited) -> None:
         if sys.version_info >= (3, 12):
             ways += [{"onexc": 1}, {"onexc": 1, "onerror": 1}]
         for name in tops:
-            for kind in (str, pathlib.Path, os.fsencode):
-                for options in ways:
+            for options in ways:
+                same(top_of(name), str, **options)
+            for kind in (pathlib.Path, os.fsencode):
+                for options in ({}, {"onerror": 1}):
                     same(top_of(name), kind, **options)
         for wrong in (None, "with\\0null", ""):
             for options in ways:
