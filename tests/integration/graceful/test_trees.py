@@ -42,6 +42,44 @@ def test_a_folder_that_may_be_read_and_not_entered(limited) -> None:
     )
 
 
+def test_folders_that_may_not_be_looked_into(limited) -> None:
+    """Found, named and told of as by the standard ones, whatever the caller does in its turn."""
+    limited(
+        script("""
+        def made():
+            kinds = ("a", "unread", "unentered")
+            if os.path.exists("top"):
+                for name in kinds: os.chmod("top/" + name, 0o700)
+                shutil.rmtree("top")
+            for name in kinds:
+                os.makedirs(f"top/{name}/b"); open(f"top/{name}/file", "w").close()
+            os.symlink("loop", "top/loop"); os.symlink("a", "top/link")
+            os.chmod("top/unread", 0o311); os.chmod("top/unentered", 0o644)
+        def nothing(path, folders): pass
+        def strange(path, folders): folders.append("missing")
+        def remove(path, folders):
+            if os.path.exists("top/a/b"): os.rmdir("top/a/b")
+        def close(path, folders):
+            if path == "top/a": os.chmod(path, 0)
+        def found(walk, top, change, **options):
+            made()
+            seen, told = [], []
+            for path, folders, others, *_ in walk(top, onerror=told.append, **options):
+                change(path, folders)
+                seen.append((path, sorted(folders), sorted(others)))
+            return sorted(seen), sorted(map(repr, told))
+        for top in ("top", "top/unread/b", "top/unentered"):
+            for topdown in (True, False):
+                for change in (nothing, strange, remove, close):
+                    for name, link in (("walk", "followlinks"), ("fwalk", "follow_symlinks")):
+                        options = {"topdown": topdown, link: True}
+                        expected = found(getattr(os, name), top, change, **options)
+                        assert found(getattr(graceful.os, name), top, change, **options) == expected
+        assert lent() == 0
+    """)
+    )
+
+
 def test_a_link_put_in_the_place_of_a_folder_is_not_followed(limited) -> None:
     """The caller has its turn with the folder before it is entered."""
     limited("""
