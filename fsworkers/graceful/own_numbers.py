@@ -39,9 +39,7 @@ def own_numbers(budget: Counter) -> Own:
 def permits_in_use() -> set[int]:
     """The identities of the permits that something open holds."""
     noted = {id(lent.real()) for _, lent in table.entries()}
-    # A file may be closed already and just about to give its permit back.
-    opened = (holder for holder in _holders() if not getattr(holder, "closed", False))
-    held = filter(None, map(_permit_of, opened))
+    held = filter(None, map(_permit_of, _holders()))
     return noted.union(id(lent.real()) for lent in held)
 
 
@@ -49,10 +47,15 @@ def _holders() -> list[Any]:
     """All live objects of ours that hold a permit: files, listings, maps.
 
     An object refers to its class. To look through all objects instead would break other threads'
-    code: a tuple that is still being made must not be held by anybody else.
+    code: a tuple that is still being made must not be held by anybody else. What is closed already,
+    and just about to give its permit back, holds nothing.
     """
     kinds = frozenset(_kinds())
-    return [one for one in gc.get_referrers(*kinds) if type(one) in kinds]
+    return [
+        one
+        for one in gc.get_referrers(*kinds)
+        if type(one) in kinds and not getattr(one, "closed", False)
+    ]
 
 
 def _kinds() -> Iterator[type[Any]]:
