@@ -32,15 +32,13 @@ class Measure(Snapshot):
         limit: The soft limit in numbers.
         foreign: Numbers below it that are open and not lent by the budget.
         reserve: Numbers to keep free for everything that is not a file of ours.
-        is_sure: Whether it is known of each permit where its descriptor is.
     """
 
-    __slots__ = ("foreign", "is_sure", "limit", "reserve")
+    __slots__ = ("foreign", "limit", "reserve")
 
     limit: int
     foreign: int
     reserve: int
-    is_sure: bool
 
     @property
     def to_lend(self) -> int:
@@ -121,7 +119,7 @@ def judge(limit: int, reserve: int, strangers: list[int], own: Own) -> Measure:
     """What is left of the limit, when some open numbers are known not to be files of ours.
 
     A map or a listing of ours is one of them, and as its number is not known it counts as being
-    where it takes no seat: rather lend one too few, and measure again soon, than one too many.
+    where it takes no seat: rather lend one too few until the next measure than one too many.
     """
     below = sum(1 for number in strangers if number < limit)
     elsewhere = min(own.unnumbered, len(strangers) - below)
@@ -129,7 +127,6 @@ def judge(limit: int, reserve: int, strangers: list[int], own: Own) -> Measure:
         limit=limit,
         foreign=max(0, below - (own.unnumbered - elsewhere)),
         reserve=reserve,
-        is_sure=not elsewhere and own.lent == len(own.numbers) + own.unnumbered,
     )
 
 

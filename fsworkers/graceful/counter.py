@@ -111,7 +111,6 @@ class Counter(Inbox):
         "_ledger",
         "_limit",
         "_made",
-        "_measure_again_s",
         "_measuring",
         "_most",
         "_now_s",
@@ -150,7 +149,6 @@ class Counter(Inbox):
         self._reserve = reserve
         self._most = capacity
         self._limit = 0
-        self._measure_again_s = inf
         self._made = 0
         self._peak = 0
         self._now_s = 0.0

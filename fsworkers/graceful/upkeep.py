@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 from functools import partial
-from math import inf
 from time import monotonic, thread_time
 
 from fsworkers.graceful import capacity as measuring
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
 SEARCH_AGAIN_S = 5.0
 """Until what led to nothing is searched once more, though all wait as they did."""
-
-MEASURE_AGAIN_S = 1.0
-"""After a changed limit, while it is not known where all that is lent is: until the next look."""
 
 
 class Upkeep(Counter):
@@ -95,16 +91,36 @@ class Upkeep(Counter):
         return measuring.default_reserve(measuring.soft_limit())
 
     def follow_limit(self) -> None:
-        """Measure anew if the soft limit is not what it was, or the last look left doubts."""
-        if self._limit and (
-            measuring.soft_limit() != self._limit or monotonic() >= self._measure_again_s
-        ):
+        """Measure anew if the soft limit is not what it was, and now and then in any case.
+
+        Others may have had many for that moment only, and a look at busy threads counts too many
+        as theirs: neither is to keep the budget small for good.
+        """
+        if self._limit and (measuring.soft_limit() != self._limit or self._may_have_room()):
             self.measure_again()
 
     def measure_again(self) -> None:
-        """Measure anew: others may have had more when it was done last."""
-        if self._limit:
-            self._submit(partial(self._resize, self._bound_by(self._measure(self._reserve))))
+        """Measure anew, and lend more if there is more; less only if the limit has changed.
+
+        What others took since is not taken out: those who wait for as much would fail. The reserve
+        is for that, and the kernel's refusals tell when it is not enough.
+        """
+        if self._limit and (ceiling := self._new_ceiling()) is not None:
+            self._submit(partial(self._resize, ceiling))
+
+    def _may_have_room(self) -> bool:
+        """Whether it is time to look, and a look could be of use."""
+        is_bound_by_limit = self._most is None or self.ledger.ceiling < self._most
+        return is_bound_by_limit and self._measuring.is_due(monotonic())
+
+    def _new_ceiling(self) -> int | None:
+        """Measure; the most to lend from now on if that has to change."""
+        old_limit = self._limit
+        begun_s = thread_time()
+        ceiling = self._bound_by(self._measure(self._reserve))
+        has_grown = ceiling > self.ledger.ceiling
+        self._measuring.note(monotonic(), thread_time() - begun_s, was_of_use=has_grown)
+        return ceiling if has_grown or self._limit != old_limit else None
 
     def _measure(self, reserve: int | None) -> Measure:
         """Look at the limit, and at who has what below it."""
@@ -113,7 +129,6 @@ class Upkeep(Counter):
     def _bound_by(self, measured: Measure) -> int:
         """Note a measure; the most to lend by it, and no more than was asked for."""
         self._limit = measured.limit
-        self._measure_again_s = inf if measured.is_sure else monotonic() + MEASURE_AGAIN_S
         ceiling = max(1, measured.to_lend)
         return ceiling if self._most is None else min(self._most, ceiling)
 
@@ -165,10 +180,11 @@ class Upkeep(Counter):
                 return self._unstick_roundabout(ledger, waiting, held, blocked, spare)
         ring = holding.ring(waiting, blocked, owners.thread_of, owners.place_of, above)
         if not self._stall.is_confirmed(self._now_s, is_refused=is_refused):
-            if ring and self._stall.is_still(self._now_s):
-                self._collect_early()
+            # What those who wait hold may be garbage: that is to be known before it is a deadlock.
+            if ring and self._stall.is_still(self._now_s) and self._collect():
+                self._stall.note_find(self._now_s)
             return bool(ring)
-        if not self._has_found_room(ledger):
+        if not self._collect():
             row = ring or waiting
             is_helped = self._rescue(ledger, row[0], in_jam=bool(ring))
             if not is_helped and self._may_end(waiting, held, blocked, spare, is_ring=bool(ring)):
@@ -218,7 +234,7 @@ class Upkeep(Counter):
         self._searching.note(self._now_s, thread_time() - begun_s, was_of_use=is_of_use)
         if is_of_use:
             return True
-        if self._stall.is_long_quiet(self._now_s) and not self._has_found_room(ledger):
+        if self._stall.is_long_quiet(self._now_s) and not self._collect():
             self._rescue(ledger, waiting[0], is_retry=True, in_jam=False)
         return False
 
@@ -255,28 +271,12 @@ class Upkeep(Counter):
                     return True
         return False
 
-    def _has_found_room(self, ledger: Ledger) -> bool:
-        """Whether unreachable files gave descriptors back, or others took less than they had.
+    def _collect(self) -> bool:
+        """Whether unreachable files gave descriptors back, if it is time to look for some.
 
-        While everybody waits nobody makes garbage, so the collector does not come by itself. And
-        what others had when the limit was last measured, they may have had for that moment only.
+        While everybody waits nobody makes garbage, so the collector does not come by itself.
         """
-        if self._collecting.is_due(self._now_s) and self._has_found_garbage():
-            return True
-        if not self._limit or not self._measuring.is_due(self._now_s):
-            return False
-        begun_s = thread_time()
-        ceiling = self._bound_by(self._measure(self._reserve))
-        has_grown = ceiling > ledger.ceiling
-        self._measuring.note(self._now_s, thread_time() - begun_s, was_of_use=has_grown)
-        if has_grown:
-            self._resize(ceiling)
-        return has_grown
-
-    def _collect_early(self) -> None:
-        """Look whether what those who wait hold is garbage, before taking it for a deadlock."""
-        if self._collecting.is_due(self._now_s) and self._has_found_garbage():
-            self._stall.note_find(self._now_s)
+        return self._collecting.is_due(self._now_s) and self._has_found_garbage()
 
     def _has_found_garbage(self) -> bool:
         returns = self._returns
@@ -315,8 +315,11 @@ class Upkeep(Counter):
         return True
 
     def _end(self, ledger: Ledger, ticket: Ticket, waiting: list[Ticket]) -> None:
-        """End one in the line, so that the others can go on; unless garbage makes room."""
+        """End one in the line, so that the others can go on; unless there is room after all."""
         if self._has_found_garbage():
+            return
+        if self._limit and (ceiling := self._new_ceiling()) is not None:
+            self._resize(ceiling)
             return
         self._stall.note_step(self._now_s)
         self._searched = None

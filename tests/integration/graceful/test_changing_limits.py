@@ -175,17 +175,71 @@ barrier.wait()
 wait_for(lambda: graceful.BUDGET.ledger.refused)
 limit_to(63)
 assert graceful.statistics().capacity == 1
-os.closerange(min(foreign), max(foreign) + 1)  # all of them in one step, as seen from here
+for number in foreign: os.close(number)
 working.join(10)
 seen = graceful.statistics()
 assert not working.is_alive() and seen.deadlocks == 0, seen
-# If the line moved before it was measured again, this does it; then it rises in steps of 50 ms.
-graceful.configure()
-wait_for(lambda: graceful.statistics().capacity >= full - 2)
+wait_for(lambda: graceful.statistics().capacity >= full - 2)  # it rises in steps of 50 ms
 mine.close()
 """,
         limit=64,
         hard=256,
+    )
+
+
+@pytest.mark.parametrize(
+    "asking", ["graceful.statistics().capacity", "graceful.BUDGET.ledger.capacity"]
+)
+def test_what_others_give_up_is_lent_while_the_line_moves(limited, asking) -> None:
+    """It never stands still, the limit stays, and nobody has to ask for figures either."""
+    limited(
+        f"def capacity(): return {asking}"
+        """
+foreign = [os.open(FILE, os.O_RDONLY) for _ in range(45)]
+graceful.configure()
+least = graceful.statistics().capacity
+assert least == 64 - 8 - 3 - 45
+is_over = False
+def read(number):
+    while not is_over:
+        with graceful.open(FILE, "rb") as file: file.read()
+working = threading.Thread(target=in_threads, args=(read, 20))
+working.start()
+wait_for(lambda: graceful.BUDGET.ledger.waits > 20)
+for number in foreign: os.close(number)
+wait_for(lambda: capacity() >= least + 45 - 20, 5)
+is_over = True
+working.join()
+wait_for(lambda: graceful.statistics().capacity == least + 45)
+assert lent() == 0
+""",
+        limit=64,
+    )
+
+
+def test_what_others_take_for_a_while_makes_nobody_fail_who_waits_for_more(limited) -> None:
+    """A request as large as the budget outlives a measure by which it would be too large."""
+    limited(
+        """
+graceful.configure()
+full = graceful.statistics().capacity
+mine = graceful.open(FILE)
+results = []
+def reserve():
+    with graceful.reserve(full): results.append("served")
+waiting = threading.Thread(target=reserve)
+waiting.start()
+wait_for(lambda: graceful.BUDGET.ledger.waiting)
+foreign = [os.open(FILE, os.O_RDONLY) for _ in range(30)]
+with contextlib.suppress(graceful.BudgetTooSmall):
+    graceful.reserve(full + 1).__enter__()
+threading.Event().wait(1.5)
+for number in foreign: os.close(number)
+mine.close()
+waiting.join(5)
+assert results == ["served"], graceful.statistics()
+""",
+        limit=64,
     )
 
 
