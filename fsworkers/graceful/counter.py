@@ -97,7 +97,7 @@ class Counter(Inbox):
         free: Permits that are not lent. For permits and takers alone.
         calm: Nobody waits and no permit has to be retired. For permits and takers alone.
         quick: ``calm``, and no reservation or trace that a taker would have to look after.
-        pots: Reservations in force.
+        pots: One entry for each reservation in force.
         draw: Finds the caller's reservation, once there was one.
         is_tracing: Whether permits note where they were taken.
         wait_s: Longest wait of an operation in seconds; ``None`` waits for ever.
@@ -142,7 +142,7 @@ class Counter(Inbox):
         self.free: list[Permit] = []
         self.calm = False
         self.quick = False
-        self.pots = 0
+        self.pots: list[None] = []
         self.is_tracing = False
         self.draw: Callable[[Budget], Lent | None] | None = None
         self.wait_s = wait_s
@@ -268,9 +268,16 @@ class Counter(Inbox):
         """Bring the capacity up to date: time raises it after pressure."""
         self._pump_again()
 
-    def count_pots(self, change: int) -> None:
-        """Note that reservations were made or ended: takers must look for one of theirs."""
-        self._submit(partial(self._count_pots, change))
+    def add_pot(self) -> None:
+        """Note a reservation: from now on takers must look for one of theirs."""
+        self.pots.append(None)
+        self.quick = False
+        self._pump_again()
+
+    def end_pot(self) -> None:
+        """Note that a reservation ended."""
+        self.pots.pop()
+        self._pump_again()
 
     def start_over(self) -> None:
         """After a fork, in the child.
@@ -311,7 +318,9 @@ class Counter(Inbox):
                 self._watch.begin()
         elif self._made <= ledger.capacity:
             self.calm = True
-            self.quick = not self.pots and not self.is_tracing
+            self.quick = not self.is_tracing
+            if self.pots:  # looked at last: whoever adds one meanwhile says so afterwards
+                self.quick = False
 
     def _serve(self) -> None:
         ledger = self.ledger
@@ -397,9 +406,6 @@ class Counter(Inbox):
     def _shrink(self, machine_wide: bool) -> None:
         pause_s = backoff_s(1, machine_wide=machine_wide)
         self.ledger.shrink(self.lent, self._now_s, pause_s=pause_s, machine_wide=machine_wide)
-
-    def _count_pots(self, change: int) -> None:
-        self.pots += change
 
     def _resize(self, capacity: int) -> None:
         for ticket in self.ledger.resize(capacity, self._now_s):

@@ -159,7 +159,7 @@ class Reservation:
         self._is_open = True
         self._outer = _CURRENT.set(self)
         self.budget.draw = draw
-        self.budget.count_pots(1)
+        self.budget.add_pot()
         return self
 
     def _end(self) -> None:
@@ -172,7 +172,7 @@ class Reservation:
             self.rest = self._permits
             self._permits = []
         self._is_open = False
-        self.budget.count_pots(-1)
+        self.budget.end_pot()
         self._drain()
 
     def _drain(self) -> None:

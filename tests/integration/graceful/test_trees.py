@@ -142,7 +142,7 @@ def test_what_the_caller_of_fwalk_opens_is_its_own(limited) -> None:
                 assert lent() == 5
             if path.endswith("a"): break
         gc.collect()
-        assert lent() == 0 and graceful.BUDGET.pots == 0
+        assert lent() == 0 and not graceful.BUDGET.pots
         with graceful.reserve(2):
             assert [lent() for _ in graceful.os.fwalk(FOLDER)] == [2, 2, 2]
         graceful.configure(max_open_files=1)

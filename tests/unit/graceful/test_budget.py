@@ -325,6 +325,33 @@ def test_opens_inside_a_reservation_draw_on_it() -> None:
     assert budget.statistics().lent == 0
 
 
+def test_a_reservation_is_drawn_on_at_once_whoever_is_at_the_ledger() -> None:
+    """Another thread works at it meanwhile: what it has yet to note is in force already."""
+    budget = Budget(8)
+    free = budget.take()
+    reserved = [budget.take().real() for _ in range(2)]
+    free.give_back()
+    drawn: list[bool] = []
+
+    def reserve_and_take() -> None:
+        with Reservation.of(reserved):
+            taken = budget.take()
+            drawn.append(budget.lent == 2)
+            taken.give_back()
+
+    budget.hold_still()
+    try:
+        reserving = threading.Thread(target=reserve_and_take)
+        reserving.start()
+        reserving.join(5)
+    finally:
+        budget.go_on()
+    assert drawn == [True]
+    for permit in reserved:
+        permit.give_back()
+    assert budget.statistics().lent == 0
+
+
 def test_a_reservation_inside_another_is_a_part_of_it() -> None:
     """Nested blocks that fit cannot deadlock with one another."""
     budget = Budget(3)
