@@ -195,7 +195,7 @@ def fwalk(
     found = None if follow_symlinks else _os.stat(top, dir_fd=dir_fd, follow_symlinks=False)
     # The pair is for what is opened here: in a context apart from that of the caller.
     run = copy_context().run
-    both = pair()
+    both = pair(top)
     run(both.__enter__)
     try:
         with closing(run(Place, partial(graceful_os.open, top, _ANYTHING, dir_fd=dir_fd))) as place:

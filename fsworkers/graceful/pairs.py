@@ -8,12 +8,33 @@ minute.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
 from typing import Any
 
 from fsworkers.graceful.budget import BUDGET
-from fsworkers.graceful.reservation import reserve
+from fsworkers.graceful.reservation import Reservation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def pair() -> AbstractContextManager[Any]:
+def pair(label: object) -> AbstractContextManager[Any]:
     """A block with two descriptors; a budget that has but one lends what it can, when it can."""
-    return reserve(2) if BUDGET.ledger.ceiling > 1 else nullcontext()
+    return Reservation(2, label=label) if BUDGET.ledger.ceiling > 1 else nullcontext()
+
+
+def listing_with(original: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """How ``glob`` lists a folder, by whichever function it had for it."""
+
+    @wraps(original)
+    def listing(dirname: Any, dir_fd: int | None, dironly: bool) -> list[Any]:
+        if dir_fd is None:
+            return original(dirname, dir_fd, dironly)
+        # Opened by name and then listed by number. Without a name ``dir_fd`` itself would be
+        # listed, and two threads at it would share one position: each would find a part.
+        here = dirname or (b"." if isinstance(dirname, bytes) else ".")
+        with pair(here):
+            return original(here, dir_fd, dironly)
+
+    return listing

@@ -37,6 +37,7 @@ from fsworkers.graceful import files, selecting, shutil, socket, subprocess
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful.imports import insistent
 from fsworkers.graceful.later import WhenImported
+from fsworkers.graceful.pairs import listing_with
 from fsworkers.graceful.unbound import unbound
 from fsworkers.graceful.unswallowed import let_through
 
@@ -186,6 +187,8 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
     for name in ("iglob", "glob1"):  # the second is undocumented, and used all the same
         if hasattr(_glob, name):
             yield _glob, name, let_through(getattr(_glob, name))
+    if hasattr(_glob, "_listdir"):
+        yield _glob, "_listdir", listing_with(vars(_glob)["_listdir"])
     name = "_get_default_tempdir"
     yield _tempfile, name, let_through(vars(_tempfile)[name])
     yield from _mmap_name()

@@ -49,6 +49,7 @@ class Reservation:
         count: Descriptors needed at the same moment.
         budget: Where they come from.
         wait_s: Longest wait on entry in seconds; ``None`` for the budget's own.
+        label: What they are for, as errors show it.
 
     Attributes:
         rest: Permits not drawn when a block of given permits ended.
@@ -58,12 +59,20 @@ class Reservation:
         BudgetTimeout: On entry: they did not come free in time.
     """
 
-    def __init__(self, count: int, *, budget: Budget = BUDGET, wait_s: float | None = None) -> None:
+    def __init__(
+        self,
+        count: int,
+        *,
+        budget: Budget = BUDGET,
+        wait_s: float | None = None,
+        label: object = None,
+    ) -> None:
         if count < 1:
             raise ValueError(f"a reservation is of at least 1 descriptor, not {count}")
         self.count = count
         self.budget = budget
         self.wait_s = wait_s
+        self.label = f"a reservation of {count}" if label is None else label
         self.rest: list[Permit] = []
         self._permits: list[Permit] = []
         self._is_given = False
@@ -87,8 +96,7 @@ class Reservation:
         self._refuse_twice()
         if self._is_given or self._draw_on_outer():
             return self._begin(self._permits)
-        label = f"a reservation of {self.count}"
-        return self._begin(self.budget.take_many(self.count, label, wait_s=self.wait_s))
+        return self._begin(self.budget.take_many(self.count, self.label, wait_s=self.wait_s))
 
     def __exit__(
         self,
@@ -104,9 +112,8 @@ class Reservation:
         self._refuse_twice()
         if self._draw_on_outer():
             return self._begin(self._permits)
-        label = f"a reservation of {self.count}"
         return self._begin(
-            await take_many(self.count, label, wait_s=self.wait_s, budget=self.budget)
+            await take_many(self.count, self.label, wait_s=self.wait_s, budget=self.budget)
         )
 
     async def __aexit__(

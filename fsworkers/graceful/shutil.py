@@ -74,7 +74,7 @@ def rmtree(
             raise error
 
     sys.audit("shutil.rmtree", path, dir_fd)
-    with pair():
+    with pair(path):
         Removal(report).remove(path, dir_fd)
 
 

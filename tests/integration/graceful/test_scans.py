@@ -76,6 +76,27 @@ def test_a_standard_scan_that_ran_out_of_time_says_so(limited, scan: str) -> Non
     """)
 
 
+def test_who_needs_two_for_a_tree_is_told_which_tree(limited) -> None:
+    """The time-out names the path, as for everything else, and not how many it wanted."""
+    limited(f"""
+        {TREE.replace(chr(10), chr(10) + " " * 8)}
+        TOP = os.open(FOLDER, os.O_RDONLY)
+        graceful.configure(max_open_files=4, wait_s=0.02)
+        held = [graceful.open(FILE) for _ in range(4)]
+        for scan, path in [
+            (lambda: graceful.shutil.rmtree(FOLDER), FOLDER),
+            (lambda: list(graceful.os.fwalk(FOLDER)), FOLDER),
+            (lambda: graceful.glob.glob("0/*", dir_fd=TOP), "0"),
+        ]:
+            try: scan()
+            except graceful.BudgetTimeout as error: assert error.filename == path, error
+            else: raise AssertionError(path)
+        assert os.path.isdir(FOLDER)
+        for file in held: file.close()
+        assert lent() == 0
+    """)
+
+
 def test_a_scan_cut_off_in_the_middle_says_so(limited) -> None:
     """Folders taken away from under an iterator: the rest is not left out."""
     limited(f"""
@@ -131,6 +152,7 @@ def test_many_threads_at_once_find_all(limited, most: int) -> None:
         ways = [
             lambda: graceful.glob.iglob("**", recursive=True, dir_fd=at),
             lambda: graceful.glob.iglob(FOLDER + "/**", recursive=True),
+            lambda: glob.iglob("**", recursive=True, dir_fd=at),
             lambda: glob.iglob(FOLDER + "/**", recursive=True),
             lambda: Path(FOLDER).glob("*/*"),
             lambda: Path(FOLDER).rglob("f"),
