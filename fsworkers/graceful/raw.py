@@ -27,6 +27,9 @@ PATIENCE_S = 10.0
 """Longest wait of one read for data."""
 
 _FIRST_BYTES = 65_536
+_is_last_long = False
+"""Whether the last file that was read whole was longer than that: the next likely is as well."""
+
 _PROBE_BYTES = 512
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.05
@@ -84,18 +87,24 @@ class PatientFileIO(CountedFileIO):
 
     def readall(self) -> bytes:
         """Everything up to the end; errors as ``readinto``, and the next read begins anew."""
+        global _is_last_long  # noqa: PLW0603 - a guess, which may be wrong
         number = self.fileno()
         begun = more = b""
+        is_long = _is_last_long
         try:
-            # Two calls for most files, where the standard way makes four: it asks for the size.
-            begun = _read(number, _FIRST_BYTES)
-            if not begun:
-                return begun
-            if len(begun) == _FIRST_BYTES and S_ISREG(os.fstat(number).st_mode):
-                # That takes one piece of memory of the right size, joining would take two.
-                begun = b""
-                os.lseek(number, -_FIRST_BYTES, os.SEEK_CUR)
+            if not is_long:
+                # Two calls for most files, where the standard way makes four: it asks for the size.
+                begun = _read(number, _FIRST_BYTES)
+                if not begun:
+                    return begun
+                if len(begun) == _FIRST_BYTES and S_ISREG(os.fstat(number).st_mode):
+                    # That takes one piece of memory of the right size, joining would take two.
+                    is_long = True
+                    begun = b""
+                    os.lseek(number, -_FIRST_BYTES, os.SEEK_CUR)
+            if is_long:
                 begun = _readall(self) or b""
+                _is_last_long = len(begun) >= _FIRST_BYTES
             more = _read(number, _PROBE_BYTES)
             if not more:
                 return begun

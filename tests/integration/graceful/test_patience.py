@@ -59,6 +59,40 @@ def test_a_fifo_that_does_not_block_is_read_to_its_end(limited, mode: str) -> No
     """)
 
 
+@pytest.mark.parametrize("mode", ["rb", "r"])
+def test_a_fifo_after_a_long_file_is_read_to_its_end(limited, mode: str) -> None:
+    """The way to read a file whole is chosen by the last one; either is right for any."""
+    limited(f"""
+        {FIFO.replace(chr(10), chr(10) + " " * 8)}
+        with open(FILE, "wb") as file: file.write(b"y" * 100_000)
+        with graceful.open(FILE, "rb") as file: assert len(file.read()) == 100_000
+        with opened({mode!r}) as file:
+            {READS[mode]}
+        feeding.join()
+    """)
+
+
+def test_long_and_short_files_are_read_whole_by_threads_at_once(limited) -> None:
+    """Each guesses by what any other has read last."""
+    limited("""
+        sys.setswitchinterval(1e-6)
+        files = []
+        for number, size in enumerate((0, 1, 65_535, 65_536, 65_537, 200_000)):
+            files.append((os.path.join(FOLDER, str(number)), os.urandom(size)))
+            with open(files[-1][0], "wb") as file: file.write(files[-1][1])
+        def read(number):
+            for turn in range(200):
+                path, data = files[(number + turn * 7 + turn // 5) % len(files)]
+                with graceful.open(path, "rb") as file:
+                    file.seek(len(data) // 2)
+                    assert file.read() == data[len(data) // 2:]
+                    file.seek(0)
+                    assert file.read() == data and file.read() == b""
+        in_threads(read, 8)
+        assert lent() == 0
+    """)
+
+
 def test_a_coroutine_reads_such_a_fifo_too(limited) -> None:
     """The asynchronous face has the same files."""
     limited(f"""
@@ -181,11 +215,15 @@ def test_without_a_buffer_it_is_as_ever(limited) -> None:
 @traced
 @pytest.mark.parametrize("size", [0, 4096, 65_536, 200_000])
 @pytest.mark.parametrize("first", [1, 2, 3])
-def test_a_file_system_that_says_eagain(limited, tmp_path: Path, size: int, first: int) -> None:
+@pytest.mark.parametrize("is_last_long", [False, True])
+def test_a_file_system_that_says_eagain(
+    limited, tmp_path: Path, size: int, first: int, is_last_long: bool
+) -> None:
     """Some do of plain files: every way to read one goes on until all is there."""
     limited(
         f"""
-        from fsworkers.graceful import aio
+        from fsworkers.graceful import aio, raw
+        raw._is_last_long = {is_last_long}
         data = os.urandom({size})
         with open(FILE, "wb") as file: file.write(data)
         def copied(file):
