@@ -82,7 +82,7 @@ def draw_on(lent: list[Lent], operation: Callable[[], Result]) -> Result:
     """Run an operation whose own graceful operations draw on ``lent``, which keeps the rest."""
     from fsworkers.graceful.reservation import Reservation  # noqa: PLC0415 - rare, and loads more
 
-    pot = Reservation.of([one.real() for one in lent])
+    pot = Reservation.of(lent)
     lent.clear()
     try:
         with pot:

@@ -2,7 +2,7 @@
 
 Asked for one by one, by many who each hold what they got, they deadlock; asked for at once they
 cannot. Whatever is opened inside the block, in the same thread or task and in tasks started from
-it, draws on the reservation first.
+it, draws on the reservation first, and on one around it when that is used up.
 """
 
 from __future__ import annotations
@@ -11,35 +11,40 @@ from contextlib import suppress
 from contextvars import ContextVar
 
 from fsworkers.graceful.budget import BUDGET, Budget
+from fsworkers.graceful.pressure import draw as draw_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextvars import Token
     from types import TracebackType
     from typing import Self
 
-    from fsworkers.graceful.counter import Permit
+    from fsworkers.graceful.counter import Lent, Permit
 
-_CURRENT: ContextVar[Reservation | None] = ContextVar("reservation", default=None)
+_CURRENT: ContextVar[tuple[Reservation, ...]] = ContextVar("reservations", default=())
+"""Those around the caller, the innermost first."""
 
 
 class Drawn:
-    """A permit drawn from a reservation, to which it returns while that lasts."""
+    """What was drawn from a reservation, to which it returns while that lasts.
 
-    __slots__ = ("_permit", "_reservation")
+    Drawn by a reservation inside it, it returns first to that and then to this one.
+    """
 
-    def __init__(self, permit: Permit, reservation: Reservation) -> None:
-        self._permit = permit
+    __slots__ = ("_lent", "_reservation")
+
+    def __init__(self, lent: Lent, reservation: Reservation) -> None:
+        self._lent = lent
         self._reservation = reservation
 
     def give_back(self) -> None:
         """Return it, exactly once."""
-        self._reservation.put_back(self._permit)
+        self._reservation.put_back(self._lent)
 
     def real(self) -> Permit:
         """The permit itself, which leaves the reservation for good."""
-        return self._permit
+        return self._lent.real()
 
 
 class Reservation:
@@ -52,7 +57,8 @@ class Reservation:
         label: What they are for, as errors show it.
 
     Attributes:
-        rest: Permits not drawn when a block of given permits ended.
+        rest: What was not drawn when a block of what was given to it ended.
+        is_open: Whether it is in force.
 
     Raises:
         BudgetTooSmall: On entry: the budget will never lend that many.
@@ -73,30 +79,29 @@ class Reservation:
         self.budget = budget
         self.wait_s = wait_s
         self.label = f"a reservation of {count}" if label is None else label
-        self.rest: list[Permit] = []
-        self._permits: list[Permit] = []
+        self.rest: list[Lent] = []
+        self._lent: list[Lent] = []
         self._is_given = False
-        self._source: Reservation | None = None
-        self._outer: Token[Reservation | None] | None = None
-        self._is_open = False
+        self._outer: Token[tuple[Reservation, ...]] | None = None
+        self.is_open = False
 
     @classmethod
-    def of(cls, permits: list[Permit]) -> Reservation:
-        """A block of permits that are lent already; what is left at its end is its ``rest``."""
-        reservation = cls(len(permits), budget=permits[0].budget)
-        reservation._permits = permits
+    def of(cls, lent: Sequence[Lent]) -> Reservation:
+        """A block of what is lent already; what is left of it at its end is its ``rest``."""
+        reservation = cls(len(lent), budget=lent[0].real().budget)
+        reservation._lent = [*lent]
         reservation._is_given = True
         return reservation
 
     def __repr__(self) -> str:
-        state = f"{len(self._permits)} of {self.count} left" if self._is_open else "not entered"
+        state = f"{len(self._lent)} of {self.count} left" if self.is_open else "not entered"
         return f"<Reservation {state}>"
 
     def __enter__(self) -> Self:
         self._refuse_twice()
         if self._is_given or self._draw_on_outer():
-            return self._begin(self._permits)
-        return self._begin(self.budget.take_many(self.count, self.label, wait_s=self.wait_s))
+            return self._begin(self._lent)
+        return self._begin([*self.budget.take_many(self.count, self.label, wait_s=self.wait_s)])
 
     def __exit__(
         self,
@@ -111,9 +116,10 @@ class Reservation:
 
         self._refuse_twice()
         if self._draw_on_outer():
-            return self._begin(self._permits)
+            return self._begin(self._lent)
+        budget = self.budget
         return self._begin(
-            await take_many(self.count, self.label, wait_s=self.wait_s, budget=self.budget)
+            [*await take_many(self.count, self.label, wait_s=self.wait_s, budget=budget)]
         )
 
     async def __aexit__(
@@ -127,44 +133,34 @@ class Reservation:
     def draw(self) -> Drawn | None:
         """One of the descriptors, if any is left."""
         try:
-            return Drawn(self._permits.pop(), self)
+            return Drawn(self._lent.pop(), self)
         except IndexError:
             return None
 
-    def put_back(self, permit: Permit) -> None:
-        """Take a drawn permit back, or pass it on to the budget when the block is over."""
-        self._permits.append(permit)
-        if not self._is_open:
+    def put_back(self, lent: Lent) -> None:
+        """Take back what was drawn, or pass it on to where it is from when the block is over."""
+        self._lent.append(lent)
+        if not self.is_open:
             self._drain()
 
     def forget(self, is_kept: Callable[[Permit], bool]) -> None:
         """Let go of permits without giving them back: after a fork, for whoever does that."""
-        self._permits = [permit for permit in self._permits if is_kept(permit)]
+        self._lent = [one for one in self._lent if is_kept(one.real())]
 
     def _refuse_twice(self) -> None:
-        if self._is_open:
+        if self.is_open:
             raise RuntimeError(f"{self!r} is in force already: a block within it needs its own")
 
     def _draw_on_outer(self) -> bool:
         """Inside another block that has enough left, this one is a part of it."""
-        outer = _CURRENT.get()
-        if outer is None or outer.budget is not self.budget:
-            return False
-        drawn: list[Permit] = []
-        while len(drawn) < self.count and (one := outer.draw()) is not None:
-            drawn.append(one.real())
-        if len(drawn) < self.count:
-            for permit in drawn:
-                outer.put_back(permit)
-            return False
-        self._permits = drawn
-        self._source = outer
-        return True
+        self._lent = draw_many(self.count, self.budget)
+        return bool(self._lent)
 
-    def _begin(self, permits: list[Permit]) -> Self:
-        self._permits = permits
-        self._is_open = True
-        self._outer = _CURRENT.set(self)
+    def _begin(self, lent: list[Lent]) -> Self:
+        self._lent = lent
+        # Those that have ended are left out: tasks may outlive the blocks they were started in.
+        self._outer = _CURRENT.set((self, *(one for one in _CURRENT.get() if one.is_open)))
+        self.is_open = True
         self.budget.draw = draw
         self.budget.add_pot()
         return self
@@ -176,30 +172,27 @@ class Reservation:
                 _CURRENT.reset(self._outer)
             self._outer = None
         if self._is_given:
-            self.rest = self._permits
-            self._permits = []
-        self._is_open = False
+            self.rest = self._lent
+            self._lent = []
+        self.is_open = False
         self.budget.end_pot()
         self._drain()
 
     def _drain(self) -> None:
-        while self._permits:
+        while self._lent:
             try:
-                permit = self._permits.pop()
+                lent = self._lent.pop()
             except IndexError:
                 return
-            if self._source is None:
-                permit.give_back()
-            else:
-                self._source.put_back(permit)
+            lent.give_back()
 
 
 def draw(budget: Budget) -> Drawn | None:
-    """A descriptor from the innermost reservation of the caller on that budget."""
-    reservation = _CURRENT.get()
-    if reservation is None or reservation.budget is not budget:
-        return None
-    return reservation.draw()
+    """A descriptor from the innermost reservation of the caller that has one of that budget."""
+    for reservation in _CURRENT.get():
+        if reservation.budget is budget and (drawn := reservation.draw()) is not None:
+            return drawn
+    return None
 
 
 def reserve(count: int, *, budget: Budget = BUDGET, wait_s: float | None = None) -> Reservation:

@@ -81,14 +81,14 @@ def after_a_permit(original: Callable[..., Any]) -> Callable[..., Any]:
     async def sock_accept(self: Any, sock: Any) -> Any:
         lent: list[Lent] = [await take(CONNECTION)]
         while True:
-            pot = Reservation.of([one.real() for one in lent])
+            pot = Reservation.of(lent)
             try:
                 with pot:
                     return await original(self, sock)
             except OSError as error:
                 if error.errno not in EXHAUSTED or not pot.rest:
                     raise
-                refused, pot.rest = pot.rest, []
+                refused, pot.rest = [one.real() for one in pot.rest], []
                 lent = [*await take_again(refused, CONNECTION, None, error=error)]
             finally:
                 give_back([*pot.rest])

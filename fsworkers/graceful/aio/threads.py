@@ -161,21 +161,12 @@ async def run_under(
     """Run a call that opens up to ``count`` descriptors, and closes them itself, on a thread."""
 
     def action(lent: list[Lent]) -> tuple[Result]:
-        result = _draw_on(lent, function)
+        result = draw_on(lent, function)
         give_back(lent)
         # In a tuple: a result is not to be closed because it happens to have a ``close``.
         return (result,)
 
     return (await bring(action, label, count, loop=loop, executor=executor))[0]
-
-
-def _draw_on(lent: list[Lent], function: Callable[[], Result]) -> Result:
-    """As ``draw_on``; what was drawn from a reservation of the task's goes back to that."""
-    before = {id(one.real()): one for one in lent}
-    try:
-        return draw_on(lent, function)
-    finally:
-        lent[:] = [before[id(permit)] for permit in lent]
 
 
 async def run(

@@ -84,6 +84,27 @@ def test_files_are_used_in_an_exit_handler(limited, is_used_before: bool, is_fir
     assert output == "done"
 
 
+def test_a_temporary_file_draws_on_a_reservation_again_and_again(limited) -> None:
+    """What was opened by way of something else goes back to where it came from as well."""
+    limited("""
+        from fsworkers.graceful import aio
+        async def main():
+            async with graceful.reserve(2):
+                for _ in range(4):
+                    for kind in ("NamedTemporaryFile", "TemporaryFile"):
+                        async with getattr(aio.tempfile, kind)() as file:
+                            await file.write(b"some")
+                    async with aio.tempfile.SpooledTemporaryFile(3) as file:
+                        await file.write(b"more than three")
+                    async with aio.open(FILE, opener=lambda *way: os.open(*way)) as file:
+                        await file.read()
+                    async with aio.tempfile.TemporaryDirectory():
+                        assert lent() == 2
+            assert lent() == 0 and graceful.statistics().peak == 2
+        asyncio.run(main())
+    """)
+
+
 def test_what_needs_two_draws_on_a_reservation_again_and_again(limited) -> None:
     """Copies, trees and removals of tasks that have reserved all there is; two or none."""
     limited("""

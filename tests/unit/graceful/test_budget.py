@@ -360,6 +360,57 @@ def test_a_reservation_inside_another_is_a_part_of_it() -> None:
     assert budget.statistics().lent == 0
 
 
+def test_who_finds_a_reservation_empty_draws_on_the_one_around_it() -> None:
+    """Also across one on another budget; each piece goes back to where it came from."""
+    budget, other = Budget(8), Budget(2)
+    with Reservation(4, budget=budget) as outer:
+        with Reservation(2, budget=budget), Reservation(2, budget=other):
+            drawn = [budget.take() for _ in range(4)]
+            with Reservation(1, budget=budget) as beside:
+                assert budget.lent == 5
+                budget.take().give_back()
+                assert repr(beside) == "<Reservation 1 of 1 left>"
+            drawn.pop(0).give_back()
+            with Reservation(1, budget=budget):
+                assert (budget.lent, other.lent) == (4, 2)
+        assert repr(outer) == "<Reservation 1 of 4 left>"
+        for one in drawn:
+            one.give_back()
+        assert repr(outer) == "<Reservation 4 of 4 left>"
+        with Reservation(4, budget=budget), Reservation(4, budget=budget):
+            assert budget.lent == 4
+    assert (budget.statistics().lent, budget.statistics().peak) == (0, 5)
+
+
+def test_a_reservation_entered_again_inside_a_task_of_its_own() -> None:
+    """The task has outlived the block it was started in: that is not around it any more."""
+
+    async def main() -> None:
+        budget = Budget(3)
+        again = Reservation(1, budget=budget)
+        started, over = asyncio.Event(), asyncio.Event()
+
+        async def task() -> None:
+            async with Reservation(1, budget=budget):
+                started.set()
+                await over.wait()
+                async with again:
+                    drawn = [await take(budget=budget) for _ in range(2)]
+                    assert budget.lent == 2
+                    for one in drawn:
+                        one.give_back()
+                    assert budget.lent == 1
+
+        async with again:
+            running = asyncio.create_task(task())
+            await started.wait()
+        over.set()
+        await running
+        assert budget.statistics().lent == 0
+
+    asyncio.run(main())
+
+
 def test_tasks_draw_on_the_reservation_they_were_started_in() -> None:
     """A reservation holds for the block's own task and those started from it."""
 
