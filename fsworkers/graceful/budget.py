@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import sys
 
-# Loaded by ``threading`` anyway, unlike ``weakref``.
-from _weakrefset import WeakSet
+# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
+from _weakref import ref
 from functools import partial
 from sys import is_finalizing
 from threading import Lock, get_ident
 from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
-from fsworkers.graceful import owners, table
+from fsworkers.graceful import checks, owners, table
 from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.ledger import GRANTED, Ledger, Ticket
 from fsworkers.graceful.records import Statistics
@@ -28,7 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fsworkers.graceful.counter import Lent, Permit
 
-_BUDGETS: WeakSet[Budget] = WeakSet()
+_budgets: dict[int, ref[Budget]] = {}
+_held: dict[int, list[Budget]] = {}
 
 
 class Budget(Upkeep):
@@ -50,7 +51,8 @@ class Budget(Upkeep):
         wait_s: float | None = None,
     ) -> None:
         super().__init__(capacity, reserve=reserve, wait_s=wait_s)
-        _BUDGETS.add(self)
+        place = id(self)
+        _budgets[place] = ref(self, lambda _gone: _budgets.pop(place, None))
 
     def __repr__(self) -> str:
         if self._ledger is None:
@@ -82,6 +84,7 @@ class Budget(Upkeep):
             BudgetTimeout: As ``take``.
             DescriptorDeadlock: As ``take``.
         """
+        wait_s = checks.seconds("wait_s", wait_s)
         ticket, bell = self._ticket(count, label)
         self.post(ticket)
         return self.stamp(self._wait(ticket, bell, wait_s))
@@ -254,18 +257,28 @@ def calls(depth: int = 8) -> tuple[str, ...]:
 _OWN_FILES = os.path.dirname(__file__)
 
 
+def _all_budgets() -> list[Budget]:
+    # One step: other threads make budgets meanwhile.
+    references = tuple(_budgets.values())
+    return [budget for budget in (one() for one in references) if budget is not None]
+
+
 def _before_fork() -> None:
-    for budget in _BUDGETS:
+    held = _held[get_ident()] = []
+    for budget in _all_budgets():
         budget.hold_still()
+        held.append(budget)
 
 
 def _after_fork_in_parent() -> None:
-    for budget in _BUDGETS:
+    # Those that were held, and no other: more may have been made since.
+    for budget in _held.pop(get_ident()):
         budget.go_on()
 
 
 def _after_fork_in_child() -> None:
-    for budget in _BUDGETS:
+    _held.clear()
+    for budget in _all_budgets():
         budget.start_over()
 
 

@@ -30,20 +30,27 @@ class Measure(Snapshot):
 
     Attributes:
         limit: The soft limit in numbers.
-        foreign: Numbers below it that are open and not lent by the budget.
+        foreign: Numbers below it that are open and not lent by the budget, as far as can be told.
+        foreign_at_most: The same, with all that may be ours or not.
         reserve: Numbers to keep free for everything that is not a file of ours.
     """
 
-    __slots__ = ("foreign", "limit", "reserve")
+    __slots__ = ("foreign", "foreign_at_most", "limit", "reserve")
 
     limit: int
     foreign: int
+    foreign_at_most: int
     reserve: int
 
     @property
     def to_lend(self) -> int:
         """Descriptors that may be lent; below 1 when others have taken all."""
         return self.limit - self.foreign - self.reserve
+
+    @property
+    def surely_to_lend(self) -> int:
+        """The same, with every doubt against it."""
+        return self.limit - self.foreign_at_most - self.reserve
 
 
 class Own(Snapshot):
@@ -107,25 +114,40 @@ def measure(
     after = own()
     # Files are opened and closed meanwhile: a stranger is who is none of ours before and after,
     # and is still there.
-    strangers = [
-        number for number in numbers if number not in before.numbers and number not in after.numbers
-    ]
+    doubtful = [number for number in numbers if number not in before.numbers & after.numbers]
     if before.lent or after.lent:
-        strangers = list(filter(is_open, strangers))
-    return judge(limit, default_reserve(limit) if reserve is None else reserve, strangers, after)
+        doubtful = list(filter(is_open, doubtful))
+    either = before.numbers | after.numbers
+    return judge(
+        limit,
+        default_reserve(limit) if reserve is None else reserve,
+        [number for number in doubtful if number not in either],
+        after,
+        len([number for number in doubtful if number < limit]),
+    )
 
 
-def judge(limit: int, reserve: int, strangers: list[int], own: Own) -> Measure:
+def judge(
+    limit: int, reserve: int, strangers: list[int], own: Own, at_most: int | None = None
+) -> Measure:
     """What is left of the limit, when some open numbers are known not to be files of ours.
 
     A map or a listing of ours is one of them, and as its number is not known it counts as being
     where it takes no seat: rather lend one too few until the next measure than one too many.
+
+    Args:
+        limit: The soft limit.
+        reserve: Numbers to keep free.
+        strangers: Open numbers that are known not to be files of ours.
+        own: What is ours.
+        at_most: How many below the limit may be others'; ``None`` for the strangers there.
     """
     below = sum(1 for number in strangers if number < limit)
     elsewhere = min(own.unnumbered, len(strangers) - below)
     return Measure(
         limit=limit,
         foreign=max(0, below - (own.unnumbered - elsewhere)),
+        foreign_at_most=below if at_most is None else at_most,
         reserve=reserve,
     )
 

@@ -293,6 +293,7 @@ class Counter(Inbox):
             self._ledger = Ledger(self._ledger.ceiling)
             for permit in abandoned(list(self._all.values()), self.free):
                 permit.give_back()
+            self.regain()
             self._peak = self.lent
             self._pump_again()
 

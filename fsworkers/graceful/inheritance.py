@@ -21,14 +21,24 @@ if TYPE_CHECKING:
 
 
 def abandoned(permits: list[Permit], free: list[Permit]) -> list[Permit]:
-    """Those permits of a budget that were with threads that are not here."""
+    """Those permits of a budget that were with threads that are not here.
+
+    Permits that only others' reservations had are left to ``Counter.regain``.
+    """
     at_hand = set(map(id, free))
     strange = [one for one in permits if id(one) not in at_hand and not _is_ours(one)]
     if not strange:
         return []
     _empty_reservations()
+    if strange[0].budget is not _of_descriptors():
+        return []  # of whatever else is lent nobody can tell who uses it
     in_use = permits_in_use()
     return [one for one in strange if id(one) not in in_use]
+
+
+def _of_descriptors() -> Any:
+    """The budget of this process, whose permits go with descriptors."""
+    return getattr(sys.modules.get(f"{__package__}.budget"), "BUDGET", None)
 
 
 def _is_ours(permit: Permit) -> bool:

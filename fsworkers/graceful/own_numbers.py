@@ -61,8 +61,9 @@ def _holders() -> list[Any]:
 def _kinds() -> Iterator[type[Any]]:
     for module, name in (("files", "CountedFileIO"), ("os", "scandir"), ("mmap", "mmap")):
         loaded = sys.modules.get(f"{__package__}.{module}")
-        if loaded is not None:
-            yield from _with_subclasses(getattr(loaded, name))
+        kind = getattr(loaded, name, None)  # or another thread is about to import it
+        if kind is not None:
+            yield from _with_subclasses(kind)
 
 
 def _with_subclasses(kind: type[Any]) -> Iterator[type[Any]]:

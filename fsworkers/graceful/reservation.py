@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from contextvars import ContextVar
 
+from fsworkers.graceful import checks
 from fsworkers.graceful.budget import BUDGET, Budget
 from fsworkers.graceful.pressure import draw as draw_many
 
@@ -77,7 +78,7 @@ class Reservation:
             raise ValueError(f"a reservation is of at least 1 descriptor, not {count}")
         self.count = count
         self.budget = budget
-        self.wait_s = wait_s
+        self.wait_s = checks.seconds("wait_s", wait_s)
         self.label = f"a reservation of {count}" if label is None else label
         self.rest: list[Lent] = []
         self._lent: list[Lent] = []

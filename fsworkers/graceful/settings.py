@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import resource
-from operator import index
-from threading import TIMEOUT_MAX
 
-from fsworkers.graceful import capacity, raising
+from fsworkers.graceful import capacity, checks, raising
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.records import Limits
 from fsworkers.graceful.system import count_open_below, machine_files
@@ -34,32 +32,12 @@ def configure(
         TypeError: A count is no integer, or ``wait_s`` no number; nothing was changed.
         ValueError: ``max_open_files`` is below 1, or another below 0; nothing was changed.
     """
-    most = _count("max_open_files", max_open_files, least=1)
-    kept = _count("reserve", reserve, least=0)
-    longest_s = _seconds("wait_s", wait_s)
+    most = checks.count("max_open_files", max_open_files, least=1)
+    kept = checks.count("reserve", reserve, least=0)
+    longest_s = checks.seconds("wait_s", wait_s)
     if raise_limit:
         raising.raise_soft_limit()
     BUDGET.configure(most, kept, longest_s)
-
-
-def _count(name: str, value: int | None, *, least: int) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} is an integer or None, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} is at least {least}, not {value}")
-    return index(value)
-
-
-def _seconds(name: str, value: float | None) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} is a number of seconds or None, not {value!r}")
-    if not 0 <= value <= TIMEOUT_MAX:  # which no comparison with NaN is
-        raise ValueError(f"{name} is from 0 to {TIMEOUT_MAX:.0f}, not {value}; None waits for ever")
-    return float(value)
 
 
 def limits() -> Limits:

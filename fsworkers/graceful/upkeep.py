@@ -117,9 +117,14 @@ class Upkeep(Counter):
         """Measure; the most to lend from now on if that has to change."""
         old_limit = self._limit
         begun_s = thread_time()
-        ceiling = self._bound_by(self._measure(self._reserve))
+        measured = self._measure(self._reserve)
+        cost_s = thread_time() - begun_s
+        ceiling = self._bound_by(measured)
+        if self._limit == old_limit:
+            # Only what is certain: nothing would ever take it back.
+            ceiling = min(ceiling, measured.surely_to_lend)
         has_grown = ceiling > self.ledger.ceiling
-        self._measuring.note(monotonic(), thread_time() - begun_s, was_of_use=has_grown)
+        self._measuring.note(monotonic(), cost_s, was_of_use=has_grown)
         return ceiling if has_grown or self._limit != old_limit else None
 
     def _measure(self, reserve: int | None) -> Measure:

@@ -6,7 +6,7 @@ import asyncio
 from asyncio import _get_running_loop  # the one that does not raise
 from errno import ENFILE
 
-from fsworkers.graceful import owners
+from fsworkers.graceful import checks, owners
 from fsworkers.graceful.budget import BUDGET, Budget
 from fsworkers.graceful.ledger import GRANTED, Ticket
 from fsworkers.graceful.pressure import draw
@@ -60,15 +60,28 @@ async def take_many(
 
 
 async def take_again(
-    permits: list[Permit], label: object, wait_s: float | None, *, error: OSError
+    permits: list[Permit],
+    label: object,
+    wait_s: float | None,
+    *,
+    error: OSError,
+    waited_s: float = 0.0,
 ) -> list[Permit]:
-    """Return permits that the kernel did not honour, and await new ones before all others."""
+    """Return permits that the kernel did not honour, and await new ones before all others.
+
+    Args:
+        permits: Those it did not honour.
+        label: As ``take``.
+        wait_s: Longest wait from now on.
+        error: How it refused.
+        waited_s: How long the operation has waited before, for the error to tell.
+    """
     budget = permits[0].budget
 
     def post(ticket: Ticket) -> None:
         budget.post_refused(ticket, permits, machine_wide=error.errno == ENFILE)
 
-    return await _line_up(len(permits), label, wait_s, budget, post)
+    return await _line_up(len(permits), label, wait_s, budget, post, waited_s)
 
 
 async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
@@ -77,7 +90,9 @@ async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
     wait_s: float | None,
     budget: Budget,
     post: Callable[[Ticket], None],
+    waited_s: float = 0.0,
 ) -> list[Permit]:
+    wait_s = checks.seconds("wait_s", wait_s)
     loop = asyncio.get_running_loop()
     served: asyncio.Future[None] = loop.create_future()
 
@@ -112,5 +127,5 @@ async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
         raise ticket.error
     if ticket.state != GRANTED:
         budget.abandon(ticket)
-        raise budget.timeout_of(ticket, loop.time() - begun_s)
+        raise budget.timeout_of(ticket, waited_s + loop.time() - begun_s)
     return budget.stamp(ticket.permits)

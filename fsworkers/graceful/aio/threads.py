@@ -122,7 +122,8 @@ async def bring(
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
     loop = loop or asyncio.get_running_loop()
-    until_s = None if BUDGET.wait_s is None else monotonic() + BUDGET.wait_s
+    begun_s = monotonic()
+    longest_s = BUDGET.wait_s
     lent = await lend(count, label)
     was_refused = False
     while True:
@@ -141,13 +142,10 @@ async def bring(
                 BUDGET.settled()
             return result
         was_refused = True
-        lent = await _again(result, label, until_s)
-
-
-async def _again(refusal: _Refusal, label: object, until_s: float | None) -> list[Lent]:
-    permits = [one.real() for one in refusal.lent]
-    wait_s = None if until_s is None else max(0.0, until_s - monotonic())
-    return [*await take_again(permits, label, wait_s, error=refusal.error)]
+        permits = [one.real() for one in result.lent]
+        waited_s = monotonic() - begun_s
+        wait_s = None if longest_s is None else max(0.0, longest_s - waited_s)
+        lent = [*await take_again(permits, label, wait_s, error=result.error, waited_s=waited_s)]
 
 
 async def run_under(

@@ -146,3 +146,26 @@ def test_what_needs_two_draws_on_a_reservation_again_and_again(limited) -> None:
             assert lent() == 0
         asyncio.run(main())
     """)
+
+
+def test_a_deadline_tells_the_whole_wait_and_not_that_of_the_last_try(limited) -> None:
+    """The kernel refuses again and again; the error says how long it has been in all."""
+    limited("""
+        from fsworkers.graceful import aio
+        async def main():
+            async with aio.open(FILE) as file: await file.read()
+            graceful.configure(wait_s=0.5)
+            foreign = []
+            with contextlib.suppress(OSError):
+                while True: foreign.append(os.dup(0))
+            for opening in (aio.open(FILE), aio.read_bytes(FILE)):
+                try:
+                    await opening
+                except graceful.BudgetTimeout as error:
+                    assert 0.45 < error.waited_s < 5, error
+                else:
+                    raise AssertionError("it was opened")
+            for number in foreign: os.close(number)
+        asyncio.run(main())
+        assert lent() == 0
+    """)

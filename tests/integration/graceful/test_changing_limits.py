@@ -243,6 +243,40 @@ assert results == ["served"], graceful.statistics()
     )
 
 
+def test_listings_that_come_and_go_are_not_taken_for_room(limited) -> None:
+    """What has just been closed counts for nobody: the reserve is not lent by and by."""
+    limited(
+        """
+foreign = [os.dup(0) for _ in range(20)]
+budget = graceful.statistics().capacity
+sys.setswitchinterval(1e-5)
+is_over = False
+def scan(number):
+    while not is_over: list(graceful.os.scandir(FOLDER))
+working = threading.Thread(target=in_threads, args=(scan, 40))
+working.start()
+for _ in range(300): graceful.BUDGET.measure_again()
+is_over = True
+working.join()
+assert graceful.statistics().capacity == budget, (graceful.statistics(), budget)
+"""
+    )
+
+
+def test_a_measure_meets_a_module_that_is_being_imported(limited) -> None:
+    """By another thread, at this moment: it has lent nothing yet."""
+    limited(
+        """
+import types
+sys.modules["fsworkers.graceful.mmap"] = types.ModuleType("fsworkers.graceful.mmap")
+graceful.configure()
+with graceful.open(FILE):
+    graceful.BUDGET.measure_again()
+assert lent() == 0
+"""
+    )
+
+
 def test_a_measure_disturbs_nobody(limited) -> None:
     """Other threads make tuples meanwhile: a look at all objects would break those."""
     limited(

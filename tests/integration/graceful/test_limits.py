@@ -406,6 +406,65 @@ def test_a_forked_child_keeps_nothing_of_threads_that_are_not_in_it(limited) -> 
     """)
 
 
+def test_a_forked_child_knows_of_no_other_budget_who_uses_what(limited) -> None:
+    """What is lent of one stays lent, but for what threads had reserved that are not there."""
+    limited("""
+        own = graceful.Budget(8)
+        kept = [own.take() for _ in range(3)]
+        reserved, is_over = threading.Event(), threading.Event()
+        def reserve():
+            with graceful.reserve(2, budget=own):
+                reserved.set()
+                is_over.wait()
+        reserving = threading.Thread(target=reserve)
+        reserving.start()
+        reserved.wait()
+        codes = []
+        def fork():
+            child = os.fork()
+            if child == 0:
+                code = own.lent
+                while kept: kept.pop().give_back()
+                os._exit(10 * code + own.lent)
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        forking = threading.Thread(target=fork)
+        forking.start()
+        forking.join()
+        is_over.set()
+        reserving.join()
+        assert codes == [30] and own.lent == 3, (codes, own)
+    """)
+
+
+def test_forks_while_threads_make_budgets_leave_no_lock_behind(limited) -> None:
+    """Whoever is made between the two halves of a fork was not held, and is not let go."""
+    limited("""
+        sys.setswitchinterval(1e-5)
+        graceful.open(FILE).close()
+        is_over = False
+        def make(number):
+            while not is_over:
+                made = [graceful.Budget(3) for _ in range(20)]
+        making = threading.Thread(target=in_threads, args=(make, 2))
+        making.start()
+        for _ in range(100):
+            child = os.fork()
+            if child == 0: os._exit(0)
+            os.waitpid(child, 0)
+            assert not graceful.BUDGET._lock._is_owned()
+        is_over = True
+        making.join()
+        held = [graceful.open(FILE) for _ in range(graceful.limits().budget)]
+        waiting = threading.Thread(target=lambda: graceful.open(FILE).close())
+        waiting.start()
+        wait_for(lambda: graceful.BUDGET.ledger.waiting)
+        closing = threading.Thread(target=lambda: [file.close() for file in held])
+        closing.start()
+        waiting.join(5)
+        assert not waiting.is_alive()
+    """)
+
+
 def test_a_forked_child_has_a_budget_of_its_own(limited) -> None:
     """Also with threads waiting in the parent: no inherited lock, and counts that are right."""
     limited("""

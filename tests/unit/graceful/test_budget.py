@@ -427,6 +427,21 @@ def test_tasks_draw_on_the_reservation_they_were_started_in() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("wait_s", [-1, float("nan"), float("inf"), 1e20])
+def test_a_wait_that_makes_no_sense_is_refused(wait_s: float) -> None:
+    """At once, and nothing is lent or left in the line."""
+    budget = Budget(1)
+    kept = budget.take()
+    with pytest.raises(ValueError, match="wait_s is from 0 to"):
+        budget.take(wait_s=wait_s)
+    with pytest.raises(ValueError, match="wait_s is from 0 to"):
+        reserve(1, budget=budget, wait_s=wait_s)
+    with pytest.raises(ValueError, match="wait_s is from 0 to"):
+        asyncio.run(take_many(1, wait_s=wait_s, budget=budget))
+    assert (budget.statistics().lent, budget.ledger.waiting) == (1, 0)
+    kept.give_back()
+
+
 def test_a_reservation_waits_no_longer_than_it_is_told() -> None:
     """Blocking or awaited, its own longest wait goes before the budget's."""
     budget = Budget(2, wait_s=60)
