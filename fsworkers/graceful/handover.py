@@ -1,9 +1,13 @@
-"""Whether what those in the line have taken may be given back by others, who are awake.
+"""Whether what those in the line lack may still be given back, by anybody at all.
 
 A permit belongs to whoever took it, but a file may have been handed on: to a thread that reads what
-another opened, to a task that closes it when it is done. That who took it waits is then no sign of
-a deadlock. So before anybody is ended it is followed what those refer to who are neither in the
-line nor behind it: the locals of their frames, and what can be reached from there.
+another opened, to a task or a timer that closes it when it is done, to a list that outlives the
+task that filled it. So it is followed what everybody can reach who is awake: from the locals of
+frames and coroutines on, from what a loop has ready, timed or listens to, and from the globals that
+code names. Whoever waits for a condition or a future that is met on the way may be woken by it, and
+is awake as well. What is never met that way nobody can ever give back or wake, as with garbage.
+
+Those in the line, and those behind them, are not awake: it is they who need what is missing.
 
 Nothing here runs foreign code, as in ``reach``.
 """
@@ -12,69 +16,272 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
+
+# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
+from _weakref import ref
 from collections import deque
 from sys import getrefcount
-from types import CoroutineType, FunctionType
+from types import CoroutineType, FunctionType, ModuleType
 
 from fsworkers.graceful import owners, table
 from fsworkers.graceful.counter import Permit
 from fsworkers.graceful.reach import closed_kinds
-from fsworkers.graceful.stacks import Standstill, thread_object
+from fsworkers.graceful.stacks import Standstill, running_until, thread_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import FrameType
+    from collections.abc import Iterable, Sequence
+    from types import CodeType, FrameType
     from typing import Any
 
     from fsworkers.graceful.ledger import Ticket
 
-SEARCH_AT_MOST = 5_000
-"""Objects looked through for each thread and task, the nearest first."""
+SEARCH_AT_MOST = 100_000
+"""Objects looked through, the nearest first: some tenths of a second at most."""
 
 _OPTIMIZED = 1
 """CO_OPTIMIZED: the locals of such code are no dictionary. Without ``inspect``, which is slow."""
 
 
-def are_in_other_hands(
+def count_to_come(
     scene: Standstill,
     waiting: Sequence[Ticket],
     behind: frozenset[int],
-    holders: frozenset[int],
+    permits: Iterable[Permit],
     enough: int,
-) -> bool:
-    """Whether so many permits are within reach of somebody who is awake.
+) -> int:
+    """How many permits may still be given back by somebody who is awake.
 
     Args:
         scene: What all wait for.
         waiting: The line.
-        behind: The places of those who can only go on after the line.
-        holders: Whose permits: owners in the line or behind it.
-        enough: How many.
+        behind: The places of those who are known to go on only after the line.
+        permits: All that may be lent.
+        enough: Not to be counted beyond this.
     """
-    above = owners.awaiting(ticket.owner for ticket in waiting).values()
-    asleep = behind.union(*above, (ticket.blocks for ticket in waiting))
-    asleep |= {owners.place_of(ticket.owner) for ticket in waiting}
-    closed = closed_kinds()
-    search = _Search(holders)
-    for task in scene.tasks(asleep):
-        if -id(task) not in asleep and search.finds(enough, [task.get_coro()], closed):
-            return True
-    # A thread's frames may know the coroutines of tasks that are asleep.
-    closed = (*closed, CoroutineType)
-    return any(
-        search.finds(enough, _seen_by(ident, top), closed) for ident, top in scene.awake(asleep)
-    )
+    spread = _Spread(scene, waiting, behind, [one for one in permits if one.owner], enough)
+    spread.run()
+    return spread.count
 
 
-def _seen_by(ident: int, top: FrameType) -> list[Any]:
-    """What a thread has in its frames, the innermost first, and as an object."""
-    seen: list[Any] = []
-    frame: FrameType | None = top
-    while frame is not None:
-        seen += _locals_of(frame)
+class _Spread:
+    """Follows references from all who are awake, and notes whom and what it meets.
+
+    Args:
+        scene: What all wait for.
+        waiting: The line.
+        behind: As in ``count_to_come``.
+        lent: The permits that are lent.
+        enough: How many of them end the search.
+
+    Attributes:
+        count: Permits that may come back, as found so far.
+    """
+
+    def __init__(
+        self,
+        scene: Standstill,
+        waiting: Sequence[Ticket],
+        behind: frozenset[int],
+        lent: list[Permit],
+        enough: int,
+    ) -> None:
+        self.count = 0
+        self._enough = enough
+        self._scene = scene
+        above = owners.awaiting(ticket.owner for ticket in waiting).values()
+        self._asleep = behind.union(*above, (owners.place_of(one.owner) for one in waiting))
+        blocks = {ticket.blocks for ticket in waiting}
+        self._standing = scene.standing(self._asleep) | blocks
+        self._awake: set[int] = set()
+        self._pending: deque[Any] = deque()
+        # By identity: to ask an object for its hash or equality would be to run its code.
+        modules = tuple(sys.modules.values())
+        self._seen = {id(getattr(module, "__dict__", None)) for module in modules}
+        self._lent: dict[int, set[int]] = {}
+        for one in lent:
+            self._lent.setdefault(owners.place_of(one.owner), set()).add(id(one))
+        self._open = {id(one) for one in lent}
+        self._numbers = dict(table.entries())
+        self._socket: Any = getattr(sys.modules.get("_socket"), "socket", _Nothing)
+        self._future = getattr(sys.modules.get("asyncio"), "Future", _Nothing)
+        self._closed = closed_kinds()
+        self._sleepers: dict[int, list[int]] = {}
+        for ident, awaited in scene.waits.items():
+            self._sleepers.setdefault(id(awaited), []).append(ident)
+        self._tasks = scene.tasks(self._standing)
+        self._coroutines = {id(task.get_coro()): -id(task) for task in self._tasks}
+
+    def run(self) -> None:
+        """Begin with those who are awake, and go on until nothing new is met, or enough."""
+        for ident in self._scene.awake():
+            self._wake_thread(ident)
+        for ident, loop in self._scene.loops.items():
+            if ident not in self._standing and not self._scene.is_blocked(ident):
+                self._pending += _at_hand(loop)
+        for task in self._tasks:
+            if self._scene.is_running(task):
+                self._wake_task(task)
+        left = SEARCH_AT_MOST
+        while self._pending and left > 0 and self.count < self._enough:
+            one = self._pending.popleft()
+            if id(one) not in self._seen and gc.is_tracked(one):
+                self._seen.add(id(one))
+                left -= 1
+                self._meet(one)
+
+    def _meet(self, one: Any) -> None:  # noqa: C901 - one branch for each kind of object
+        kind = type(one)
+        if kind is Permit:
+            self._find({id(one)})
+        elif issubclass(kind, self._future):
+            self._meet_future(one)
+        elif issubclass(kind, threading.Condition):
+            self._wake_sleepers(one)
+        elif issubclass(kind, threading.Thread):
+            # What it runs is its own, unless it is awake.
+            own = object.__getattribute__(one, "__dict__").items()
+            self._pending += [value for name, value in own if not name.startswith("_")]
+        elif kind is FunctionType:
+            self._pending += [one.__closure__, one.__defaults__, one.__kwdefaults__]
+            self._pending += _named_by(one.__code__, one.__globals__)
+        elif kind is CoroutineType:
+            place = self._coroutines.get(id(one))
+            if place is None or place in self._awake:
+                self._pending += gc.get_referents(one)
+            else:
+                self._seen.discard(id(one))  # its task may be woken yet
+        elif issubclass(kind, ref):
+            self._pending.append(ref.__call__(one))
+        elif issubclass(kind, type):
+            self._pending += _kept_by(one)
+        elif not issubclass(kind, self._closed):
+            if issubclass(kind, self._socket):
+                lent = self._numbers.get(self._socket.fileno(one))
+                if lent is not None:
+                    self._find({id(lent.real())})
+            self._pending += gc.get_referents(one)
+
+    def _meet_future(self, future: Any) -> None:
+        if getattr(future, "_state", "") != "PENDING":
+            self._pending.append(getattr(future, "_result", None))
+        elif not hasattr(future, "get_coro"):
+            # When a task ends is up to its own coroutine, not to who knows it.
+            self._wake_those_above(future)
+
+    def _wake_those_above(self, future: Any) -> None:
+        for task in owners.tasks_above(future):
+            self._wake_task(task)
+        self._wake_sleepers(future)
+        self._pending += [call for call, _ in getattr(future, "_callbacks", None) or ()]
+
+    def _wake_sleepers(self, awaited: Any) -> None:
+        for ident in self._sleepers.get(id(awaited), ()):
+            if self._scene.is_blocked(ident):
+                self._wake_thread(ident)
+            elif ident not in self._standing:
+                # Its loop has been waiting for just that task: it goes on after the loop.
+                self._go_on(ident, _beyond(self._scene.tops.get(ident), running_until()))
+
+    def _wake_task(self, task: Any) -> None:
+        place = -id(task)
+        if place in self._asleep or place in self._awake or task.done():
+            return
+        if self._scene.thread_of_loop(task.get_loop()) in self._standing:
+            return
+        self._awake.add(place)
+        self._find(self._lent.get(place, set()))
+        self._pending.append(task.get_coro())
+        self._wake_those_above(task)
+
+    def _wake_thread(self, ident: int) -> None:
+        if ident in self._standing or ident in self._awake:
+            return
+        self._awake.add(ident)
+        top = self._scene.tops.get(ident)
+        loop = self._scene.loops.get(ident)
+        if loop is None:
+            self._go_on(ident, top)
+        else:
+            # It is at a call of its loop's; what called the loop is not its turn yet.
+            self._look_into(top, running_until())
+            self._pending += _at_hand(loop)
+
+    def _go_on(self, ident: int, frame: FrameType | None) -> None:
+        """Note a thread that goes on from a frame to its end."""
+        self._look_into(frame)
+        self._find(self._lent.get(ident, set()))
+        thread = thread_object(ident)
+        if thread is not None:
+            self._pending += gc.get_referents(thread)
+            self._wake_sleepers(thread)
+
+    def _look_into(self, frame: FrameType | None, until: CodeType | None = None) -> None:
+        while frame is not None and frame.f_code is not until:
+            self._pending += _locals_of(frame)
+            self._pending += _named_by(frame.f_code, frame.f_globals)
+            frame = frame.f_back
+
+    def _find(self, permits: set[int]) -> None:
+        self.count += len(permits & self._open)
+        self._open -= permits
+
+
+class _Nothing:
+    """Of which there is no instance."""
+
+
+def _beyond(frame: FrameType | None, code: CodeType | None) -> FrameType | None:
+    """The frame that called some code."""
+    while frame is not None and frame.f_code is not code:
         frame = frame.f_back
-    return seen + gc.get_referents(thread_object(ident))
+    return frame
+
+
+def _at_hand(loop: Any) -> list[Any]:
+    """What an event loop is going to call, or may be told to from outside."""
+    found: list[Any] = [*getattr(loop, "_ready", ()), *getattr(loop, "_scheduled", ())]
+    selector = getattr(loop, "_selector", None)
+    if selector is not None:
+        found += [key.data for key in tuple((selector.get_map() or {}).values())]
+    return [one for one in found if not _is_cancelled(one)]
+
+
+def _is_cancelled(handle: Any) -> bool:
+    return getattr(handle, "_cancelled", False) is True
+
+
+def _named_by(code: CodeType, known: dict[str, Any]) -> list[Any]:
+    """The globals that code names, itself or in functions inside it; of programs' own modules."""
+    module = known.get("__name__")
+    top = module.partition(".")[0] if type(module) is str else ""
+    if top in sys.stdlib_module_names and top != "__main__":
+        return []
+    if type(module) is str and module.startswith(f"{__package__}."):
+        return []
+    found: list[Any] = []
+    pending = [code]
+    while pending:
+        one = pending.pop()
+        found += [known[name] for name in one.co_names if name in known]
+        pending += [inner for inner in one.co_consts if type(inner) is type(code)]
+    return [one for one in found if type(one) is not ModuleType]
+
+
+def _kept_by(kind: type[Any]) -> list[Any]:
+    """What a class of a program keeps as an attribute of its own."""
+    own = type.__getattribute__(kind, "__dict__")
+    module = own.get("__module__")
+    if type(module) is not str or module.partition(".")[0] in sys.stdlib_module_names:
+        return []
+    return [one for one in own.values() if type(one) not in _PARTS_OF_CLASSES]
+
+
+_PARTS_OF_CLASSES = frozenset(
+    (FunctionType, staticmethod, classmethod, property, type, *map(type, vars(type).values()))
+)
+"""Of functions, descriptors and the like, which keep nothing that was opened."""
 
 
 def _locals_of(frame: FrameType) -> list[Any]:
@@ -102,47 +309,3 @@ def _count_unshared() -> int:
 
 
 _UNSHARED = _count_unshared()
-
-
-class _Search:
-    """Follows references, the nearest first, and notes the permits that it meets."""
-
-    def __init__(self, holders: frozenset[int]) -> None:
-        self._found: set[int] = set()
-        self._holders = holders
-        self._numbers = dict(table.entries())
-        self._socket = getattr(sys.modules.get("_socket"), "socket", None)
-        modules = tuple(sys.modules.values())
-        self._seen = {id(getattr(module, "__dict__", None)) for module in modules}
-
-    def finds(self, enough: int, roots: list[Any], closed: tuple[type[Any], ...]) -> bool:
-        """Look at roots, and at whatever they lead to but by way of what is closed.
-
-        Returns:
-            Whether enough has been found by now.
-        """
-        pending = deque(roots)
-        left = SEARCH_AT_MOST
-        while pending and left > 0 and len(self._found) < enough:
-            one = pending.popleft()
-            if id(one) in self._seen or not gc.is_tracked(one):
-                continue
-            self._seen.add(id(one))
-            left -= 1
-            self._note(one)
-            if type(one) is FunctionType:
-                pending += [one.__closure__, one.__defaults__, one.__kwdefaults__]
-            elif not issubclass(type(one), closed):
-                pending += gc.get_referents(one)
-        return len(self._found) >= enough
-
-    def _note(self, one: Any) -> None:
-        permit = one if type(one) is Permit else self._permit_of_socket(one)
-        if permit is not None and permit.owner in self._holders:
-            self._found.add(id(permit))
-
-    def _permit_of_socket(self, one: Any) -> Permit | None:
-        if self._socket is None or not issubclass(type(one), self._socket):
-            return None
-        lent = self._numbers.get(self._socket.fileno(one))
-        return None if lent is None else lent.real()

@@ -12,6 +12,7 @@ others and keeps it, however often that happens.
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
+from operator import attrgetter
 
 from fsworkers.graceful.errors import BudgetTooSmall
 
@@ -30,6 +31,8 @@ GROW_S = 0.05
 """Between two steps back up after pressure."""
 
 _LARGEST_STEP = 1024
+
+_order = attrgetter("order")
 
 
 class Ticket:
@@ -254,7 +257,7 @@ class Ledger:
 
     def in_line(self) -> list[Ticket]:
         """All who wait, in order."""
-        return sorted(ticket for ticket in self._line if ticket.state == WAITING)
+        return sorted((one for one in self._line if one.state == WAITING), key=_order)
 
     def resize(self, ceiling: int, now_s: float) -> list[Ticket]:
         """Set the most that may ever be lent.

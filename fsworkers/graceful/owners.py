@@ -115,6 +115,12 @@ def task_of(owner: int) -> Task[Any] | None:
     return known[0]() if known else None
 
 
+def loops() -> dict[int, Any]:
+    """The event loops of tasks that are not done, by the ident of their thread."""
+    known = [(ident, one()) for one, ident in tuple(_tasks.values())]
+    return {ident: task.get_loop() for ident, task in known if task is not None and not task.done()}
+
+
 def awaiting(askers: Iterable[int]) -> dict[int, frozenset[int]]:
     """For each asking task, the places of tasks that can only go on after it does.
 

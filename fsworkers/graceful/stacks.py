@@ -27,19 +27,25 @@ class Standstill:
         waits: For each thread that waits without a time-out, what for: a condition, another thread
             that it joins, or the task that its event loop is to complete.
         errands: For each thread, the work of executors that it is at.
+        tops: For each thread, its innermost frame.
+        loops: For each thread that runs one, its event loop.
     """
 
     def __init__(self) -> None:
         self.waits: dict[int, Any] = {}
         self.errands: dict[int, list[Any]] = {}
-        self._tops: dict[int, FrameType] = {}
-        self._loops: dict[int, Any] = {}
+        self.tops: dict[int, FrameType] = {}
+        self.loops: dict[int, Any] = {}
         self._timed: dict[int, frozenset[int]] = {}
+        self._servants: set[int] = set()
         waiting = _waiting_code()
         opened = _opened_code()
         for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
-            self._tops[ident] = frame
+            self.tops[ident] = frame
             self._read(ident, frame, waiting, opened)
+        for ident, loop in owners.loops().items():
+            if ident in self.tops:
+                self.loops.setdefault(ident, loop)
 
     def suspended(self, held: Iterable[int]) -> dict[int, int]:
         """Those of the owners that wait for something untimed; the others will go on by themselves.
@@ -79,49 +85,48 @@ class Standstill:
             self._timed[id(loop)] = _timed_by(loop)
         return not self._timed[id(loop)].isdisjoint((id(waiter), id(task)))
 
-    def is_everybody_asleep(self, in_line: Iterable[int]) -> bool:
-        """Whether nobody in this process will ever do anything by itself.
+    def awake(self) -> list[int]:
+        """The threads that go on by themselves.
 
-        All threads wait for others without a time-out, for their turn in the line, or for work;
-        all event loops have nothing ready, no timer, and nothing to read or write.
-
-        Args:
-            in_line: The threads that stand in the line.
+        All but ours, those that wait without a time-out or for work, and those whose event loops
+        wait for something to do.
         """
-        asleep = {get_ident(), *in_line}
-        idle = _idle_code()
-        for ident, top in self._tops.items():
-            if ident in asleep or top.f_code in idle:
-                continue
-            loop = self._loops.get(ident)
-            if loop is not None and top.f_code.co_name == "select":
-                if not _is_idle(loop):
-                    return False
-            elif self.waits.get(ident) is None or _is_task(self.waits[ident]):
-                return False
-        return True
-
-    def awake(self, asleep: frozenset[int]) -> list[tuple[int, FrameType]]:
-        """The threads that may be at work, with their innermost frames.
-
-        Args:
-            asleep: The places of those that are not.
-        """
-        standing = {get_ident(), *self.standing(asleep)}
         idle = _idle_code()
         return [
-            (ident, top)
-            for ident, top in self._tops.items()
-            if ident not in standing and top.f_code not in idle
+            ident
+            for ident, top in self.tops.items()
+            if ident != get_ident()
+            and id(top.f_code) not in idle
+            and ident not in self._servants
+            and not self.is_blocked(ident)
+            and not (ident in self.loops and top.f_code.co_name == "select")
         ]
 
-    def tasks(self, asleep: frozenset[int]) -> list[Any]:
-        """The tasks of all event loops but those whose threads are ``asleep``."""
+    def count_timers(self) -> int:
+        """The timers of all event loops: one less may mean that somebody went to sleep."""
+        return sum(len(getattr(loop, "_scheduled", ())) for loop in self.loops.values())
+
+    def is_blocked(self, ident: int) -> bool:
+        """Whether a thread itself waits without a time-out, with its event loop if it has one."""
+        awaited = self.waits.get(ident)
+        return awaited is not None and not _is_task(awaited)
+
+    def is_running(self, task: Any) -> bool:
+        """Whether a task does not wait, as far as can be told: of some loops it cannot."""
+        if task.done():
+            return False
+        return getattr(task, "_fut_waiter", None) is None or not _is_legible(task.get_loop())
+
+    def thread_of_loop(self, loop: Any) -> int:
+        """The ident of the thread that runs a loop, or 0."""
+        return next((ident for ident, one in self.loops.items() if one is loop), 0)
+
+    def tasks(self, standing: frozenset[int]) -> list[Any]:
+        """The tasks of all event loops but those whose threads are ``standing``."""
         asyncio = sys.modules.get("asyncio")
         if asyncio is None:
             return []
-        standing = self.standing(asleep)
-        loops = [loop for ident, loop in self._loops.items() if ident not in standing]
+        loops = [loop for ident, loop in self.loops.items() if ident not in standing]
         return [task for loop in loops for task in asyncio.all_tasks(loop)]
 
     def _awaited_by(self, owner: int) -> Any:
@@ -138,24 +143,26 @@ class Standstill:
         self,
         ident: int,
         frame: FrameType | None,
-        waiting: frozenset[CodeType],
-        opened: dict[CodeType, tuple[str, ...]],
+        waiting: frozenset[int],
+        opened: dict[int, tuple[str, ...]],
     ) -> None:
-        if frame is not None and frame.f_code in waiting:
+        if frame is not None and id(frame.f_code) in waiting:
             local = frame.f_locals
             if local.get("timeout") in (None, -1):
                 self.waits[ident] = local.get("self")
         while frame is not None:
-            names = opened.get(frame.f_code)
+            names = opened.get(id(frame.f_code))
             if names is not None:
                 self._note(ident, *map(frame.f_locals.get, names))
             frame = frame.f_back
 
     def _note(self, ident: int, one: Any, future: Any = None) -> None:
-        if future is not None:
+        if one is None:
+            self._servants.add(ident)  # of a pool of threads: it does what others ask for
+        elif future is not None:
             self.waits.setdefault(ident, future)
         elif hasattr(one, "run_forever"):
-            self._loops.setdefault(ident, one)
+            self.loops.setdefault(ident, one)
         else:
             self.errands.setdefault(ident, []).append(one)
 
@@ -188,48 +195,57 @@ def _is_task(one: Any) -> bool:
     return hasattr(one, "get_coro")
 
 
-def _waiting_code() -> frozenset[CodeType]:
+def _waiting_code() -> frozenset[int]:
     """The code of waits for the object that is its ``self``, without a time-out unless it has one.
 
     Events, barriers, queues and futures of threads all wait on a condition.
     """
     methods = [threading.Condition.wait, threading.Thread.join]
     methods += [getattr(threading.Thread, "_wait_for_tstate_lock", threading.Thread.join)]
-    return frozenset(method.__code__ for method in methods)
+    return frozenset(id(method.__code__) for method in methods)
 
 
-def _opened_code() -> dict[CodeType, tuple[str, ...]]:
+def _opened_code() -> dict[int, tuple[str, ...]]:
     """The code whose frames say what a thread is at, with the names of the locals that say it."""
     return _codes(
         ("asyncio.base_events", "BaseEventLoop.run_forever", ("self",)),
         ("asyncio.base_events", "BaseEventLoop.run_until_complete", ("self", "future")),
         ("concurrent.futures.thread", "_WorkItem.run", ("self",)),
         (f"{__package__}.aio.crew", "_deliver", ("future",)),
+        ("multiprocessing.pool", "Pool._handle_workers", ("there is none",)),
+        ("multiprocessing.pool", "worker", ("task",)),
     )
 
 
-def _idle_code() -> frozenset[CodeType]:
+def _idle_code() -> frozenset[int]:
     """The code at the top of the stack of a thread that waits for work, or for the end."""
     found = _codes(
         ("concurrent.futures.thread", "_worker", ()),
         (f"{__package__}.aio.crew", "Crew._work", ()),
         (f"{__package__}.watch", "Watch._run", ()),
+        ("multiprocessing.pool", "Pool._handle_tasks", ()),
+        ("multiprocessing.pool", "Pool._handle_results", ()),
         ("threading", "_shutdown", ()),
     )
     return frozenset(found)
 
 
-def _codes(*wanted: tuple[str, str, tuple[str, ...]]) -> dict[CodeType, tuple[str, ...]]:
-    """The code of functions of modules, as far as those are loaded and have them."""
-    found: dict[CodeType, tuple[str, ...]] = {}
-    for module, path, names in wanted:
-        place: Any = sys.modules.get(module)
-        for name in path.split("."):
-            place = getattr(place, name, None)
-        code = getattr(place, "__code__", None)
-        if code is not None:
-            found[code] = names
+def _codes(*wanted: tuple[str, str, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+    """The code of functions of modules, as far as those are loaded, with what is asked of it.
+
+    By identity: the hash of code is that of all its constants.
+    """
+    found = {id(_code(module, path)): names for module, path, names in wanted}
+    found.pop(id(None), None)
     return found
+
+
+def _code(module: str, path: str) -> CodeType | None:
+    place: Any = sys.modules.get(module)
+    for name in path.split("."):
+        place = getattr(place, name, None)
+    code: CodeType | None = getattr(place, "__code__", None)
+    return code
 
 
 def _timed_by(loop: Any) -> frozenset[int]:
@@ -245,10 +261,11 @@ def _timed_by(loop: Any) -> frozenset[int]:
     return frozenset(timed)
 
 
-def _is_idle(loop: Any) -> bool:
-    """Whether a loop has nothing ready, no timer, and only its own wakeup to listen to."""
-    try:
-        timers = [handle for handle in tuple(loop._scheduled) if not handle.cancelled()]  # noqa: SLF001 - no other way
-        return not loop._ready and not timers and len(loop._selector.get_map()) <= 1  # noqa: SLF001 - as above
-    except AttributeError:
-        return False  # another kind of loop
+def _is_legible(loop: Any) -> bool:
+    """Whether a loop lets see what it has to do, as asyncio's own do."""
+    return hasattr(loop, "_ready") and hasattr(loop, "_scheduled")
+
+
+def running_until() -> CodeType | None:
+    """The code that an event loop's calls are made from."""
+    return _code("asyncio.base_events", "BaseEventLoop.run_forever")

@@ -14,7 +14,7 @@ from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import holding, owners, table
 from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.errors import DescriptorDeadlock
-from fsworkers.graceful.handover import are_in_other_hands
+from fsworkers.graceful.handover import count_to_come
 from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.own_numbers import own_numbers
 from fsworkers.graceful.reach import behind
@@ -192,31 +192,30 @@ class Upkeep(Counter):
         if not self._collect():
             row = ring or waiting
             is_helped = self._rescue(ledger, row[0], in_jam=bool(ring))
-            if not is_helped and self._may_end(waiting, held, blocked, spare, is_ring=bool(ring)):
+            if not is_helped and self._may_end(waiting, spare, is_ring=bool(ring)):
                 self._end(ledger, row[-1], waiting)
         return bool(ring)
 
-    def _may_end(
-        self,
-        waiting: list[Ticket],
-        held: dict[int, int],
-        blocked: frozenset[int],
-        spare: int,
-        *,
-        is_ring: bool,
-    ) -> bool:
-        """Whether nobody is left who could give back enough."""
+    def _may_end(self, waiting: list[Ticket], spare: int, *, is_ring: bool) -> bool:
+        """Whether nobody is left who could give back enough.
+
+        Where it is not those who hold that wait, but for instance a loop for connections, what is
+        seen must have been so for longer.
+        """
         if not self._searching.is_due(self._now_s):
             return False
+        if not is_ring and not self._stall.is_quiet(self._now_s):
+            return False
         begun_s = thread_time()
-        scene = Standstill()
-        if is_ring:
-            behind_them = _union(behind(scene, waiting, by_reach=False))
-            is_so = _is_beyond_reach(scene, waiting, held, blocked, spare, behind_them)
-        else:
-            is_so = scene.is_everybody_asleep({ticket.blocks for ticket in waiting})
+        is_so = self._is_beyond_hope(Standstill(), waiting, spare)
         self._searching.note(self._now_s, thread_time() - begun_s, was_of_use=is_so)
         return is_so
+
+    def _is_beyond_hope(self, scene: Standstill, waiting: list[Ticket], spare: int) -> bool:
+        """Whether the head of the line is not served whatever all do who are awake."""
+        missing = waiting[0].count - spare
+        behind_them = _union(behind(scene, waiting, by_reach=False))
+        return count_to_come(scene, waiting, behind_them, self._permits(), missing) < missing
 
     def _unstick_roundabout(
         self,
@@ -229,8 +228,8 @@ class Upkeep(Counter):
         """As ``_unstick``, for holders that wait for one in the line by way of threads and events.
 
         Serving from the reserve is harmless, so it is done on a presumption, and in the end on the
-        silence alone. Nobody is ended on less than knowing who completes what is waited for, or
-        that nobody in this process is left who could give the sign.
+        silence alone. Nobody is ended while somebody is awake who could give back enough, or wake
+        one who could.
         """
         if not self._stall.is_jam(self._now_s) and not self._searching.is_due(self._now_s):
             return False
@@ -253,28 +252,27 @@ class Upkeep(Counter):
     ) -> bool:
         """Whether there is one, and something was done about it."""
         scene = Standstill()
+        awake = frozenset(scene.awake()).difference(ticket.blocks for ticket in waiting)
+        to_come = sum(count for owner, count in held.items() if owners.place_of(owner) in awake)
+        if spare + to_come >= waiting[0].count:
+            return False  # the usual case: who holds is slow
         suspended = scene.suspended(held.keys() - blocked)
-        seen = suspended, len(waiting), id(waiting[0]), id(waiting[-1])
-        if holding.is_stuck(waiting, held, blocked.union(suspended), spare) and self._is_new(seen):
-            for by_reach in (False, True):
-                above = behind(scene, waiting, by_reach=by_reach)
-                stuck = blocked | scene.blocked(held, _union(above))
-                if not holding.is_stuck(waiting, held, stuck, spare):
-                    continue
-                ring = holding.ring(waiting, stuck, owners.thread_of, owners.place_of, above)
-                if not ring:
-                    continue
-                if self._rescue(ledger, ring[0]):
-                    return True
-                in_line = {ticket.blocks for ticket in waiting}
-                if (
-                    scene.is_everybody_asleep(in_line)
-                    if by_reach
-                    else _is_beyond_reach(scene, waiting, held, stuck, spare, _union(above))
-                ):
-                    self._end(ledger, ring[-1], waiting)
-                    return True
-        return False
+        ends = id(waiting[0]), id(waiting[-1])
+        if not self._is_new((suspended, len(waiting), ends, awake, scene.count_timers())):
+            return False
+        row = waiting
+        if holding.is_stuck(waiting, held, blocked.union(suspended), spare):
+            ring = _ring_roundabout(scene, waiting, held, blocked, spare)
+            if ring and self._rescue(ledger, ring[0]):
+                return True
+            row = ring or waiting
+        # A lack that is the kernel's, or will pass with time, is none that anybody could end.
+        is_lack = held and not ledger.streak and ledger.capacity == ledger.ceiling
+        if not is_lack or not self._is_beyond_hope(scene, waiting, spare):
+            return False
+        if not self._rescue(ledger, row[0]):
+            self._end(ledger, row[-1], waiting)
+        return True
 
     def _collect(self) -> bool:
         """Whether unreachable files gave descriptors back, if it is time to look for some.
@@ -363,15 +361,19 @@ def _union(sets: dict[int, frozenset[int]]) -> frozenset[int]:
     return frozenset().union(*sets.values())
 
 
-def _is_beyond_reach(
+def _ring_roundabout(
     scene: Standstill,
     waiting: list[Ticket],
     held: dict[int, int],
     blocked: frozenset[int],
     spare: int,
-    behind_them: frozenset[int],
-) -> bool:
-    """Whether a stuck line can hope for nothing from others who are awake."""
-    to_come = sum(count for owner, count in held.items() if owner not in blocked)
-    missing = waiting[0].count - spare - to_come
-    return not are_in_other_hands(scene, waiting, behind_them, blocked, missing)
+) -> list[Ticket]:
+    """Those in the line for whom holders wait in roundabout ways: seen to, else presumed to."""
+    for by_reach in (False, True):
+        above = behind(scene, waiting, by_reach=by_reach)
+        stuck = blocked | scene.blocked(held, _union(above))
+        if holding.is_stuck(waiting, held, stuck, spare):
+            ring = holding.ring(waiting, stuck, owners.thread_of, owners.place_of, above)
+            if ring:
+                return ring
+    return []
