@@ -12,6 +12,7 @@ import sys
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
 from functools import partial
+from math import inf
 from sys import is_finalizing
 from threading import Lock, get_ident
 from time import monotonic
@@ -19,13 +20,15 @@ from time import monotonic
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import checks, owners, table
 from fsworkers.graceful.errors import BudgetTimeout
-from fsworkers.graceful.ledger import GRANTED, Ledger, Ticket
+from fsworkers.graceful.ledger import GRANTED, WAITING, Ledger, Ticket
 from fsworkers.graceful.records import Statistics
 from fsworkers.graceful.upkeep import Upkeep
 from fsworkers.graceful.watch import LOOK_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fsworkers.graceful.counter import Lent, Permit
 
 _budgets: dict[int, ref[Budget]] = {}
@@ -88,6 +91,54 @@ class Budget(Upkeep):
         ticket, bell = self._ticket(count, label)
         self.post(ticket)
         return self.stamp(self._wait(ticket, bell, wait_s))
+
+    def take_or(
+        self,
+        label: object,
+        otherwise: Callable[[], Lent | None],
+        pause_s: Callable[[], float],
+        *,
+        wait_s: float | None = None,
+    ) -> Lent:
+        """``take``, which now and then tries something else and keeps its place meanwhile.
+
+        Args:
+            label: As ``take``.
+            otherwise: What to try; ``None`` when that was of no use.
+            pause_s: Seconds until it is tried.
+            wait_s: As ``take``.
+
+        Raises:
+            BudgetTimeout: As ``take``.
+            DescriptorDeadlock: As ``take``.
+        """
+        drawn = self.draw(self) if self.pots and self.draw is not None else None
+        at_once = drawn or self.take_now()
+        if at_once is not None:
+            return at_once
+        longest_s = self.wait_s if wait_s is None else wait_s
+        until_s = inf if longest_s is None else monotonic() + longest_s
+        ticket, bell = self._ticket(1, label)
+        self.post(ticket)
+        try:
+            while ticket.state == WAITING:
+                if self._await(bell, min(until_s, monotonic() + pause_s())):
+                    break
+                other = None if monotonic() >= until_s else otherwise()
+                if other is not None:
+                    self.abandon(ticket)
+                    return other
+                if monotonic() >= until_s:
+                    break
+        except BaseException:
+            self.abandon(ticket)
+            raise
+        if ticket.error is not None:
+            raise ticket.error
+        if ticket.state != GRANTED:
+            self.abandon(ticket)
+            raise self.timeout_of(ticket, longest_s or 0.0)
+        return self.stamp(ticket.permits)[0]
 
     def take_again(
         self,

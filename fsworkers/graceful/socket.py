@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import socket as _socket
-from errno import EAGAIN
+from errno import EAGAIN, ENOPROTOOPT
 from functools import partial, wraps
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,9 @@ from weakref import ref
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful import system, table
 from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.doorstep import DOORSTEP
 from fsworkers.graceful.errors import BudgetTimeout
-from fsworkers.graceful.pressure import persist
+from fsworkers.graceful.pressure import EXHAUSTED, persist
 from fsworkers.graceful.reservation import draw
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ CONNECTION = "a connection"
 """What it is called in errors."""
 
 _alive: dict[int, ref[_socket.socket]] = {}
+_letting_in: dict[int, object] = {}
 _init = _socket.socket.__init__
 _accept = _socket.socket.accept
 _real_close = _socket.socket._real_close  # type: ignore[attr-defined]  # noqa: SLF001 - hooked
@@ -90,7 +92,9 @@ def close_counted(self: _socket.socket, *args: Any) -> None:
 
 @wraps(_accept)
 def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
-    """``socket.accept``; the wait for a permit is a part of the socket's time-out.
+    """``socket.accept``; nothing is lent before somebody is there to be let in.
+
+    The wait for a permit is a part of the socket's time-out.
 
     Raises:
         NotLet: The socket does not block, and no permit is free: the connection stays in the
@@ -99,11 +103,17 @@ def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
     longest_s = self.gettimeout()
     if longest_s == 0:
         return _accept_now(self)
-    if longest_s is None:
-        accepted, lent = persist(lambda: _accept(self), CONNECTION)
-    else:
-        accepted, lent = _accept_within(self, longest_s)
-    return _ours(accepted[0], lent[0]), accepted[1]
+    if not _is_listening(self):
+        return _accept(self)  # which says what is wrong
+    until_s = None if longest_s is None else monotonic() + longest_s
+    while True:
+        _come(self, until_s)
+        permit = _take_until(until_s)
+        try:
+            accepted, permit = _accept_under(permit, self, until_s)
+        except _NobodyThere:
+            continue
+        return _ours(accepted[0], permit), accepted[1]
 
 
 class NotLet(BlockingIOError):
@@ -133,23 +143,86 @@ def accept_with(permit: Lent, sock: _socket.socket) -> tuple[_socket.socket, Any
     return _ours(made, permit), address
 
 
-def _accept_within(sock: _socket.socket, longest_s: float) -> Any:
-    until_s = monotonic() + longest_s
+def is_quiet(sock: _socket.socket) -> bool:
+    """Whether a listening socket has no connection to let in, and no error to tell."""
+    return _is_listening(sock) and not _poll(sock, 0)
 
-    def accept() -> Any:
-        # Its own time-out begins when it is called, and that may be late.
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        if not poll.poll(max(0.0, until_s - monotonic()) * 1000):
-            raise TimeoutError("timed out")
-        return _accept(sock)
 
-    if BUDGET.wait_s is not None and BUDGET.wait_s < longest_s:
-        return persist(accept, CONNECTION)
+def _is_listening(sock: _socket.socket) -> bool:
     try:
-        return persist(accept, CONNECTION, wait_s=longest_s)
+        return bool(sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
+    except OSError as error:
+        return error.errno == ENOPROTOOPT  # this platform does not tell
+
+
+def _poll(sock: _socket.socket, wait_ms: float | None) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(wait_ms))
+
+
+def _come(sock: _socket.socket, until_s: float | None) -> None:
+    """Wait until somebody is there; meanwhile nothing is lent."""
+    if not _poll(sock, None if until_s is None else max(0.0, until_s - monotonic()) * 1000):
+        raise TimeoutError("timed out")
+
+
+def _take_until(until_s: float | None) -> Lent:
+    """A permit for a connection that is there, in the end from the doorstep."""
+    left_s = None if until_s is None else max(0.0, until_s - monotonic())
+    budgeted_s = BUDGET.wait_s
+    if left_s is None or (budgeted_s is not None and budgeted_s < left_s):
+        return BUDGET.take_or(CONNECTION, DOORSTEP.take, DOORSTEP.pause_s)
+    try:
+        return BUDGET.take_or(CONNECTION, DOORSTEP.take, DOORSTEP.pause_s, wait_s=left_s)
     except BudgetTimeout as error:
         raise TimeoutError("timed out") from error
+
+
+class _NobodyThere(Exception):
+    """The connection is gone again."""
+
+
+def _accept_under(permit: Lent, sock: _socket.socket, until_s: float | None) -> tuple[Any, Lent]:
+    """Let in who is there, as often as the kernel refuses it."""
+
+    def accept() -> Any:
+        # Of many threads that saw somebody come one lets them in, and no other is left waiting in
+        # there with a permit.
+        turn = object()
+        number = sock.fileno()
+        if _letting_in.setdefault(number, turn) is not turn:
+            raise _NobodyThere
+        try:
+            if not _poll(sock, 0):
+                raise _NobodyThere
+            return _accept(sock)
+        finally:
+            del _letting_in[number]
+
+    try:
+        return accept(), permit
+    except OSError as error:
+        if error.errno not in EXHAUSTED:
+            permit.give_back()
+            raise
+        refusal = error
+    except BaseException:
+        permit.give_back()
+        raise
+    left_s = None if until_s is None else max(0.0, until_s - monotonic())
+    if permit.real().budget is BUDGET:
+        refused = permit, refusal
+    else:
+        permit.give_back()
+        refused = None
+    try:
+        accepted, lent = persist(accept, CONNECTION, refused=refused, wait_s=left_s)
+    except BudgetTimeout as error:
+        if left_s is None:
+            raise
+        raise TimeoutError("timed out") from error
+    return accepted, lent[0]
 
 
 @wraps(_dup)

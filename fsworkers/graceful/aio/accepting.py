@@ -9,28 +9,21 @@ from __future__ import annotations
 
 from errno import ENFILE
 from functools import partial, wraps
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.graceful import owners
+from fsworkers.graceful import doorstep, owners
 from fsworkers.graceful.aio.lending import take, take_again
-from fsworkers.graceful.budget import BUDGET, Budget
-from fsworkers.graceful.errors import BudgetTimeout
+from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.doorstep import DOORSTEP
 from fsworkers.graceful.ledger import Ticket
 from fsworkers.graceful.pressure import EXHAUSTED, give_back
 from fsworkers.graceful.reservation import Reservation
-from fsworkers.graceful.socket import CONNECTION, NotLet, accept_with
+from fsworkers.graceful.socket import CONNECTION, NotLet, accept_with, is_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fsworkers.graceful.counter import Lent, Permit
-
-PATIENCE_S = 1.5
-"""How long one stands in the line before a connection is let in on the doorstep."""
-
-AGAIN_S = 0.02
-"""The same soon after that was of use."""
 
 _in_line: dict[Any, _Door] = {}
 """The doors that are shut, by their sockets."""
@@ -75,10 +68,14 @@ def closing(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def after_a_permit(original: Callable[..., Any]) -> Callable[..., Any]:
-    """``sock_accept``: the permit is awaited first, then the connection."""
+    """``sock_accept``: a connection is awaited, then a permit, and then it is let in.
+
+    While nobody comes, nothing is lent.
+    """
 
     @wraps(original)
     async def sock_accept(self: Any, sock: Any) -> Any:
+        await _come(self, sock)
         lent: list[Lent] = [await take(CONNECTION)]
         while True:
             pot = Reservation.of(lent)
@@ -94,6 +91,24 @@ def after_a_permit(original: Callable[..., Any]) -> Callable[..., Any]:
                 give_back([*pot.rest])
 
     return sock_accept
+
+
+async def _come(loop: Any, sock: Any) -> None:
+    """Wait until there is a connection to let in, or an error to be told."""
+    if sock.gettimeout() != 0 or sock.fileno() < 0 or not is_quiet(sock):
+        return
+    coming = loop.create_future()
+
+    def notice() -> None:
+        if not coming.done():
+            coming.set_result(None)
+
+    number = sock.fileno()
+    loop._add_reader(number, notice)  # noqa: SLF001 - as asyncio does
+    try:
+        await coming
+    finally:
+        loop._remove_reader(number)  # noqa: SLF001 - likewise
 
 
 class _Door:
@@ -163,7 +178,7 @@ class _Door:
             BUDGET.post(ticket)
         else:
             BUDGET.post_refused(ticket, [], machine_wide=self._refusal.errno == ENFILE)
-        self.loop.call_later(_doorstep.pause_s(), self._press, ticket)
+        self.loop.call_later(DOORSTEP.pause_s(), self._press, ticket)
 
     def _call(self, ticket: Ticket) -> bool:
         """It is this ticket's turn; on whatever thread."""
@@ -189,9 +204,9 @@ class _Door:
         """It has been long: let one in on the doorstep."""
         if self._ticket is not ticket:
             return
-        permit = _doorstep.take()
+        permit = DOORSTEP.take()
         if permit is None:
-            self.loop.call_later(PATIENCE_S, self._press, ticket)
+            self.loop.call_later(doorstep.PATIENCE_S, self._press, ticket)
             return
         self.leave()
         self._open([permit])
@@ -208,34 +223,6 @@ class _Door:
                 self._listen()
         if was_refused and self._refusal is None:
             BUDGET.settled()
-
-
-class _Doorstep:
-    """Room for one connection at a time that is let in though nothing is free.
-
-    The holders of all the rest may be at its other end, in this very process, and that nobody
-    can see.
-    """
-
-    def __init__(self) -> None:
-        self._budget = Budget(1)
-        self._taken_s = -PATIENCE_S
-
-    def pause_s(self) -> float:
-        """How long to wait before trying."""
-        return AGAIN_S if monotonic() - self._taken_s < PATIENCE_S else PATIENCE_S
-
-    def take(self) -> Lent | None:
-        """The permit, unless another connection has it."""
-        try:
-            permit = self._budget.take(CONNECTION, wait_s=0)
-        except BudgetTimeout:
-            return None
-        self._taken_s = monotonic()
-        return permit
-
-
-_doorstep = _Doorstep()
 
 
 def _of_this_thread(permit: Permit) -> Permit:

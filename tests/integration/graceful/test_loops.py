@@ -147,8 +147,8 @@ def test_servers_and_their_clients_in_one_process(limited) -> None:
     """Those who hold all descriptors wait for connections that nobody has let in yet."""
     limited(
         """
-        from fsworkers.graceful.aio import accepting
-        accepting.PATIENCE_S = 0.02
+        from fsworkers.graceful import doorstep
+        doorstep.PATIENCE_S = 0.02
         graceful.install()
         async def ask(number):
             server = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", 0)
@@ -269,8 +269,8 @@ def test_more_loops_than_leave_room_go_on_after_a_while(limited) -> None:
 def test_unix_connections_are_awaited_in_the_loop(limited) -> None:
     """And a server's sockets, of which there is one for each address."""
     limited("""
-        from fsworkers.graceful.aio import accepting
-        accepting.PATIENCE_S = 0.02
+        from fsworkers.graceful import doorstep
+        doorstep.PATIENCE_S = 0.02
         graceful.install()
         path = FOLDER + "/socket"
         async def ask(number):

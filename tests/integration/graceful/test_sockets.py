@@ -92,3 +92,92 @@ def test_a_socket_that_does_not_block_lets_nobody_in_uncounted(limited) -> None:
             caller.close()
         assert lent() == 0
     """)
+
+
+def test_who_waits_for_a_connection_holds_nothing(limited) -> None:
+    """Threads, with a time-out and without, and a coroutine; each is let in when somebody comes."""
+    limited(f"""
+        {ALL_BUT}
+        graceful.install()
+        listener = socket.create_server(("127.0.0.1", 0))
+        hasty = socket.create_server(("127.0.0.1", 0))
+        hasty.settimeout(30)
+        soft = socket.create_server(("127.0.0.1", 0))
+        soft.setblocking(False)
+        accepted = []
+        def accept(number):
+            if number == 40:
+                async def main():
+                    accepted.append((await asyncio.get_running_loop().sock_accept(soft))[0])
+                asyncio.run(main())
+            else:
+                accepted.append((listener if number % 2 else hasty).accept()[0])
+        threads = [threading.Thread(target=accept, args=(number,)) for number in range(41)]
+        for thread in threads: thread.start()
+        wait_for(lambda: lent() == 3 + 3)  # three servers, and what the event loop has
+        files = all_but(3)
+        for turn in range(20):
+            for one in (listener, hasty): call(one).close()
+            wait_for(lambda: len(accepted) == 2)
+            wait_for(lambda: lent() == 6 + len(files) + 2)
+            while accepted: accepted.pop().close()
+        call(soft).close()
+        for thread in threads: thread.join(5)
+        assert len(accepted) == 1 and not any(thread.is_alive() for thread in threads)
+        for one in (*accepted, *files, listener, hasty, soft): one.close()
+        assert lent() == 0
+    """)
+
+
+def test_accept_says_what_is_wrong_with_a_socket(limited) -> None:
+    """At once, as the standard one: it does not listen, is closed, or of another kind."""
+    limited("""
+        import socket
+        closed = socket.socket()
+        closed.close()
+        for time_out in (None, 0.1):
+            for one in (socket.socket(), socket.socket(type=socket.SOCK_DGRAM), closed):
+                ours = closed if one is closed else graceful.socket.socket(one.family, one.type)
+                told = []
+                for accept in (one.accept, lambda: graceful.socket.accept_counted(ours)):
+                    for sock in (one, ours):
+                        if sock is not closed: sock.settimeout(time_out)
+                    try: accept()
+                    except OSError as error: told.append((type(error), error.args))
+                assert len(told) == 2 and told[0] == told[1], told
+                one.close(); ours.close()
+        assert lent() == 0
+    """)
+
+
+def test_a_server_and_its_clients_in_one_process_go_on_at_a_tight_limit(limited) -> None:
+    """The clients hold all there is and wait to be let in, which nobody can see."""
+    limited(
+        """
+        import socketserver, socket
+        graceful.install()
+        class Echo(socketserver.StreamRequestHandler):
+            def handle(self):
+                for line in self.rfile: self.wfile.write(line)
+        class Server(socketserver.ThreadingTCPServer):
+            request_queue_size = 200
+        server = Server(("127.0.0.1", 0), Echo)
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        answers = []
+        def ask(number):
+            for _ in range(3):
+                with socket.create_connection(server.server_address) as connection:
+                    with connection.makefile("rw") as file:
+                        file.write("hello\\n")
+                        file.flush()
+                        answers.append(file.readline())
+        in_threads(ask, 30, 20)
+        server.shutdown()
+        serving.join()
+        server.server_close()
+        assert answers == ["hello\\n"] * 90
+        assert graceful.statistics().deadlocks == lent() == 0
+    """,
+        limit=32,
+    )
