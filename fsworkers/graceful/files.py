@@ -15,8 +15,9 @@ from os import fspath
 
 from fsworkers.graceful import table
 from fsworkers.graceful.budget import BUDGET
-from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back, persist
+from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back
 from fsworkers.graceful.raw import CountedFileIO, PatientFileIO
+from fsworkers.graceful.unswallowed import persist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

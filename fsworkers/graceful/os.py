@@ -132,7 +132,10 @@ def fwalk(
     follow_symlinks: bool = False,
     dir_fd: int | None = None,
 ) -> Iterator[tuple[Any, list[Any], list[Any], int]]:
-    """``os.fwalk`` with two descriptors at any depth; the standard one keeps one open per level."""
+    """``os.fwalk`` with two descriptors at any depth; the standard one keeps one open per level.
+
+    Each link on the way that is followed takes another: ``..`` does not lead back from its target.
+    """
     from fsworkers.graceful.descent import fwalk as descend  # noqa: PLC0415 - rare
 
     return descend(top, topdown, onerror, follow_symlinks=follow_symlinks, dir_fd=dir_fd)

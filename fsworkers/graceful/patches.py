@@ -189,8 +189,8 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
             yield _glob, name, let_through(getattr(_glob, name))
     if hasattr(_glob, "_listdir"):
         yield _glob, "_listdir", listing_with(vars(_glob)["_listdir"])
-    name = "_get_default_tempdir"
-    yield _tempfile, name, let_through(vars(_tempfile)[name])
+    for name in ("_get_default_tempdir", "TemporaryFile"):
+        yield _tempfile, name, let_through(vars(_tempfile)[name])
     yield from _mmap_name()
 
 

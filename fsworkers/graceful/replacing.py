@@ -40,9 +40,17 @@ def replace_content(lent: list[Lent], path: Any, mode: str, data: Any, **options
     old = None
     with suppress(FileNotFoundError):
         old = _os.stat(path)
-    if old is not None and not stat.S_ISREG(old.st_mode):
+    head, tail = _os.path.split(path)
+    if not tail or (old is not None and not stat.S_ISREG(old.st_mode)):
         with files.open_with(lent, path, mode, **options) as file:
             return int(file.write(data))
+    if old is None:
+        try:
+            # ``realpath`` takes ``..`` for the way back also from where nothing is.
+            _os.stat(head or _os.curdir)
+        except OSError as error:
+            error.filename = _os.fspath(path)
+            raise
     target = _os.fsdecode(_os.path.realpath(path))
     # Short, whatever the length of the name it stands in for.
     beside = _os.path.join(_os.path.dirname(target), f".{token_hex(8)}.part")

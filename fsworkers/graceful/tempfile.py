@@ -21,6 +21,7 @@ _twin: Any = twin(
 )
 _twin._shutil = shutil  # noqa: SLF001 - the twin is ours
 _twin._get_default_tempdir = let_through(_twin._get_default_tempdir)  # noqa: SLF001 - likewise
+_twin.TemporaryFile = let_through(_twin.TemporaryFile)
 
 
 def _directory() -> Any:

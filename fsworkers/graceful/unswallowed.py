@@ -1,9 +1,10 @@
 """Descriptor errors that get past code which takes any ``OSError`` for an empty folder.
 
 ``glob`` and, from Python 3.12 on, ``pathlib`` end a folder's listing at any ``OSError``, and
-``tempfile`` goes on to the next candidate: what could not be opened in time would be missing from
-the result without a word. While such code runs below ``let_through``, a descriptor error travels
-as what is no ``OSError``, and is itself again when it comes out.
+``tempfile`` goes on to the next candidate, or to another way: what could not be opened in time
+would be missing from the result without a word, or waited for twice. While such code runs below
+``let_through``, a descriptor error travels as what is no ``OSError``, and is itself again when it
+comes out.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from fsworkers.graceful.errors import GracefulError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, TypeVar
 
     from fsworkers.graceful.counter import Lent
+
+    Result = TypeVar("Result")
 
 
 class Carried(BaseException):
@@ -40,11 +43,11 @@ _depth = _Depth()
 
 
 def persist(
-    operation: Callable[[], Any], label: object = None, count: int = 1
-) -> tuple[Any, list[Lent]]:
+    operation: Callable[[], Result], label: object = None, count: int = 1, **options: Any
+) -> tuple[Result, list[Lent]]:
     """``pressure.persist``, whose own errors go past code that would swallow them."""
     try:
-        return pressure.persist(operation, label, count)
+        return pressure.persist(operation, label, count, **options)
     except GracefulError as error:
         if _depth.count:
             raise Carried(error) from None
@@ -57,7 +60,8 @@ def let_through(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         made = _step(lambda: function(*args, **kwargs))
-        return _steps(made) if hasattr(made, "__next__") else made
+        is_iterator = hasattr(made, "__next__") and not hasattr(made, "fileno")
+        return _steps(made) if is_iterator else made
 
     return call
 

@@ -169,3 +169,27 @@ def test_a_deadline_tells_the_whole_wait_and_not_that_of_the_last_try(limited) -
         asyncio.run(main())
         assert lent() == 0
     """)
+
+
+def test_a_class_that_is_registered_wraps_what_is_opened(limited) -> None:
+    """As aiofiles' README has it for mocks."""
+    limited("""
+        from unittest import mock
+        from fsworkers.graceful import aio
+        class Odd:
+            def read(self): return "odd"
+            def close(self): pass
+        class Mine(aio.base.AsyncBase):
+            async def read(self): return "mine"
+        aio.threadpool.wrap.register(Odd)(
+            lambda file, *, loop=None, executor=None: Mine(file, loop, executor))
+        async def main():
+            with mock.patch.object(aio.threadpool, "sync_open", return_value=Odd()):
+                opened = await aio.open("x")
+                assert type(opened) is Mine and await opened.read() == "mine"
+            for mode, buffering in (("r", -1), ("rb", -1), ("rb", 0), ("r+b", -1), ("wb", -1)):
+                async with aio.open(FILE, mode, buffering) as file:
+                    assert type(file).__module__ == "fsworkers.graceful.aio.files"
+        asyncio.run(main())
+        assert lent() == 0
+    """)

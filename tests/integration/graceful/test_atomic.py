@@ -155,3 +155,22 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(limited) -> None:
         assert sorted(os.listdir(os.path.dirname(FILE))) == ["file", "folder"] and lent() == 0
         """)
     )
+
+
+def test_a_name_that_open_refuses_is_refused(limited) -> None:
+    """A folder's, one by way of what is not there, and none at all; nothing is made."""
+    limited("""
+        from fsworkers.graceful import aio
+        os.chdir(FOLDER)
+        async def told(path, **options):
+            try:
+                await aio.write_bytes(path, b"new", **options)
+            except OSError as error:
+                return type(error), error.errno, error.filename
+            raise AssertionError(path)
+        async def main():
+            for path in ("new/", "nowhere/../new", "nowhere/new", "", b"new/", b"nowhere/../new"):
+                assert await told(path, atomic=True) == await told(path), path
+                assert os.listdir(".") == os.listdir(b".") == [] and lent() == 0
+        asyncio.run(main())
+    """)

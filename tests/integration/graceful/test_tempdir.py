@@ -80,3 +80,37 @@ def test_a_temporary_directory_finds_its_place_gracefully(limited) -> None:
         with graceful.tempfile.TemporaryDirectory() as folder:
             assert os.path.dirname(folder) == FOLDER
     """)
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_a_deadline_is_not_doubled_by_another_way_to_the_same_file(
+    limited, is_installed: bool
+) -> None:
+    """The standard one tries a second way when the first fails, however it failed."""
+    limited(f"""
+        import tempfile
+        if {is_installed}: graceful.install()
+        face = tempfile if {is_installed} else graceful.tempfile
+        face.gettempdir()
+        graceful.configure(max_open_files=4, wait_s=0.3)
+        held, is_over = threading.Event(), threading.Event()
+        def hold():
+            files = [graceful.open(FILE) for _ in range(4)]
+            held.set()
+            while not is_over.wait(0.05): pass
+            for file in files: file.close()
+        holding = threading.Thread(target=hold)
+        holding.start()
+        held.wait()
+        spooled = face.SpooledTemporaryFile(max_size=1)
+        for make in (face.TemporaryFile, face.NamedTemporaryFile, spooled.fileno):
+            begun_s = time.monotonic()
+            try: make()
+            except graceful.BudgetTimeout: assert time.monotonic() - begun_s < 0.5, make
+            else: raise AssertionError(make)
+        is_over.set()
+        holding.join()
+        spooled.close()
+        with face.TemporaryFile() as file: file.write(b"x")
+        assert lent() == 0
+    """)

@@ -1,6 +1,7 @@
 """aiofiles' ``threadpool``: its classes, for ``isinstance`` and annotations, and our ``open``.
 
-``wrap`` is aiofiles' own: it takes any file that is open already, one of ``graceful.open`` too.
+``wrap`` is aiofiles' own: it takes any file that is open already, one of ``graceful.open`` too, and
+what is registered with it is heeded.
 An open that was cancelled is closed by its thread; aiofiles leaks it.
 """
 
@@ -103,6 +104,9 @@ async def _open(
     else:
         action = partial(_open_with if sync_open is files.open else _call_with, arguments)
         opened = await threads.bring(action, arguments[0], loop=loop, executor=executor)
+    chosen: Any = wrap.dispatch(type(opened))
+    if chosen.__module__ != wrap.__module__:  # somebody has registered a class of their own
+        return chosen(opened, loop=loop, executor=executor)
     return wrap_ours(opened, loop=loop, executor=executor)
 
 
