@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 LONGEST_PAUSE_S = 10.0
 """Between two looks for garbage, or at what others have, that were of no use."""
 
+FIRST_S = 0.001
+"""What the first measure takes, as far as it decides when the next one is due."""
+
 
 class Permit:
     """The right to one open descriptor, lent until ``give_back``.
@@ -181,6 +184,7 @@ class Counter(Inbox):
             if ceiling is None:
                 measured = measuring.enough(measuring.measure(self._reserve))
                 self._limit = measured.limit
+                self._measuring.note(monotonic(), FIRST_S, was_of_use=False)
                 ceiling = measured.to_lend
             made = Ledger(ceiling)
             # Threads that come first together measure together; one step, no call: the first wins.

@@ -116,20 +116,22 @@ class Upkeep(Counter):
     def _new_ceiling(self) -> int | None:
         """Measure; the most to lend from now on if that has to change."""
         old_limit = self._limit
-        begun_s = thread_time()
         measured = self._measure(self._reserve)
-        cost_s = thread_time() - begun_s
         ceiling = self._bound_by(measured)
         if self._limit == old_limit:
             # Only what is certain: nothing would ever take it back.
             ceiling = min(ceiling, measured.surely_to_lend)
         has_grown = ceiling > self.ledger.ceiling
-        self._measuring.note(monotonic(), cost_s, was_of_use=has_grown)
+        if has_grown:
+            self._measuring.note(monotonic(), 0.0, was_of_use=True)
         return ceiling if has_grown or self._limit != old_limit else None
 
     def _measure(self, reserve: int | None) -> Measure:
         """Look at the limit, and at who has what below it."""
-        return measuring.measure(reserve, partial(own_numbers, self), self._limit)
+        begun_s = thread_time()
+        measured = measuring.measure(reserve, partial(own_numbers, self), self._limit)
+        self._measuring.note(monotonic(), thread_time() - begun_s, was_of_use=False)
+        return measured
 
     def _bound_by(self, measured: Measure) -> int:
         """Note a measure; the most to lend by it, and no more than was asked for."""

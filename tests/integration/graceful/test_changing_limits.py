@@ -247,18 +247,18 @@ def test_listings_that_come_and_go_are_not_taken_for_room(limited) -> None:
     """What has just been closed counts for nobody: the reserve is not lent by and by."""
     limited(
         """
-foreign = [os.dup(0) for _ in range(20)]
+foreign = [os.dup(0) for _ in range(40)]
 budget = graceful.statistics().capacity
 sys.setswitchinterval(1e-5)
 is_over = False
 def scan(number):
     while not is_over: list(graceful.os.scandir(FOLDER))
-working = threading.Thread(target=in_threads, args=(scan, 40))
+working = threading.Thread(target=in_threads, args=(scan, 20))
 working.start()
-for _ in range(300): graceful.BUDGET.measure_again()
+for _ in range(60): graceful.BUDGET.measure_again()
 is_over = True
 working.join()
-assert graceful.statistics().capacity == budget, (graceful.statistics(), budget)
+assert graceful.BUDGET.ledger.ceiling == budget, (graceful.statistics(), budget)
 """
     )
 
