@@ -61,8 +61,8 @@ def _holders() -> list[Any]:
 def _kinds() -> Iterator[type[Any]]:
     for module, name in (("files", "CountedFileIO"), ("os", "scandir"), ("mmap", "mmap")):
         loaded = sys.modules.get(f"{__package__}.{module}")
-        kind = getattr(loaded, name, None)  # or another thread is about to import it
-        if kind is not None:
+        kind = getattr(loaded, name, None)
+        if isinstance(kind, type):  # or another thread is about to import it
             yield from _with_subclasses(kind)
 
 

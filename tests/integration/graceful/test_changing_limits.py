@@ -268,7 +268,10 @@ def test_a_measure_meets_a_module_that_is_being_imported(limited) -> None:
     limited(
         """
 import types
-sys.modules["fsworkers.graceful.mmap"] = types.ModuleType("fsworkers.graceful.mmap")
+for name, known in (("mmap", {}), ("os", {"scandir": os.scandir})):
+    module = types.ModuleType(name)
+    vars(module).update(known)
+    sys.modules[f"fsworkers.graceful.{name}"] = module
 graceful.configure()
 with graceful.open(FILE):
     graceful.BUDGET.measure_again()
