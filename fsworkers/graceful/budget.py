@@ -74,8 +74,7 @@ class Budget(Upkeep):
             DescriptorDeadlock: Everyone who holds descriptors waits for more.
             TooFewDescriptors: First use, and the limit leaves less than the minimum.
         """
-        drawn = self.draw(self) if self.pots and self.draw is not None else None
-        return drawn or self.take_now() or self.take_many(1, label, wait_s=wait_s)[0]
+        return self._take_at_once() or self.take_many(1, label, wait_s=wait_s)[0]
 
     def take_many(
         self, count: int, label: object = None, *, wait_s: float | None = None
@@ -112,8 +111,7 @@ class Budget(Upkeep):
             BudgetTimeout: As ``take``.
             DescriptorDeadlock: As ``take``.
         """
-        drawn = self.draw(self) if self.pots and self.draw is not None else None
-        at_once = drawn or self.take_now()
+        at_once = self._take_at_once()
         if at_once is not None:
             return at_once
         longest_s = self.wait_s if wait_s is None else wait_s
@@ -133,12 +131,7 @@ class Budget(Upkeep):
         except BaseException:
             self.abandon(ticket)
             raise
-        if ticket.error is not None:
-            raise ticket.error
-        if ticket.state != GRANTED:
-            self.abandon(ticket)
-            raise self.timeout_of(ticket, longest_s or 0.0)
-        return self.stamp(ticket.permits)[0]
+        return self.stamp(self._outcome(ticket, longest_s))[0]
 
     def take_again(
         self,
@@ -262,16 +255,25 @@ class Budget(Upkeep):
         self, ticket: Ticket, bell: Lock, until_s: float | None, longest_s: float | None
     ) -> list[Permit]:
         try:
-            rang = ticket.state == GRANTED or self._await(bell, until_s)
+            if ticket.state == WAITING:
+                self._await(bell, until_s)
         except BaseException:
             self.abandon(ticket)
             raise
+        return self._outcome(ticket, longest_s)
+
+    def _outcome(self, ticket: Ticket, longest_s: float | None) -> list[Permit]:
+        """What became of a ticket when the wait for it is over."""
         if ticket.error is not None:
             raise ticket.error
-        if not rang:
+        if ticket.state != GRANTED:
             self.abandon(ticket)
             raise self.timeout_of(ticket, longest_s or 0.0)
         return ticket.permits
+
+    def _take_at_once(self) -> Lent | None:
+        drawn = self.draw(self) if self.pots and self.draw is not None else None
+        return drawn or self.take_now()
 
     def _await(self, bell: Lock, until_s: float | None) -> bool:
         """Wait for a bell to ring; whether it did."""

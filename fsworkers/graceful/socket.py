@@ -108,11 +108,17 @@ def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
     until_s = None if longest_s is None else monotonic() + longest_s
     while True:
         _come(self, until_s)
-        permit = _take_until(until_s)
+        wait_s = _own_wait_s(until_s)
         try:
+            # In the end from the doorstep.
+            permit = BUDGET.take_or(CONNECTION, DOORSTEP.take, DOORSTEP.pause_s, wait_s=wait_s)
             accepted, permit = _accept_under(permit, self, until_s)
         except _NobodyThere:
             continue
+        except BudgetTimeout as error:
+            if wait_s is None:
+                raise
+            raise TimeoutError("timed out") from error
         return _ours(accepted[0], permit), accepted[1]
 
 
@@ -167,16 +173,11 @@ def _come(sock: _socket.socket, until_s: float | None) -> None:
         raise TimeoutError("timed out")
 
 
-def _take_until(until_s: float | None) -> Lent:
-    """A permit for a connection that is there, in the end from the doorstep."""
+def _own_wait_s(until_s: float | None) -> float | None:
+    """What is left of a socket's time-out; ``None`` where the budget's longest wait ends sooner."""
     left_s = None if until_s is None else max(0.0, until_s - monotonic())
-    budgeted_s = BUDGET.wait_s
-    if left_s is None or (budgeted_s is not None and budgeted_s < left_s):
-        return BUDGET.take_or(CONNECTION, DOORSTEP.take, DOORSTEP.pause_s)
-    try:
-        return BUDGET.take_or(CONNECTION, DOORSTEP.take, DOORSTEP.pause_s, wait_s=left_s)
-    except BudgetTimeout as error:
-        raise TimeoutError("timed out") from error
+    longest_s = BUDGET.wait_s
+    return None if left_s is None or (longest_s is not None and longest_s < left_s) else left_s
 
 
 class _NobodyThere(Exception):
@@ -210,18 +211,12 @@ def _accept_under(permit: Lent, sock: _socket.socket, until_s: float | None) -> 
     except BaseException:
         permit.give_back()
         raise
-    left_s = None if until_s is None else max(0.0, until_s - monotonic())
     if permit.real().budget is BUDGET:
         refused = permit, refusal
     else:
         permit.give_back()
         refused = None
-    try:
-        accepted, lent = persist(accept, CONNECTION, refused=refused, wait_s=left_s)
-    except BudgetTimeout as error:
-        if left_s is None:
-            raise
-        raise TimeoutError("timed out") from error
+    accepted, lent = persist(accept, CONNECTION, refused=refused, wait_s=_own_wait_s(until_s))
     return accepted, lent[0]
 
 

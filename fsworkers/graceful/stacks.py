@@ -40,9 +40,10 @@ class Standstill:
         self._servants: set[int] = set()
         waiting = _waiting_code()
         opened = _opened_code()
+        servants = _servants_code()
         for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
             self.tops[ident] = frame
-            self._read(ident, frame, waiting, opened)
+            self._read(ident, frame, waiting, opened, servants)
         for ident, loop in owners.loops().items():
             if ident in self.tops:
                 self.loops.setdefault(ident, loop)
@@ -145,21 +146,22 @@ class Standstill:
         frame: FrameType | None,
         waiting: frozenset[int],
         opened: dict[int, tuple[str, ...]],
+        servants: frozenset[int],
     ) -> None:
         if frame is not None and id(frame.f_code) in waiting:
             local = frame.f_locals
             if local.get("timeout") in (None, -1):
                 self.waits[ident] = local.get("self")
         while frame is not None:
+            if id(frame.f_code) in servants and frame.f_locals.get("task") is None:
+                self._servants.add(ident)
             names = opened.get(id(frame.f_code))
             if names is not None:
                 self._note(ident, *map(frame.f_locals.get, names))
             frame = frame.f_back
 
     def _note(self, ident: int, one: Any, future: Any = None) -> None:
-        if one is None:
-            self._servants.add(ident)  # of a pool of threads: it does what others ask for
-        elif future is not None:
+        if future is not None:
             self.waits.setdefault(ident, future)
         elif hasattr(one, "run_forever"):
             self.loops.setdefault(ident, one)
@@ -212,9 +214,16 @@ def _opened_code() -> dict[int, tuple[str, ...]]:
         ("asyncio.base_events", "BaseEventLoop.run_until_complete", ("self", "future")),
         ("concurrent.futures.thread", "_WorkItem.run", ("self",)),
         (f"{__package__}.aio.crew", "_deliver", ("future",)),
-        ("multiprocessing.pool", "Pool._handle_workers", ("there is none",)),
-        ("multiprocessing.pool", "worker", ("task",)),
     )
+
+
+def _servants_code() -> frozenset[int]:
+    """The code of threads of a pool of threads that do only what others ask for: their task."""
+    found = _codes(
+        ("multiprocessing.pool", "Pool._handle_workers", ()),
+        ("multiprocessing.pool", "worker", ()),
+    )
+    return frozenset(found)
 
 
 def _idle_code() -> frozenset[int]:
