@@ -20,7 +20,7 @@ from time import monotonic
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import checks, owners, table
 from fsworkers.graceful.errors import BudgetTimeout
-from fsworkers.graceful.ledger import GRANTED, WAITING, Ledger, Ticket
+from fsworkers.graceful.ledger import GRANTED, Ledger, Ticket
 from fsworkers.graceful.records import Statistics
 from fsworkers.graceful.upkeep import Upkeep
 from fsworkers.graceful.watch import LOOK_S
@@ -119,7 +119,7 @@ class Budget(Upkeep):
         ticket, bell = self._ticket(1, label)
         self.post(ticket)
         try:
-            while ticket.state == WAITING:
+            while ticket.state != GRANTED:  # the bell tells of errors too
                 if self._await(bell, min(until_s, monotonic() + pause_s())):
                     break
                 other = None if monotonic() >= until_s else otherwise()
@@ -255,7 +255,8 @@ class Budget(Upkeep):
         self, ticket: Ticket, bell: Lock, until_s: float | None, longest_s: float | None
     ) -> list[Permit]:
         try:
-            if ticket.state == WAITING:
+            # Who is at the ledger may not yet have put it in the line, so the bell alone tells.
+            if ticket.state != GRANTED:
                 self._await(bell, until_s)
         except BaseException:
             self.abandon(ticket)

@@ -13,7 +13,7 @@ import pytest
 from fsworkers.graceful import Budget, BudgetTimeout, BudgetTooSmall, DescriptorDeadlock
 from fsworkers.graceful.aio.lending import take, take_many
 from fsworkers.graceful.capacity import default_reserve
-from fsworkers.graceful.counter import Counter
+from fsworkers.graceful.counter import Counter, Permit
 from fsworkers.graceful.reservation import Reservation, reserve
 from fsworkers.graceful.watch import backoff_s
 
@@ -349,6 +349,40 @@ def test_a_reservation_is_drawn_on_at_once_whoever_is_at_the_ledger() -> None:
     assert drawn == [True]
     for permit in reserved:
         permit.give_back()
+    assert budget.statistics().lent == 0
+
+
+def ask_again(budget: Budget) -> Permit:
+    """As after a refusal by the kernel, with permits that were drawn before."""
+    refused = [budget._make(1)]
+    return budget.take_again(refused, "x", until_s=None, longest_s=None, machine_wide=False)[0]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda budget: budget.take(),
+        lambda budget: budget.take_many(1)[0],
+        lambda budget: budget.take_or("x", lambda: None, lambda: 0.01),
+        lambda budget: asyncio.run(take(budget=budget)),
+        ask_again,
+    ],
+    ids=["take", "take_many", "take_or", "async", "take_again"],
+)
+def test_who_asks_while_another_is_at_the_ledger_waits_for_it(ask) -> None:
+    """The line is not joined until that one is done, which is no time-out."""
+    budget = Budget(2)
+    budget.ledger  # noqa: B018 - measured, so that nothing else is to be done
+    served: list[Permit] = []
+    budget.hold_still()
+    asking = threading.Thread(target=lambda: served.append(ask(budget)))
+    asking.start()
+    wait_for(lambda: budget._inbox)
+    asking.join(0.05)
+    assert served == []
+    budget.go_on()
+    asking.join(5)
+    served[0].give_back()
     assert budget.statistics().lent == 0
 
 
