@@ -13,7 +13,7 @@ import threading
 from itertools import repeat
 from math import ceil
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import zmq
 
@@ -58,6 +58,8 @@ class Courier(threading.Thread):
         self._tasks: dict[int, TaskFunction] = {}
         self._is_stopping = False
         self._slots_ended = False
+        if not lifeline.may_go_on():
+            self._leave()
         self._context = zmq.Context()
         self._lane = self._bind(zmq.PULL, wire.lane_address(config.directory))
         self._back = self._bind(zmq.PUSH, wire.back_address(config.directory))
@@ -130,8 +132,12 @@ class Courier(threading.Thread):
         poller.register(self._lifeline.fileno(), zmq.POLLIN)
         poller.register(socket, readiness)
         if self._lifeline.fileno() in dict(poller.poll()):
-            shutil.rmtree(self._config.directory, ignore_errors=True)
-            leave()
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        """Leave before the two have met, and nothing behind."""
+        shutil.rmtree(self._config.directory, ignore_errors=True)
+        leave()
 
     def _poll_ms(self, next_heartbeat: float) -> int:
         """Until the next heartbeat; no longer than the flush time while slots are at work."""

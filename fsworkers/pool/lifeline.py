@@ -1,7 +1,9 @@
 """A worker's end of its lifeline, the socket pair that it shares with its master.
 
-The master writes the configuration into it before it starts the process. After that nothing
-travels, and either side learns of the other's end by its closing, whatever the end was.
+The master writes the configuration into it before it starts the process, and one byte when it has
+made the directory that is named there: so none is ever left behind by a killed master that no
+worker knows of. After that nothing travels, and either side learns of the other's end by its
+closing, whatever the end was.
 
 On Linux the kernel itself acts on it: from ``arm`` on it kills the worker's whole process group
 the moment the master is gone. That holds while C code has the interpreter lock or the process is
@@ -46,6 +48,10 @@ class Lifeline:
         length = int.from_bytes(self._read(4))
         config: Config = pickle.loads(self._read(length))
         return config
+
+    def may_go_on(self) -> bool:
+        """Wait for the directory of the configuration to be there, or the master to be gone."""
+        return bool(os.read(self._descriptor, 1))
 
     def _read(self, count: int) -> bytes:
         data = b""

@@ -64,14 +64,24 @@ class Links:
         return socket
 
     def meeting_place(self, worker: int) -> str:
-        """Make the directory in which a worker is to bind its sockets.
+        """Name the directory in which a worker is to bind its sockets.
+
+        It is made only when the worker, which may outlive us, knows of it.
+
+        Raises:
+            OSError: There is no temporary directory.
+        """
+        directory = self._directories[worker] = name_directory()
+        return directory
+
+    def make_meeting_place(self, worker: int) -> None:
+        """Make that directory.
 
         Raises:
             DirectoryNotPrivate: Others could enter what was made.
             OSError: It can't be made.
         """
-        directory = self._directories[worker] = make_private_directory()
-        return directory
+        make_private_directory(self._directories[worker])
 
     def connect(self, worker: int) -> None:
         """Open the lane to a worker that may not have bound yet.
@@ -144,24 +154,27 @@ class Links:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def make_private_directory() -> str:
-    """Make a directory that only this user can enter, with a path that an address can hold.
+def name_directory() -> str:
+    """A path for a temporary directory that nobody else uses, and that an address can hold."""
+    # An ipc address holds 107 bytes, whatever TMPDIR is set to.
+    parent = tempfile.gettempdir()
+    if len(os.fsencode(parent)) >= 70:
+        parent = "/tmp"  # noqa: S108
+    return os.path.join(parent, f"fsw-{os.urandom(8).hex()}")
+
+
+def make_private_directory(path: str) -> None:
+    """Make a directory that only this user can enter.
 
     Raises:
         DirectoryNotPrivate: The file system gave it to others as well.
         OSError: It can't be made.
     """
-    # An ipc address holds 107 bytes, whatever TMPDIR is set to.
-    parent = tempfile.gettempdir()
-    directory = tempfile.mkdtemp(
-        prefix="fsw-",
-        dir=parent if len(os.fsencode(parent)) < 70 else "/tmp",  # noqa: S108
-    )
-    status = os.stat(directory)
+    os.mkdir(path, 0o700)
+    status = os.stat(path)
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        os.rmdir(directory)
-        raise DirectoryNotPrivate(parent, stat.S_IMODE(status.st_mode))
-    return directory
+        os.rmdir(path)
+        raise DirectoryNotPrivate(os.path.dirname(path), stat.S_IMODE(status.st_mode))
 
 
 def has_free_descriptors(count: int) -> bool:

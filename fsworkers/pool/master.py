@@ -336,6 +336,8 @@ class Master(threading.Thread):
             worker = WorkerProcess(self._config(number), self._output.write_end)
             self._workers[number] = worker
             self._poller.register(worker.fileno(), zmq.POLLIN)
+            self._links.make_meeting_place(number)
+            worker.let_go_on()
             self._links.connect(number)
         except OSError as error:
             if error.errno not in {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}:

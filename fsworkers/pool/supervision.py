@@ -1,9 +1,10 @@
 """Worker processes from outside: start one, notice its end, kill it.
 
 Each worker holds one end of a socket pair, its *lifeline*, as its standard input. The configuration
-travels down it at the start; after that nothing does, and either side learns of the other's end by
-its closing. A worker is the leader of its own process group, so that a terminal's Ctrl-C reaches
-only the master and what a task has started dies together with its worker.
+travels down it at the start, and one byte when the place where the two meet is there; after that
+nothing does, and either side learns of the other's end by its closing. A worker is the leader of
+its own process group, so that a terminal's Ctrl-C reaches only the master and what a task has
+started dies together with its worker.
 
 Workers are started by ``posix_spawn``: ``subprocess`` waits for a pipe to close that another
 thread's ``fork`` may have copied, and then waits for as long as that child lives.
@@ -69,6 +70,11 @@ class WorkerProcess:
         """The descriptor that becomes readable when the process has ended."""
         return self._lifeline.fileno()
 
+    def let_go_on(self) -> None:
+        """Tell it that the directory for its sockets is there."""
+        with suppress(ConnectionError):  # it has ended already, which its lifeline tells as well
+            self._lifeline.send(GO_ON, NO_SIGNAL)
+
     def kill(self) -> None:
         """Send SIGKILL to it and to all that its tasks have started."""
         with suppress(ProcessLookupError):  # it has ended already
@@ -104,6 +110,12 @@ class WorkerProcess:
         _LIVING.discard(self)
         self._lifeline.close()
 
+
+GO_ON = b"\1"
+"""What a worker waits for before it binds its sockets."""
+
+NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+"""A caller that wants SIGPIPE for its output does not want it for a worker that has ended."""
 
 _LIVING: weakref.WeakSet[WorkerProcess] = weakref.WeakSet()
 

@@ -20,7 +20,7 @@ import pytest
 
 from fsworkers import Pool
 from fsworkers.errors import DirectoryNotPrivate, WorkerStartError
-from fsworkers.pool.links import make_private_directory
+from fsworkers.pool.links import make_private_directory, name_directory
 from tests.integration.pool import functions_for_tests as functions
 
 
@@ -222,6 +222,43 @@ def test_master_killed_while_workers_start_leaves_nothing(tmp_path: Path) -> Non
         assert not list(tmp_path.glob("fsw-*"))
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        "os.posix_spawn",
+        "links.os.mkdir",
+        "links.os.stat",
+        "supervision.WorkerProcess.let_go_on",
+        "links.Links.connect",
+    ],
+)
+@pytest.mark.parametrize("is_before", [True, False])
+def test_master_killed_at_a_step_of_a_start_leaves_nothing(
+    tmp_path: Path, step: str, is_before: bool
+) -> None:
+    """Whichever of the two is there, it knows of the directory in which they are to meet."""
+    where, _, name = step.rpartition(".")
+    master = run_script(f"""
+        import os, tempfile
+        from fsworkers import Pool
+        from fsworkers.pool import links, supervision
+        tempfile.tempdir = {str(tmp_path)!r}
+        real = {where}.{name}
+        def die(*given, **named):
+            if {is_before}:
+                os.kill(os.getpid(), 9)
+            real(*given, **named)
+            os.kill(os.getpid(), 9)
+        {where}.{name} = die
+        list(Pool(1).map(abs, range(9)))
+    """)
+    assert master.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 5
+    while list(tmp_path.iterdir()):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+
+
 def test_script_on_stdin_needs_no_main_guard() -> None:
     """Code read from stdin, without a main guard, with its own functions and classes."""
     done = run_script("""
@@ -354,7 +391,8 @@ def test_no_other_user_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     tmp_path.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", tempfile.mkdtemp(dir="/tmp"))
     os.chmod(tempfile.gettempdir(), 0o777)
-    directory = make_private_directory()
+    directory = name_directory()
+    make_private_directory(directory)
     try:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(f"{directory}/lane")
@@ -376,16 +414,15 @@ def test_directory_open_to_others_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a file system that keeps no permissions, no socket is put where others can reach it."""
+    mkdir = os.mkdir
 
-    def make_open_directory(**_: object) -> str:
-        directory = tmp_path / "fsw-open"
-        directory.mkdir()
-        directory.chmod(0o755)
-        return str(directory)
+    def make_open_directory(path: str, mode: int) -> None:
+        mkdir(path, mode)
+        os.chmod(path, 0o755)
 
-    monkeypatch.setattr(tempfile, "mkdtemp", make_open_directory)
+    monkeypatch.setattr(os, "mkdir", make_open_directory)
     with pytest.raises(DirectoryNotPrivate, match="mode 0755"):
-        make_private_directory()
+        make_private_directory(str(tmp_path / "fsw-open"))
     assert not list(tmp_path.iterdir())
 
 
