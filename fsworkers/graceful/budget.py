@@ -20,7 +20,7 @@ from time import monotonic
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import checks, owners, table
 from fsworkers.graceful.errors import BudgetTimeout
-from fsworkers.graceful.ledger import GRANTED, Ledger, Ticket
+from fsworkers.graceful.ledger import GRANTED, NEW, Ledger, Ticket
 from fsworkers.graceful.records import Statistics
 from fsworkers.graceful.upkeep import Upkeep
 from fsworkers.graceful.watch import LOOK_S
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fsworkers.graceful.counter import Lent, Permit
+
+NOTED_S, NOTE_S = 0.1, 0.001
+"""How long a ticket without time to wait is given to be noted, and between two looks at it."""
 
 _budgets: dict[int, ref[Budget]] = {}
 _held: dict[int, list[Budget]] = {}
@@ -127,6 +130,7 @@ class Budget(Upkeep):
                     self.abandon(ticket)
                     return other
                 if monotonic() >= until_s:
+                    _see_it_noted(ticket, bell)
                     break
         except BaseException:
             self.abandon(ticket)
@@ -256,8 +260,8 @@ class Budget(Upkeep):
     ) -> list[Permit]:
         try:
             # Who is at the ledger may not yet have put it in the line, so the bell alone tells.
-            if ticket.state != GRANTED:
-                self._await(bell, until_s)
+            if ticket.state != GRANTED and not self._await(bell, until_s):
+                _see_it_noted(ticket, bell)
         except BaseException:
             self.abandon(ticket)
             raise
@@ -286,6 +290,13 @@ class Budget(Upkeep):
             if bell.acquire(timeout=LOOK_S if until_s is None else min(LOOK_S, left_s)):
                 return True
             self.look(self._watch.turn)
+
+
+def _see_it_noted(ticket: Ticket, bell: Lock) -> None:
+    """Let who is at the ledger come to a ticket whose time is up: it may be served at once."""
+    until_s = monotonic() + NOTED_S
+    while ticket.state == NEW and monotonic() < until_s:
+        bell.acquire(timeout=NOTE_S)
 
 
 def _release(bell: Lock) -> None:

@@ -7,8 +7,8 @@ from asyncio import _get_running_loop  # the one that does not raise
 from errno import ENFILE
 
 from fsworkers.graceful import checks, owners
-from fsworkers.graceful.budget import BUDGET, Budget
-from fsworkers.graceful.ledger import GRANTED, Ticket
+from fsworkers.graceful.budget import BUDGET, NOTE_S, NOTED_S, Budget
+from fsworkers.graceful.ledger import GRANTED, NEW, Ticket
 from fsworkers.graceful.pressure import draw
 
 TYPE_CHECKING = False
@@ -95,10 +95,19 @@ async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
     wait_s = checks.seconds("wait_s", wait_s)
     loop = asyncio.get_running_loop()
     served: asyncio.Future[None] = loop.create_future()
+    alarm: asyncio.TimerHandle | None = None
 
     def notice() -> None:
         if not served.done():
             served.set_result(None)
+
+    def expire(at_last_s: float) -> None:
+        nonlocal alarm
+        if ticket.state == NEW and loop.time() < at_last_s:
+            # Who is at the ledger may serve it at once.
+            alarm = loop.call_later(NOTE_S, expire, at_last_s)
+        else:
+            notice()
 
     def wake() -> bool:
         try:
@@ -111,9 +120,8 @@ async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
     begun_s = loop.time()
     post(ticket)
     longest_s = budget.wait_s if wait_s is None else wait_s
-    alarm = None
     if ticket.state != GRANTED and longest_s is not None:
-        alarm = loop.call_later(longest_s, notice)
+        alarm = loop.call_later(longest_s, expire, begun_s + longest_s + NOTED_S)
     try:
         if ticket.state != GRANTED:
             await served

@@ -358,20 +358,22 @@ def ask_again(budget: Budget) -> Permit:
     return budget.take_again(refused, "x", until_s=None, longest_s=None, machine_wide=False)[0]
 
 
+WAYS_TO_ASK = {
+    "take": lambda budget: budget.take(),
+    "take_many": lambda budget: budget.take_many(1)[0],
+    "take_or": lambda budget: budget.take_or("x", lambda: None, lambda: 0.01),
+    "async": lambda budget: asyncio.run(take(budget=budget)),
+}
+
+
 @pytest.mark.parametrize(
-    "ask",
-    [
-        lambda budget: budget.take(),
-        lambda budget: budget.take_many(1)[0],
-        lambda budget: budget.take_or("x", lambda: None, lambda: 0.01),
-        lambda budget: asyncio.run(take(budget=budget)),
-        ask_again,
-    ],
-    ids=["take", "take_many", "take_or", "async", "take_again"],
+    ("ask", "wait_s"),
+    [(ask, wait_s) for ask in WAYS_TO_ASK.values() for wait_s in (None, 0)] + [(ask_again, None)],
+    ids=[f"{name}-{wait_s}" for name in WAYS_TO_ASK for wait_s in (None, 0)] + ["take_again"],
 )
-def test_who_asks_while_another_is_at_the_ledger_waits_for_it(ask) -> None:
-    """The line is not joined until that one is done, which is no time-out."""
-    budget = Budget(2)
+def test_who_asks_while_another_is_at_the_ledger_waits_for_it(ask, wait_s) -> None:
+    """The line is not joined until that one is done, which is no time-out: there is room."""
+    budget = Budget(2, wait_s=wait_s)
     budget.ledger  # noqa: B018 - measured, so that nothing else is to be done
     served: list[Permit] = []
     budget.hold_still()
