@@ -99,3 +99,38 @@ def test_an_interrupted_close_loses_nothing_of_a_whole_file(limited, tmp_path: P
     """,
         wrapper=inject(tmp_path / "file", "error=EINTR", "close"),
     )
+
+
+def test_a_refused_connection_is_waited_for_no_longer_than_told(limited) -> None:
+    """What is left of the socket's time-out, or the budget's own longest wait if that ends sooner.
+
+    The kernel refuses each ``accept``; afterwards nothing is lent, and the connection is still
+    there to be let in.
+    """
+    refuse = ("-e", "trace=accept4", "-e", "inject=accept4:error=EMFILE")
+    limited(
+        """
+        import _socket
+        with graceful.socket.create_server(("127.0.0.1", 0)) as listener:
+            caller = _socket.socket(_socket.AF_INET)
+            caller.connect(listener.getsockname())
+            for own_s, longest_s, kind in [
+                (0.3, None, TimeoutError), (0.3, 20, TimeoutError),
+                (None, 0.3, graceful.BudgetTimeout), (20, 0.3, graceful.BudgetTimeout),
+            ]:
+                graceful.configure(wait_s=longest_s)
+                listener.settimeout(own_s)
+                begun_s = time.monotonic()
+                try:
+                    listener.accept()
+                except TimeoutError as error:
+                    assert type(error) is kind, repr(error)
+                    assert 0.3 <= time.monotonic() - begun_s < 5
+                else:
+                    raise AssertionError("it came in")
+                assert lent() == 1, lent()
+            assert graceful.statistics().refused > 4
+            caller.close()
+        """,
+        wrapper=("strace", "-qq", "-f", "-o", "/dev/null", *refuse),
+    )
