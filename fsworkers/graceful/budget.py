@@ -20,7 +20,7 @@ from time import monotonic
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import checks, owners, table
 from fsworkers.graceful.errors import BudgetTimeout
-from fsworkers.graceful.ledger import GRANTED, NEW, Ledger, Ticket
+from fsworkers.graceful.ledger import GRANTED, NEW, Ledger, Place, Ticket
 from fsworkers.graceful.records import Statistics
 from fsworkers.graceful.upkeep import Upkeep
 from fsworkers.graceful.watch import LOOK_S
@@ -79,6 +79,27 @@ class Budget(Upkeep):
         """
         return self._take_at_once() or self.take_many(1, label, wait_s=wait_s)[0]
 
+    def take_if_free(self, label: object = None) -> Lent | None:
+        """Lend one descriptor, or ``None`` where that would be a wait.
+
+        Raises:
+            TooFewDescriptors: As ``take``.
+        """
+        at_once = self._take_at_once()
+        if at_once is not None:
+            return at_once
+        ticket, bell = self._ticket(1, label)
+        try:
+            self.post(ticket, waits=False)
+            _see_it_noted(ticket, bell)
+        except BaseException:
+            self.abandon(ticket)
+            raise
+        if ticket.state != GRANTED:
+            self.abandon(ticket)
+            return None
+        return self.stamp(ticket.permits)[0]
+
     def take_many(
         self, count: int, label: object = None, *, wait_s: float | None = None
     ) -> list[Permit]:
@@ -90,9 +111,9 @@ class Budget(Upkeep):
             DescriptorDeadlock: As ``take``.
         """
         wait_s = checks.seconds("wait_s", wait_s)
-        ticket, bell = self._ticket(count, label)
-        self.post(ticket)
-        return self.stamp(self._wait(ticket, bell, wait_s))
+        longest_s = self.wait_s if wait_s is None else wait_s
+        until_s = None if longest_s is None else monotonic() + longest_s
+        return self._line_up(count, label, self.post, until_s, longest_s)
 
     def take_or(
         self,
@@ -120,8 +141,8 @@ class Budget(Upkeep):
         longest_s = self.wait_s if wait_s is None else wait_s
         until_s = inf if longest_s is None else monotonic() + longest_s
         ticket, bell = self._ticket(1, label)
-        self.post(ticket)
         try:
+            self.post(ticket)
             while ticket.state != GRANTED:  # the bell tells of errors too
                 if self._await(bell, min(until_s, monotonic() + pause_s())):
                     break
@@ -141,6 +162,7 @@ class Budget(Upkeep):
         self,
         permits: list[Permit],
         label: object,
+        place: Place,
         *,
         until_s: float | None,
         longest_s: float | None,
@@ -151,6 +173,7 @@ class Budget(Upkeep):
         Args:
             permits: Those it did not honour.
             label: As ``take``.
+            place: The operation's place, the same at each of its tries.
             until_s: The end of the operation's longest wait, on the monotonic clock.
             longest_s: That wait, as errors show it.
             machine_wide: It was ENFILE.
@@ -159,9 +182,8 @@ class Budget(Upkeep):
             BudgetTimeout: As ``take``; nothing is lent then.
             DescriptorDeadlock: As ``take``.
         """
-        ticket, bell = self._ticket(len(permits), label)
-        self.post_refused(ticket, permits, machine_wide=machine_wide)
-        return self.stamp(self._wait_until(ticket, bell, until_s, longest_s))
+        post = partial(self.post_refused, permits=permits, place=place, machine_wide=machine_wide)
+        return self._line_up(len(permits), label, post, until_s, longest_s)
 
     def settled(self) -> None:
         """Note that the kernel honours permits again."""
@@ -192,8 +214,9 @@ class Budget(Upkeep):
             raise ValueError(f"a budget lends at least 1 descriptor, not {capacity}")
         self._most = capacity
         if self._limit:
-            capacity = self._bound_by(self._measure(self._reserve))
-        self._submit(partial(self._resize, capacity))
+            self._submit(partial(self._begin_with, self._measure(self._reserve)))
+        else:
+            self._submit(partial(self._resize, capacity))
 
     def shrink(self, *, machine_wide: bool = False) -> None:
         """Lend half as many for a while: code that takes no permits was refused by the kernel.
@@ -215,11 +238,10 @@ class Budget(Upkeep):
         self._reserve = reserve
         self.wait_s = wait_s
         self._most = most
-        ceiling = self._bound_by(measured)
-        made = Ledger(ceiling)
+        made = Ledger(self._bounded(measured.to_lend))
         if self._ledger is None:  # one step with the next line: see ``ledger``
             self._ledger = made
-        self._submit(partial(self._resize, ceiling))
+        self._submit(partial(self._begin_with, measured))
 
     def statistics(self) -> Statistics:
         """What the budget did so far and does now, as an immutable snapshot."""
@@ -248,24 +270,24 @@ class Budget(Upkeep):
         wake = partial(_release, bell)
         return Ticket(count, owners.identify(), label, wake, blocks=get_ident()), bell
 
-    def _wait(self, ticket: Ticket, bell: Lock, wait_s: float | None) -> list[Permit]:
-        if ticket.state == GRANTED:
-            return ticket.permits
-        longest_s = self.wait_s if wait_s is None else wait_s
-        until_s = None if longest_s is None else monotonic() + longest_s
-        return self._wait_until(ticket, bell, until_s, longest_s)
-
-    def _wait_until(
-        self, ticket: Ticket, bell: Lock, until_s: float | None, longest_s: float | None
+    def _line_up(
+        self,
+        count: int,
+        label: object,
+        post: Callable[[Ticket], None],
+        until_s: float | None,
+        longest_s: float | None,
     ) -> list[Permit]:
+        ticket, bell = self._ticket(count, label)
         try:
+            post(ticket)
             # Who is at the ledger may not yet have put it in the line, so the bell alone tells.
             if ticket.state != GRANTED and not self._await(bell, until_s):
                 _see_it_noted(ticket, bell)
         except BaseException:
             self.abandon(ticket)
             raise
-        return self._outcome(ticket, longest_s)
+        return self.stamp(self._outcome(ticket, longest_s))
 
     def _outcome(self, ticket: Ticket, longest_s: float | None) -> list[Permit]:
         """What became of a ticket when the wait for it is over."""
@@ -331,20 +353,32 @@ def _all_budgets() -> list[Budget]:
 def _before_fork() -> None:
     held = _held[get_ident()] = []
     for budget in _all_budgets():
+        held.append(budget)  # first: Ctrl-C may strike once it is held
         budget.hold_still()
-        held.append(budget)
 
 
 def _after_fork_in_parent() -> None:
     # Those that were held, and no other: more may have been made since.
-    for budget in _held.pop(get_ident()):
-        budget.go_on()
+    held = _held.pop(get_ident(), [])
+    _each(held, Budget.let_go)
+    _each(held, Budget.collect)
 
 
 def _after_fork_in_child() -> None:
     _held.clear()
-    for budget in _all_budgets():
-        budget.start_over()
+    _each(_all_budgets(), Budget.start_over)
+
+
+def _each(budgets: list[Budget], step: Callable[[Budget], object]) -> None:
+    """Take a step with all of them, whatever goes wrong with one; after Ctrl-C with that again."""
+    done = 0
+    try:
+        while done < len(budgets):
+            step(budgets[done])
+            done += 1
+    except BaseException as error:
+        _each(budgets[done + isinstance(error, Exception) :], step)
+        raise
 
 
 os.register_at_fork(

@@ -26,7 +26,7 @@ from fsworkers.graceful.errors import BudgetTooSmall
 from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.inbox import Inbox
 from fsworkers.graceful.inheritance import abandoned
-from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Ticket
+from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Place, Ticket
 from fsworkers.graceful.sparing import Sparing
 from fsworkers.graceful.watch import Watch, backoff_s
 
@@ -203,8 +203,11 @@ class Counter(Inbox):
             return permit
         return None
 
-    def post(self, ticket: Ticket) -> None:
-        """Put a ticket in the line; it may be served before this returns."""
+    def post(self, ticket: Ticket, *, waits: bool = True) -> None:
+        """Put a ticket in the line, unless ``waits`` is false and it would have to wait.
+
+        It may be served before this returns.
+        """
         ledger = self.ledger
         is_interrupting = self._is_interrupting()
         if not is_interrupting:
@@ -221,12 +224,14 @@ class Counter(Inbox):
             ticket.state = GRANTED
             self._dirty = True
             return
-        self._submit(partial(self._arrive, ticket))
+        self._submit(partial(self._arrive if waits else self._come_by, ticket))
 
-    def post_refused(self, ticket: Ticket, permits: list[Permit], *, machine_wide: bool) -> None:
+    def post_refused(
+        self, ticket: Ticket, permits: list[Permit], place: Place, *, machine_wide: bool
+    ) -> None:
         """Return permits that the kernel did not honour, and put a ticket before all others."""
         self.follow_limit()
-        self._submit(partial(self._refuse, ticket, permits, machine_wide))
+        self._submit(partial(self._refuse, ticket, permits, place, machine_wide))
 
     def post_shrink(self, *, machine_wide: bool) -> None:
         """Lend half as many for a while."""
@@ -257,11 +262,8 @@ class Counter(Inbox):
         reference cycle the permit is garbage as well, and the file gives it back itself.
         """
         permits = self._all
-        for number in tuple(permits):
-            if _count_references(permits, number) <= _UNHELD:
-                permit = permits.get(number)
-                if permit is not None:
-                    permit.give_back()
+        if any(_count_references(permits, number) <= _UNHELD for number in tuple(permits)):
+            self._submit(self._regain)
 
     def collect(self) -> None:
         """Look at what came back to ``free`` and serve the line with it."""
@@ -383,8 +385,26 @@ class Counter(Inbox):
             ticket.error = error
             self._bells[id(ticket)] = ticket
 
+    def _come_by(self, ticket: Ticket) -> None:
+        """Arrive, and leave at once if it is not served."""
+        self._arrive(ticket)
+        self._serve()
+        self.ledger.withdraw(ticket, self._now_s)
+
+    def _regain(self) -> None:
+        # Looked at again: what is being retired on another thread is held by nobody either.
+        permits = self._all
+        for number in tuple(permits):
+            if _count_references(permits, number) <= _UNHELD:
+                permit = permits[number]
+                permit.owner = 0
+                self.free.append(permit)
+                self._returns += 1
+
     def _withdraw(self, ticket: Ticket) -> None:
-        if ticket.state == WAITING:
+        if ticket.state == NEW:
+            ticket.state = GONE  # it never came into the line
+        elif ticket.state == WAITING:
             self.ledger.withdraw(ticket, self._now_s)
         elif ticket.state == GRANTED:
             ticket.state = GONE
@@ -392,12 +412,16 @@ class Counter(Inbox):
                 permit.owner = 0
             self.free.extend(ticket.permits)
 
-    def _refuse(self, ticket: Ticket, permits: list[Permit], machine_wide: bool) -> None:
+    def _refuse(
+        self, ticket: Ticket, permits: list[Permit], place: Place, machine_wide: bool
+    ) -> None:
         if ticket.state != NEW:
             return
-        for permit in permits:
+        given, permits[:] = [*permits], []  # once, however often this is interrupted
+        for permit in given:
             permit.owner = 0
-        self.free.extend(permits)
+        self.free.extend(given)
+        ticket.order = place.order
         ledger = self.ledger
         ledger.refuse(
             ticket,
@@ -406,6 +430,7 @@ class Counter(Inbox):
             pause_s=backoff_s(ledger.streak + 1, machine_wide=machine_wide),
             machine_wide=machine_wide,
         )
+        place.order = ticket.order
         self._watch.hurry()
 
     def _shrink(self, machine_wide: bool) -> None:

@@ -242,9 +242,9 @@ def _beyond(frame: FrameType | None, code: CodeType | None) -> FrameType | None:
 def _at_hand(loop: Any) -> list[Any]:
     """What an event loop is going to call, or may be told to from outside."""
     found: list[Any] = [*getattr(loop, "_ready", ()), *getattr(loop, "_scheduled", ())]
-    selector = getattr(loop, "_selector", None)
-    if selector is not None:
-        found += [key.data for key in tuple((selector.get_map() or {}).values())]
+    # Not by its ``get_map``: the loop changes that meanwhile, and this is one step.
+    keys = tuple(getattr(getattr(loop, "_selector", None), "_fd_to_key", {}).values())
+    found += [key.data for key in keys]
     return [one for one in found if not _is_cancelled(one)]
 
 

@@ -8,7 +8,7 @@ handlers may post too, even on top of that very work.
 from __future__ import annotations
 
 from collections import deque
-from threading import RLock, get_ident
+from threading import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,22 +18,21 @@ if TYPE_CHECKING:
 class Inbox:
     """Commands that are run one at a time; derived classes say what else there is to do."""
 
-    __slots__ = ("_dirty", "_inbox", "_lock", "_pumping")
+    __slots__ = ("_dirty", "_inbox", "_lock")
 
     def __init__(self) -> None:
         self._inbox: deque[Callable[[], object]] = deque()
         self._dirty = False
         self._lock = RLock()
-        self._pumping = 0
 
     def hold_still(self) -> None:
         """Before a fork: wait until nobody is at work."""
         self._lock.acquire()
 
-    def go_on(self) -> None:
-        """After a fork, in the parent."""
-        self._lock.release()
-        self._pump()
+    def let_go(self) -> None:
+        """After a fork, in the parent: others may be at work again."""
+        if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
+            self._lock.release()
 
     def _begin_anew(self) -> None:
         """After a fork, in the child: who was at work, or posted, is not here."""
@@ -41,8 +40,11 @@ class Inbox:
         self._inbox.clear()
 
     def _is_interrupting(self) -> bool:
-        """Whether we are a finalizer or signal handler on top of the work itself."""
-        return self._pumping == get_ident()
+        """Whether we are a finalizer or signal handler on top of the work itself.
+
+        By the lock: a handler may strike as soon as it is had, before any line could tell of it.
+        """
+        return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
 
     def _post(self, command: Callable[[], object]) -> None:
         self._inbox.append(command)
@@ -57,20 +59,21 @@ class Inbox:
         """Work off what was posted, unless someone is at it, who then does ours too."""
         if self._is_interrupting():
             return  # what we interrupted looks again
+        lock = self._lock  # that very one: a handler on top of the work may fork
         try:
-            while (self._dirty or self._inbox) and self._lock.acquire(blocking=False):
+            while (self._dirty or self._inbox) and lock.acquire(blocking=False):
                 try:
-                    self._pumping = get_ident()
                     self._dirty = False
                     self._work()
                 finally:
-                    self._pumping = 0
-                    self._lock.release()
+                    lock.release()
                 self._ring()
-        except BaseException:
+        except BaseException as error:
             # Ctrl-C may strike between getting the lock and the next line, or while letting it go.
-            if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
-                self._lock.release()
+            if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
+                lock.release()
+            if not isinstance(error, Exception):
+                self._pump()  # others may have relied on us
             raise
 
     def _run_commands(self) -> None:

@@ -83,6 +83,19 @@ class Ticket:
         return self.order < other.order
 
 
+class Place:
+    """The place before all others of an operation that was refused, for however many tries.
+
+    Attributes:
+        order: As a ticket's; 0 before the first refusal.
+    """
+
+    __slots__ = ("order",)
+
+    def __init__(self) -> None:
+        self.order = 0
+
+
 class Ledger:
     """The line, and how many descriptors may be lent.
 

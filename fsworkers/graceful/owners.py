@@ -142,19 +142,17 @@ def tasks_above(future: Any) -> list[Any]:
     see ``reach``.
     """
     found: list[Any] = []
-    _climb(future, found, set())
+    pending = [future]
+    seen: set[int] = {id(future)}
+    while pending:
+        for callback, _context in getattr(pending.pop(), "_callbacks", None) or ():
+            for above in _woken_by(callback):
+                if id(above) not in seen:
+                    seen.add(id(above))
+                    pending.append(above)
+                    if hasattr(above, "get_coro"):
+                        found.append(above)
     return found
-
-
-def _climb(future: Any, found: list[Any], seen: set[int]) -> None:
-    if id(future) in seen:
-        return
-    seen.add(id(future))
-    for callback, _context in getattr(future, "_callbacks", None) or ():
-        for above in _woken_by(callback):
-            if hasattr(above, "get_coro") and id(above) not in seen:
-                found.append(above)
-            _climb(above, found, seen)
 
 
 def _woken_by(callback: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from errno import EMFILE, ENFILE
 from time import monotonic
 
 from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.ledger import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ def persist(
     """
     longest_s = budget.wait_s if wait_s is None else wait_s
     until_s = None if longest_s is None else monotonic() + longest_s
+    place = Place()
     if refused is None:
         lent = lend(count, label, budget, longest_s)
     else:
-        lent = again([refused[0]], label, refused[1], until_s, longest_s, budget)
+        lent = again([refused[0]], label, place, refused[1], until_s, longest_s, budget)
     was_refused = refused is not None
     while True:
         try:
@@ -67,7 +69,7 @@ def persist(
             if error.errno not in EXHAUSTED:
                 give_back(lent)
                 raise
-            lent = again(lent, label, error, until_s, longest_s, budget)
+            lent = again(lent, label, place, error, until_s, longest_s, budget)
             was_refused = True
         except BaseException:
             give_back(lent)
@@ -115,6 +117,7 @@ def draw(count: int, budget: Budget = BUDGET) -> list[Lent]:
 def again(
     lent: list[Lent],
     label: object,
+    place: Place,
     error: OSError,
     until_s: float | None,
     longest_s: float | None,
@@ -125,7 +128,7 @@ def again(
     machine_wide = error.errno == ENFILE
     return [
         *budget.take_again(
-            permits, label, until_s=until_s, longest_s=longest_s, machine_wide=machine_wide
+            permits, label, place, until_s=until_s, longest_s=longest_s, machine_wide=machine_wide
         )
     ]
 

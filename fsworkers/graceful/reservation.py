@@ -7,7 +7,6 @@ it, draws on the reservation first, and on one around it when that is used up.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from contextvars import ContextVar
 
 from fsworkers.graceful import checks
@@ -17,7 +16,6 @@ from fsworkers.graceful.pressure import draw as draw_many
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextvars import Token
     from types import TracebackType
     from typing import Self
 
@@ -83,7 +81,6 @@ class Reservation:
         self.rest: list[Lent] = []
         self._lent: list[Lent] = []
         self._is_given = False
-        self._outer: Token[tuple[Reservation, ...]] | None = None
         self.is_open = False
 
     @classmethod
@@ -146,7 +143,8 @@ class Reservation:
 
     def forget(self, is_kept: Callable[[Permit], bool]) -> None:
         """Let go of permits without giving them back: after a fork, for whoever does that."""
-        self._lent = [one for one in self._lent if is_kept(one.real())]
+        # One that is just being made by another thread has none yet.
+        self._lent = [one for one in getattr(self, "_lent", ()) if is_kept(one.real())]
 
     def _refuse_twice(self) -> None:
         if self.is_open:
@@ -160,18 +158,16 @@ class Reservation:
     def _begin(self, lent: list[Lent]) -> Self:
         self._lent = lent
         # Those that have ended are left out: tasks may outlive the blocks they were started in.
-        self._outer = _CURRENT.set((self, *(one for one in _CURRENT.get() if one.is_open)))
+        _CURRENT.set((self, *(one for one in _CURRENT.get() if one.is_open)))
         self.is_open = True
         self.budget.draw = draw
         self.budget.add_pot()
         return self
 
     def _end(self) -> None:
-        if self._outer is not None:
-            # An abandoned generator is ended in the context of whoever finds it.
-            with suppress(ValueError):
-                _CURRENT.reset(self._outer)
-            self._outer = None
+        # Not back to how it was before: of blocks in generators the first may end before the last,
+        # and an abandoned one ends in the context of whoever finds it.
+        _CURRENT.set(tuple(one for one in _CURRENT.get() if one is not self and one.is_open))
         if self._is_given:
             self.rest = self._lent
             self._lent = []

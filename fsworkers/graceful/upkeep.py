@@ -7,6 +7,7 @@ pressure, end deadlocks.
 from __future__ import annotations
 
 import gc
+import sys
 from functools import partial
 from time import monotonic, thread_time
 
@@ -21,7 +22,7 @@ from fsworkers.graceful.reach import behind
 from fsworkers.graceful.records import Holder
 from fsworkers.graceful.stacks import Standstill
 from fsworkers.graceful.system import count_open_below
-from fsworkers.graceful.watch import LOOK_S
+from fsworkers.graceful.watch import AFTER_ERROR_S, LOOK_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,26 +106,35 @@ class Upkeep(Counter):
         What others took since is not taken out: those who wait for as much would fail. The reserve
         is for that, and the kernel's refusals tell when it is not enough.
         """
-        if self._limit and (ceiling := self._new_ceiling()) is not None:
-            self._submit(partial(self._resize, ceiling))
+        if self._limit:
+            self._submit(partial(self._heed, self._measure(self._reserve)))
 
     def _may_have_room(self) -> bool:
         """Whether it is time to look, and a look could be of use."""
         is_bound_by_limit = self._most is None or self.ledger.ceiling < self._most
         return is_bound_by_limit and self._measuring.is_due(monotonic())
 
-    def _new_ceiling(self) -> int | None:
-        """Measure; the most to lend from now on if that has to change."""
-        old_limit = self._limit
-        measured = self._measure(self._reserve)
-        ceiling = self._bound_by(measured)
-        if self._limit == old_limit:
-            # Only what is certain: nothing would ever take it back.
-            ceiling = min(ceiling, measured.surely_to_lend)
-        has_grown = ceiling > self.ledger.ceiling
+    def _heed(self, measured: Measure) -> bool:
+        """Under the lock: lend what a measure allows; whether that is something else.
+
+        Not if it was overtaken: whoever changed the limit or the settings meanwhile has it measured
+        too.
+        """
+        reserve = self._reserve
+        if reserve is None:
+            reserve = measuring.default_reserve(measured.limit)
+        if (measured.limit, measured.reserve) != (measuring.soft_limit(), reserve):
+            return False
+        has_limit_changed = measured.limit != self._limit
+        # Between two changes only what is certain: nothing would ever take it back.
+        to_lend = measured.to_lend if has_limit_changed else measured.surely_to_lend
+        has_grown = self._bounded(to_lend) > self.ledger.ceiling
         if has_grown:
             self._measuring.note(monotonic(), 0.0, was_of_use=True)
-        return ceiling if has_grown or self._limit != old_limit else None
+        if has_grown or has_limit_changed:
+            self._resize(self._bounded(to_lend))
+            self._limit = measured.limit  # last: interrupted, all of this is done again
+        return has_grown or has_limit_changed
 
     def _measure(self, reserve: int | None) -> Measure:
         """Look at the limit, and at who has what below it."""
@@ -133,10 +143,14 @@ class Upkeep(Counter):
         self._measuring.note(monotonic(), thread_time() - begun_s, was_of_use=False)
         return measured
 
-    def _bound_by(self, measured: Measure) -> int:
-        """Note a measure; the most to lend by it, and no more than was asked for."""
+    def _begin_with(self, measured: Measure) -> None:
+        """Under the lock: lend by a measure that was taken for new settings."""
+        self._resize(self._bounded(measured.to_lend))
         self._limit = measured.limit
-        ceiling = max(1, measured.to_lend)
+
+    def _bounded(self, to_lend: int) -> int:
+        """What may be lent, but no more than was asked for."""
+        ceiling = max(1, to_lend)
         return ceiling if self._most is None else min(self._most, ceiling)
 
     def _look(self, answer: list[float | None], turn: int) -> None:
@@ -155,8 +169,12 @@ class Upkeep(Counter):
             return
         if ledger.capacity < ledger.ceiling:
             wait_s = max(0.001, min(LOOK_S, ledger.next_try_s - self._now_s))
-        if self._unstick(ledger) or self._stall.is_pressing(self._now_s):
-            wait_s = min(wait_s, Stall.AGAIN_S)
+        try:
+            if self._unstick(ledger) or self._stall.is_pressing(self._now_s):
+                wait_s = min(wait_s, Stall.AGAIN_S)
+        except Exception:  # noqa: BLE001 - told, and no fault of whoever's thread this is
+            sys.excepthook(*sys.exc_info())
+            wait_s = AFTER_ERROR_S
         answer[0] = wait_s
 
     def _unstick(self, ledger: Ledger) -> bool:
@@ -323,8 +341,7 @@ class Upkeep(Counter):
         """End one in the line, so that the others can go on; unless there is room after all."""
         if self._has_found_garbage():
             return
-        if self._limit and (ceiling := self._new_ceiling()) is not None:
-            self._resize(ceiling)
+        if self._limit and self._heed(self._measure(self._reserve)):
             return
         self._stall.note_step(self._now_s)
         self._searched = None

@@ -15,7 +15,7 @@ from fsworkers.graceful import doorstep, owners
 from fsworkers.graceful.aio.lending import take, take_again
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.doorstep import DOORSTEP
-from fsworkers.graceful.ledger import Ticket
+from fsworkers.graceful.ledger import Place, Ticket
 from fsworkers.graceful.pressure import EXHAUSTED, give_back
 from fsworkers.graceful.reservation import Reservation
 from fsworkers.graceful.socket import CONNECTION, NotLet, accept_with, is_quiet
@@ -77,6 +77,7 @@ def after_a_permit(original: Callable[..., Any]) -> Callable[..., Any]:
     async def sock_accept(self: Any, sock: Any) -> Any:
         await _come(self, sock)
         lent: list[Lent] = [await take(CONNECTION)]
+        place = Place()
         while True:
             pot = Reservation.of(lent)
             try:
@@ -86,7 +87,7 @@ def after_a_permit(original: Callable[..., Any]) -> Callable[..., Any]:
                 if error.errno not in EXHAUSTED or not pot.rest:
                     raise
                 refused, pot.rest = [one.real() for one in pot.rest], []
-                lent = [*await take_again(refused, CONNECTION, None, error=error)]
+                lent = [*await take_again(refused, CONNECTION, place, None, error=error)]
             finally:
                 give_back([*pot.rest])
 
@@ -104,11 +105,12 @@ async def _come(loop: Any, sock: Any) -> None:
             coming.set_result(None)
 
     number = sock.fileno()
-    loop._add_reader(number, notice)  # noqa: SLF001 - as asyncio does
+    reader = loop._add_reader(number, notice)  # noqa: SLF001 - as asyncio does
     try:
         await coming
     finally:
-        loop._remove_reader(number)  # noqa: SLF001 - likewise
+        if not reader.cancelled():  # or another task has taken its place
+            loop._remove_reader(number)  # noqa: SLF001 - likewise
 
 
 class _Door:
@@ -135,6 +137,7 @@ class _Door:
         self._lent: list[Lent] = []
         self._is_shut = False
         self._refusal: OSError | None = None
+        self._place = Place()
         self._ticket: Ticket | None = None
 
     def __call__(self) -> None:
@@ -177,7 +180,7 @@ class _Door:
         if self._refusal is None:
             BUDGET.post(ticket)
         else:
-            BUDGET.post_refused(ticket, [], machine_wide=self._refusal.errno == ENFILE)
+            BUDGET.post_refused(ticket, [], self._place, machine_wide=self._refusal.errno == ENFILE)
         self.loop.call_later(DOORSTEP.pause_s(), self._press, ticket)
 
     def _call(self, ticket: Ticket) -> bool:
@@ -222,6 +225,7 @@ class _Door:
             if not self._is_shut:
                 self._listen()
         if was_refused and self._refusal is None:
+            self._place = Place()
             BUDGET.settled()
 
 

@@ -8,7 +8,7 @@ from errno import ENFILE
 
 from fsworkers.graceful import checks, owners
 from fsworkers.graceful.budget import BUDGET, NOTE_S, NOTED_S, Budget
-from fsworkers.graceful.ledger import GRANTED, NEW, Ticket
+from fsworkers.graceful.ledger import GRANTED, NEW, Place, Ticket
 from fsworkers.graceful.pressure import draw
 
 TYPE_CHECKING = False
@@ -62,6 +62,7 @@ async def take_many(
 async def take_again(
     permits: list[Permit],
     label: object,
+    place: Place,
     wait_s: float | None,
     *,
     error: OSError,
@@ -72,6 +73,7 @@ async def take_again(
     Args:
         permits: Those it did not honour.
         label: As ``take``.
+        place: The operation's place, the same at each of its tries.
         wait_s: Longest wait from now on.
         error: How it refused.
         waited_s: How long the operation has waited before, for the error to tell.
@@ -79,7 +81,7 @@ async def take_again(
     budget = permits[0].budget
 
     def post(ticket: Ticket) -> None:
-        budget.post_refused(ticket, permits, machine_wide=error.errno == ENFILE)
+        budget.post_refused(ticket, permits, place, machine_wide=error.errno == ENFILE)
 
     return await _line_up(len(permits), label, wait_s, budget, post, waited_s)
 
@@ -118,12 +120,12 @@ async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
 
     ticket = Ticket(count, current_owner(), label, wake)
     begun_s = loop.time()
-    post(ticket)
     longest_s = budget.wait_s if wait_s is None else wait_s
-    if ticket.state != GRANTED and longest_s is not None:
-        alarm = loop.call_later(longest_s, expire, begun_s + longest_s + NOTED_S)
     try:
+        post(ticket)
         if ticket.state != GRANTED:
+            if longest_s is not None:
+                alarm = loop.call_later(longest_s, expire, begun_s + longest_s + NOTED_S)
             await served
     except BaseException:
         budget.abandon(ticket)

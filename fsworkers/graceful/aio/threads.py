@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from fsworkers.graceful.aio.crew import hop, opens, transfers
 from fsworkers.graceful.aio.lending import lend, take_again
 from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.ledger import Place
 from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ async def bring(
     begun_s = monotonic()
     longest_s = BUDGET.wait_s
     lent = await lend(count, label)
+    place = Place()
     was_refused = False
     while True:
         errand = _Errand(action, lent)
@@ -145,7 +147,8 @@ async def bring(
         permits = [one.real() for one in result.lent]
         waited_s = monotonic() - begun_s
         wait_s = None if longest_s is None else max(0.0, longest_s - waited_s)
-        lent = [*await take_again(permits, label, wait_s, error=result.error, waited_s=waited_s)]
+        error = result.error
+        lent = [*await take_again(permits, label, place, wait_s, error=error, waited_s=waited_s)]
 
 
 async def run_under(

@@ -465,6 +465,58 @@ def test_forks_while_threads_make_budgets_leave_no_lock_behind(limited) -> None:
     """)
 
 
+def test_a_fork_beside_a_thread_that_begins_a_reservation_leaves_no_lock_behind(limited) -> None:
+    """What that thread is just making has nothing in it yet."""
+    limited("""
+        from fsworkers.graceful.reservation import Reservation
+        begun = Reservation.__new__(Reservation)
+        other = graceful.Budget(2)
+        files, over = [], threading.Event()
+        def hold():
+            files.extend([graceful.open(FILE), other.take()])
+            over.wait(20)
+        holding = threading.Thread(target=hold)
+        holding.start()
+        wait_for(lambda: len(files) == 2)
+        child = os.fork()
+        if not child:
+            in_threads(lambda number: graceful.open(FILE).close(), 1, 5)
+            in_threads(lambda number: other.take().give_back(), 1, 5)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        over.set()
+        holding.join()
+        files.pop().give_back()
+        files.pop().close()
+        assert lent() == 0
+    """)
+
+
+@pytest.mark.parametrize("step", ["hold_still", "let_go", "collect"])
+@pytest.mark.parametrize("is_before", [True, False])
+def test_ctrl_c_in_a_fork_leaves_no_lock_behind(limited, step: str, is_before: bool) -> None:
+    """Python tells of it and goes on; whoever forked has nothing of ours afterwards."""
+    limited(f"""
+        sys.unraisablehook = lambda told: None
+        budgets = [graceful.BUDGET, *(graceful.Budget(2) for _ in range(3))]
+        graceful.open(FILE).close()
+        real = graceful.Budget.{step}
+        left = [KeyboardInterrupt]
+        def strike(budget):
+            if {is_before} and left: raise left.pop()
+            real(budget)
+            if left: raise left.pop()
+        graceful.Budget.{step} = strike
+        child = os.fork()
+        if child == 0:
+            in_threads(lambda number: [one.take().give_back() for one in budgets], 1, 5)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert not left and not any(one._lock._is_owned() for one in budgets)
+        in_threads(lambda number: [one.take().give_back() for one in budgets], 1, 5)
+    """)
+
+
 def test_a_forked_child_has_a_budget_of_its_own(limited) -> None:
     """Also with threads waiting in the parent: no inherited lock, and counts that are right."""
     limited("""

@@ -14,6 +14,7 @@ from fsworkers.graceful import Budget, BudgetTimeout, BudgetTooSmall, Descriptor
 from fsworkers.graceful.aio.lending import take, take_many
 from fsworkers.graceful.capacity import default_reserve
 from fsworkers.graceful.counter import Counter, Permit
+from fsworkers.graceful.ledger import Place
 from fsworkers.graceful.reservation import Reservation, reserve
 from fsworkers.graceful.watch import backoff_s
 
@@ -345,7 +346,8 @@ def test_a_reservation_is_drawn_on_at_once_whoever_is_at_the_ledger() -> None:
         reserving.start()
         reserving.join(5)
     finally:
-        budget.go_on()
+        budget.let_go()
+        budget.collect()
     assert drawn == [True]
     for permit in reserved:
         permit.give_back()
@@ -355,7 +357,9 @@ def test_a_reservation_is_drawn_on_at_once_whoever_is_at_the_ledger() -> None:
 def ask_again(budget: Budget) -> Permit:
     """As after a refusal by the kernel, with permits that were drawn before."""
     refused = [budget._make(1)]
-    return budget.take_again(refused, "x", until_s=None, longest_s=None, machine_wide=False)[0]
+    return budget.take_again(
+        refused, "x", Place(), until_s=None, longest_s=None, machine_wide=False
+    )[0]
 
 
 WAYS_TO_ASK = {
@@ -382,7 +386,8 @@ def test_who_asks_while_another_is_at_the_ledger_waits_for_it(ask, wait_s) -> No
     wait_for(lambda: budget._inbox)
     asking.join(0.05)
     assert served == []
-    budget.go_on()
+    budget.let_go()
+    budget.collect()
     asking.join(5)
     served[0].give_back()
     assert budget.statistics().lent == 0
