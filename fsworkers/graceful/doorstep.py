@@ -9,7 +9,6 @@ from __future__ import annotations
 from time import monotonic
 
 from fsworkers.graceful.budget import Budget
-from fsworkers.graceful.errors import BudgetTimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +34,9 @@ class Doorstep:
 
     def take(self) -> Lent | None:
         """The permit, unless another connection has it."""
-        try:
-            permit = self._budget.take("a connection", wait_s=0)
-        except BudgetTimeout:
-            return None
-        self._taken_s = monotonic()
+        permit = self._budget.take_if_free()
+        if permit is not None:
+            self._taken_s = monotonic()
         return permit
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import select
 import socket as _socket
-from errno import EAGAIN, ENOPROTOOPT
+from errno import EAGAIN, EBADF, ENOPROTOOPT
 from functools import partial, wraps
+from os import register_at_fork, strerror
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -16,7 +17,6 @@ from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.doorstep import DOORSTEP
 from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.pressure import EXHAUSTED, persist
-from fsworkers.graceful.reservation import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,8 @@ def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
             permit = BUDGET.take_or(CONNECTION, DOORSTEP.take, DOORSTEP.pause_s, wait_s=wait_s)
             accepted, permit = _accept_under(permit, self, until_s)
         except _NobodyThere:
+            if until_s is not None and monotonic() >= until_s:
+                raise TimeoutError("timed out") from None
             continue
         except BudgetTimeout as error:
             if wait_s is None:
@@ -133,7 +135,7 @@ class NotLet(BlockingIOError):
 
 
 def _accept_now(sock: _socket.socket) -> tuple[_socket.socket, Any]:
-    permit = draw(BUDGET) or BUDGET.take_now()
+    permit = BUDGET.take_if_free(CONNECTION)
     if permit is None:
         raise NotLet
     return accept_with(permit, sock)
@@ -162,8 +164,11 @@ def _is_listening(sock: _socket.socket) -> bool:
 
 
 def _poll(sock: _socket.socket, wait_ms: float | None) -> bool:
+    number = sock.fileno()
+    if number < 0:  # another thread has closed it
+        raise OSError(EBADF, strerror(EBADF))
     poll = select.poll()
-    poll.register(sock, select.POLLIN)
+    poll.register(number, select.POLLIN)
     return bool(poll.poll(wait_ms))
 
 
@@ -180,6 +185,9 @@ def _own_wait_s(until_s: float | None) -> float | None:
     return None if left_s is None or (longest_s is not None and longest_s < left_s) else left_s
 
 
+register_at_fork(after_in_child=_letting_in.clear)  # who was at it is not in there
+
+
 class _NobodyThere(Exception):
     """The connection is gone again."""
 
@@ -192,14 +200,13 @@ def _accept_under(permit: Lent, sock: _socket.socket, until_s: float | None) -> 
         # there with a permit.
         turn = object()
         number = sock.fileno()
-        if _letting_in.setdefault(number, turn) is not turn:
-            raise _NobodyThere
         try:
-            if not _poll(sock, 0):
+            if _letting_in.setdefault(number, turn) is not turn or not _poll(sock, 0):
                 raise _NobodyThere
             return _accept(sock)
         finally:
-            del _letting_in[number]
+            if _letting_in.get(number) is turn:
+                del _letting_in[number]
 
     try:
         return accept(), permit

@@ -44,8 +44,11 @@ def release(number: int) -> None:
 
 def release_if(number: int, lent: Lent) -> None:
     """As ``release``, unless the number has come to mean another descriptor since."""
-    if noted.get(number) is lent:
-        release(number)
+    found = noted.pop(number, None)  # one step: it may come to mean another at any moment
+    if found is lent:
+        lent.give_back()
+    elif found is not None:
+        noted.setdefault(number, found)
 
 
 def sweep() -> None:

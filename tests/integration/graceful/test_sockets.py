@@ -181,3 +181,160 @@ def test_a_server_and_its_clients_in_one_process_go_on_at_a_tight_limit(limited)
     """,
         limit=32,
     )
+
+
+def test_a_socket_that_does_not_block_lets_in_while_there_is_room(limited) -> None:
+    """Whatever else is in force: nothing was lent before, a reservation, tracing; by selectors."""
+    limited(f"""
+        {ALL_BUT}
+        import selectors
+        graceful.install()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            def let_in():
+                caller = call(listener)
+                accepted = listener.accept()[0]
+                caller.close()
+                return accepted
+            accepted = [let_in() for _ in range(3)]
+            with graceful.reserve(2):
+                accepted.append(let_in())
+                in_threads(lambda number: accepted.append(let_in()), 1)
+            graceful.BUDGET.trace(on=True)
+            accepted.append(let_in())
+            with selectors.DefaultSelector() as selector:
+                selector.register(listener, selectors.EVENT_READ)
+                callers = [call(listener) for _ in range(3)]
+                while len(accepted) < 9:
+                    assert selector.select(5)
+                    accepted.append(listener.accept()[0])
+                for caller in callers: caller.close()
+            for one in accepted: one.close()
+        assert lent() == graceful.statistics().waits == 0
+    """)
+
+
+def test_a_forked_child_lets_in_whatever_another_thread_was_at(limited) -> None:
+    """Its parent's threads, who were just letting somebody in, are not in it."""
+    limited(f"""
+        {ALL_BUT}
+        from fsworkers.graceful import socket as ours
+        listener = graceful.socket.create_server(("127.0.0.1", 0))
+        caller = call(listener)
+        at_it, go_on = threading.Event(), threading.Event()
+        real = ours._accept
+        def accept(sock):
+            at_it.set()
+            assert go_on.wait(10)
+            return real(sock)
+        ours._accept = accept
+        thread = threading.Thread(target=lambda: listener.accept()[0].close())
+        thread.start()
+        assert at_it.wait(5)
+        child = os.fork()
+        if not child:
+            ours._accept = real
+            listener.settimeout(5)
+            listener.accept()[0].close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        again = call(listener)
+        go_on.set()
+        thread.join(5)
+        assert not thread.is_alive()
+        for one in (caller, again, listener): one.close()
+        assert lent() == 0
+    """)
+
+
+def test_an_exception_of_a_signal_handler_leaves_accept_in_order(limited) -> None:
+    """At each moment of letting somebody in: the next one is let in, and a time-out ends it."""
+    limited(f"""
+        {ALL_BUT}
+        import signal
+        from fsworkers.graceful import socket as ours
+        class Struck(Exception): pass
+        def strike(*_): raise Struck
+        signal.signal(signal.SIGALRM, strike)
+        class Turns(dict):
+            name = ""
+            def setdefault(self, *item):
+                found = super().setdefault(*item)
+                if self.name == "setdefault": signal.raise_signal(signal.SIGALRM)
+                return found
+            def get(self, *item):
+                if self.name == "get": signal.raise_signal(signal.SIGALRM)
+                return super().get(*item)
+        turns = ours._letting_in = Turns()
+        with graceful.socket.create_server(("127.0.0.1", 0)) as listener:
+            caller = call(listener)
+            turns.name = "setdefault"
+            try:
+                listener.accept()
+            except Struck:
+                turns.name = ""
+            assert not turns and lent() == 1
+            listener.settimeout(5)
+            listener.accept()[0].close()
+            caller.close()
+            # Somebody else is at it, and stays there.
+            turns[listener.fileno()] = object()
+            caller = call(listener)
+            listener.settimeout(0.2)
+            try:
+                listener.accept()
+            except TimeoutError:
+                pass
+            else:
+                raise AssertionError("it came in")
+            caller.close()
+        assert lent() == 0
+    """)
+
+
+def test_a_listener_that_is_closed_meanwhile_says_so(limited) -> None:
+    """To a thread that stands in the line with somebody to let in, as the standard one would."""
+    limited(f"""
+        {ALL_BUT}
+        listener = graceful.socket.create_server(("127.0.0.1", 0))
+        files = all_but(0)
+        caller = call(listener)
+        errors = []
+        def accept():
+            try:
+                listener.accept()
+            except OSError as error:
+                errors.append(error.errno)
+        thread = threading.Thread(target=accept)
+        thread.start()
+        wait_for(lambda: graceful.statistics().waiting)
+        listener.close()
+        for file in files: file.close()
+        thread.join(5)
+        assert errors == [errno.EBADF], errors
+        caller.close()
+        assert lent() == 0
+    """)
+
+
+def test_one_of_two_that_await_a_connection_may_be_cancelled(limited) -> None:
+    """The other one is told of it, as with the standard loop."""
+    limited(f"""
+        {ALL_BUT}
+        graceful.install()
+        async def main():
+            loop = asyncio.get_running_loop()
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                listener.setblocking(False)
+                first = asyncio.create_task(loop.sock_accept(listener))
+                await asyncio.sleep(0.01)
+                second = asyncio.create_task(loop.sock_accept(listener))
+                await asyncio.sleep(0.01)
+                first.cancel()
+                await asyncio.sleep(0.01)
+                caller = call(listener)
+                (await asyncio.wait_for(second, 5))[0].close()
+                caller.close()
+        asyncio.run(main())
+        assert lent() == 0
+    """)
