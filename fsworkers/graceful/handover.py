@@ -19,7 +19,7 @@ import sys
 import threading
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
-from _weakref import ref
+from _weakref import getweakrefs, ref
 from collections import deque
 from sys import getrefcount
 from types import CoroutineType, FunctionType, ModuleType
@@ -162,6 +162,7 @@ class _Spread:
                 if lent is not None:
                     self._find({id(lent.real())})
             self._pending += gc.get_referents(one)
+            self._pending += _called_after(one)
 
     def _meet_future(self, future: Any) -> None:
         if getattr(future, "_state", "") != "PENDING":
@@ -219,8 +220,9 @@ class _Spread:
 
     def _look_into(self, frame: FrameType | None, until: CodeType | None = None) -> None:
         while frame is not None and frame.f_code is not until:
-            self._pending += _locals_of(frame)
-            self._pending += _named_by(frame.f_code, frame.f_globals)
+            local = _locals_of(frame)
+            self._pending += local
+            self._pending += _named_by(frame.f_code, frame.f_globals, local)
             frame = frame.f_back
 
     def _find(self, permits: set[int]) -> None:
@@ -252,36 +254,65 @@ def _is_cancelled(handle: Any) -> bool:
     return getattr(handle, "_cancelled", False) is True
 
 
-def _named_by(code: CodeType, known: dict[str, Any]) -> list[Any]:
-    """The globals that code names, itself or in functions inside it; of programs' own modules."""
-    module = known.get("__name__")
-    top = module.partition(".")[0] if type(module) is str else ""
-    if top in sys.stdlib_module_names and top != "__main__":
+def _named_by(code: CodeType, known: dict[str, Any], local: Iterable[Any] = ()) -> list[Any]:
+    """The globals that code names, itself or in functions inside it; of programs' own modules.
+
+    Also in modules that it knows, by their name or as ``local``: ``settings.files``.
+    """
+    if not _is_of_a_program(known.get("__name__")):
         return []
-    if type(module) is str and module.startswith(f"{__package__}."):
-        return []
-    found: list[Any] = []
+    names: set[str] = set()
     pending = [code]
     while pending:
         one = pending.pop()
-        found += [known[name] for name in one.co_names if name in known]
+        names.update(one.co_names)
         pending += [inner for inner in one.co_consts if type(inner) is type(code)]
-    return [one for one in found if type(one) is not ModuleType]
+    found: list[Any] = []
+    scopes = [known, *filter(None, map(_scope_of, local))]
+    for scope in scopes:  # which grows
+        for name in names.intersection(scope):
+            value = scope[name]
+            if issubclass(type(value), ModuleType):
+                inner = _scope_of(value)
+                if inner is not None and not any(inner is one for one in scopes):
+                    scopes.append(inner)
+            else:
+                found.append(value)
+    return found
+
+
+def _is_of_a_program(module: Any) -> bool:
+    """Whether a module of that name is neither the standard library's nor ours."""
+    if type(module) is not str or module.startswith(f"{__package__}."):
+        return False
+    top = module.partition(".")[0]
+    return top == "__main__" or top not in sys.stdlib_module_names
+
+
+def _scope_of(one: Any) -> dict[str, Any] | None:
+    """The globals of a program's module; ``None`` for whatever else."""
+    if not issubclass(type(one), ModuleType):
+        return None
+    scope: dict[str, Any] = object.__getattribute__(one, "__dict__")
+    return scope if _is_of_a_program(scope.get("__name__")) else None
 
 
 def _kept_by(kind: type[Any]) -> list[Any]:
-    """What a class of a program keeps as an attribute of its own."""
+    """What a program's class has as attributes of its own: its methods name globals, too."""
     own = type.__getattribute__(kind, "__dict__")
-    module = own.get("__module__")
-    if type(module) is not str or module.partition(".")[0] in sys.stdlib_module_names:
+    if not _is_of_a_program(own.get("__module__")):
         return []
-    return [one for one in own.values() if type(one) not in _PARTS_OF_CLASSES]
+    return [*own.values(), *type.__getattribute__(kind, "__bases__")]
 
 
-_PARTS_OF_CLASSES = frozenset(
-    (FunctionType, staticmethod, classmethod, property, type, *map(type, vars(type).values()))
-)
-"""Of functions, descriptors and the like, which keep nothing that was opened."""
+def _called_after(one: Any) -> list[Any]:
+    """What is called when an object is gone: the callbacks of references, and finalizers."""
+    found = [ref.__getattribute__(weak, "__callback__") for weak in getweakrefs(one)]
+    finalize: Any = getattr(sys.modules.get("weakref"), "finalize", _Nothing)
+    return [
+        finalize._registry.get(call) if type(call) is finalize else call  # noqa: SLF001
+        for call in found
+    ]
 
 
 def _locals_of(frame: FrameType) -> list[Any]:

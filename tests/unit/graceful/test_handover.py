@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
-from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -247,10 +248,102 @@ def by_a_class() -> list[File]:
     return Cache.files
 
 
+SHELF = """
+files = []
+
+def close_all():
+    while files:
+        files.pop().close()
+
+class Janitor:
+    def finish(self):
+        close_all()
+"""
+
+
+def by_a_name_of_another_module() -> list[File]:
+    """The janitor's own module knows only that module."""
+
+    def janitor() -> None:
+        nap()
+        close_all(shelf.files)
+
+    threading.Thread(target=janitor).start()
+    return shelf_files()
+
+
+def by_a_function_of_another_module() -> list[File]:
+    """Which the janitor's code knows by a local name."""
+    here = shelf
+
+    def janitor() -> None:
+        there = here
+        nap()
+        there.close_all()
+
+    threading.Thread(target=janitor).start()
+    return shelf_files()
+
+
+def by_a_method_of_what_is_at_hand() -> list[File]:
+    """Whose code names another module's globals."""
+    one = shelf.Janitor()
+
+    def janitor() -> None:
+        nap()
+        one.finish()
+
+    threading.Thread(target=janitor).start()
+    return shelf_files()
+
+
+def by_a_finalizer() -> list[File]:
+    """What the janitor has refers to nothing: something is called when it is gone."""
+    files = Files()
+    token = Token()
+    weakref.finalize(token, close_all, files)
+
+    def janitor(tokens: list[Token]) -> None:
+        nap()
+        tokens.clear()
+
+    threading.Thread(target=janitor, args=([token],)).start()
+    return files
+
+
+def by_the_callback_of_a_weak_reference() -> list[File]:
+    """As above, without a registry."""
+    files = Files()
+    token = Token()
+    kept = weakref.ref(token, lambda _gone: close_all(files))
+
+    def janitor(tokens: list[Token]) -> None:
+        nap()
+        tokens.clear()
+        assert kept() is None
+
+    threading.Thread(target=janitor, args=([token],)).start()
+    return files
+
+
+class Token:
+    """Something that may be referred to weakly."""
+
+
+shelf: Any = ModuleType("shelf")
+exec(SHELF, vars(shelf))
+
+
+def shelf_files() -> list[File]:
+    """The list of the other module."""
+    files: list[File] = shelf.files
+    return files
+
+
 def by_a_weak_reference() -> list[File]:
     """The janitor has no reference of its own."""
     files = Files()
-    known = WeakValueDictionary(files=files)
+    known = weakref.WeakValueDictionary(files=files)
 
     def janitor() -> None:
         nap()
@@ -309,6 +402,11 @@ def by_a_timer_of_another_loop() -> list[File]:
     [
         by_a_global,
         by_a_class,
+        by_a_name_of_another_module,
+        by_a_function_of_another_module,
+        by_a_method_of_what_is_at_hand,
+        by_a_finalizer,
+        by_the_callback_of_a_weak_reference,
         by_a_weak_reference,
         behind_much_else,
         by_a_timer_of_threads,
