@@ -56,7 +56,11 @@ class Budget(Upkeep):
         reserve: int | None = None,
         wait_s: float | None = None,
     ) -> None:
-        super().__init__(capacity, reserve=reserve, wait_s=wait_s)
+        super().__init__(
+            checks.count("capacity", capacity, least=1),
+            reserve=checks.count("reserve", reserve, least=0),
+            wait_s=checks.seconds("wait_s", wait_s),
+        )
         place = id(self)
         _budgets[place] = ref(self, lambda _gone: _budgets.pop(place, None))
 
@@ -210,9 +214,7 @@ class Budget(Upkeep):
 
         A measured budget lends no more than the limit leaves, however much is asked for.
         """
-        if capacity < 1:
-            raise ValueError(f"a budget lends at least 1 descriptor, not {capacity}")
-        self._most = capacity
+        self._most = capacity = checks.number("capacity", capacity, least=1)
         if self._limit:
             self._submit(partial(self._begin_with, self._measure(self._reserve)))
         else:

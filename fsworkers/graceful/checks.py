@@ -14,10 +14,13 @@ def count(name: str, value: int | None, *, least: int) -> int | None:
         TypeError: It is no integer.
         ValueError: It is less.
     """
-    if value is None:
-        return None
+    return None if value is None else number(name, value, least=least, or_none=" or None")
+
+
+def number(name: str, value: int, *, least: int, or_none: str = "") -> int:
+    """An integer of at least so much; errors as ``count``."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} is an integer or None, not {value!r}")
+        raise TypeError(f"{name} is an integer{or_none}, not {value!r}")
     if value < least:
         raise ValueError(f"{name} is at least {least}, not {value}")
     return index(value)

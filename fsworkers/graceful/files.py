@@ -37,6 +37,9 @@ _CHUNK_BYTES = 32_768
 """Of a buffer and a text layer that are only read; the builtin takes the block size and 8 KiB.
 Our raw files are dearer to ask, as they tell EAGAIN from the end, so they are asked less often."""
 
+_DEFAULT = -1
+"""Of ``buffering``, by identity: small numbers are the same everywhere."""
+
 _NEWLINES = (None, "", "\n", "\r", "\r\n")
 
 
@@ -94,7 +97,7 @@ def open(  # noqa: A001, C901 - the drop-in's name is the builtin's; each call m
     plan = (_PLANS if buffering else _RAW_PLANS).get(mode) if mode.__class__ is str else None
     if (
         plan is None
-        or not isinstance(buffering, int)
+        or (buffering is not _DEFAULT and not _is_c_int(buffering))
         or not (
             encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
         )
@@ -175,7 +178,7 @@ def _plain_arguments(
     ``None``: they are not plainly right.
     """
     mode, buffering, *text_layer = map(_plain, arguments)
-    if mode.__class__ is not str or not isinstance(buffering, int):
+    if mode.__class__ is not str or not _is_c_int(buffering):
         return None
     plan = (_PLANS if buffering else _RAW_PLANS).get(mode)
     if plan is None or not (text_layer == [None] * 3 or _is_text_layer(plan, *text_layer)):
@@ -187,6 +190,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return str.__str__(value)  # not ``str``: that is the name of an enum's member
     return index(value) if _is_number(value) else value
+
+
+def _is_c_int(value: Any) -> bool:
+    return isinstance(value, int) and -(2**31) <= value < 2**31
 
 
 def _is_number(value: Any) -> bool:
@@ -214,9 +221,14 @@ def _is_text_layer(
     return (
         plan[1]
         and newline in _NEWLINES
-        and (encoding is None or encoding.__class__ is str)
-        and (errors is None or errors.__class__ is str)
+        and (encoding is None or _is_name(encoding))
+        and (errors is None or _is_name(errors))
     )
+
+
+def _is_name(value: Any) -> bool:
+    """Whether the builtin takes it for a name, known or not, and so opens the file."""
+    return value.__class__ is str and value.isascii() and "\0" not in value
 
 
 def _layers(

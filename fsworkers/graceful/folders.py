@@ -7,6 +7,7 @@ folder.
 from __future__ import annotations
 
 import os as _os
+import sys
 
 from fsworkers.graceful.errors import GracefulError
 from fsworkers.graceful.pressure import give_back
@@ -113,6 +114,7 @@ def walk(
     Raises:
         GracefulError: A descriptor could not be had: never taken for an empty folder.
     """
+    sys.audit("os.walk", top, topdown, onerror, followlinks)
     waiting: list[Any] = [_os.fspath(top)]
     while waiting:
         folder = waiting.pop()

@@ -23,6 +23,9 @@ PATIENCE_S = 2.0
 
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
+_NEVER = (".", "..", b".", b"..")
+"""Names that nothing can be renamed from."""
+
 _HELD = frozenset({EACCES, EPERM, EBUSY})
 
 
@@ -51,6 +54,8 @@ def rename_patiently(rename: Callable[..., None], source: Any, target: Any, **fo
 def _may_pass(source: Any, target: Any, folders: dict[str, Any]) -> bool:
     """Whether the rename is one that permissions allow, so that the refusal may pass."""
     if any(folder is not None for folder in folders.values()):
+        return False
+    if _os.path.basename(source) in _NEVER:
         return False
     try:
         if _os.path.isdir(target) or _os.path.ismount(source) or _os.path.ismount(target):

@@ -2,7 +2,8 @@
 
 The new file is written beside the old one, flushed to disk and renamed over it. It takes over the
 old one's permissions, and its owner and group as far as this user may give files away. What is no
-regular file (a FIFO, a device, ``/dev/stdout``) has no content that could be replaced: it is
+regular file (a FIFO, a device, ``/dev/stdout``) has no content that could be replaced, and a file
+without a name (``/dev/fd/3`` of a temporary one) has no name that could be taken over: it is
 written to, as without all this.
 """
 
@@ -41,7 +42,8 @@ def replace_content(lent: list[Lent], path: Any, mode: str, data: Any, **options
     with suppress(FileNotFoundError):
         old = _os.stat(path)
     head, tail = _os.path.split(path)
-    if not tail or (old is not None and not stat.S_ISREG(old.st_mode)):
+    target = _os.fsdecode(_os.path.realpath(path))
+    if not tail or (old is not None and not _is_named(old, path, target)):
         with files.open_with(lent, path, mode, **options) as file:
             return int(file.write(data))
     if old is None:
@@ -51,7 +53,6 @@ def replace_content(lent: list[Lent], path: Any, mode: str, data: Any, **options
         except OSError as error:
             error.filename = _os.fspath(path)
             raise
-    target = _os.fsdecode(_os.path.realpath(path))
     # Short, whatever the length of the name it stands in for.
     beside = _os.path.join(_os.path.dirname(target), f".{token_hex(8)}.part")
 
@@ -71,11 +72,23 @@ def replace_content(lent: list[Lent], path: Any, mode: str, data: Any, **options
         graceful_os.replace(beside, target)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename == beside:
-            error.filename, error.filename2 = _os.fspath(path), None
-        with suppress(FileNotFoundError):
+            error.filename = _os.fspath(path)
+            if error.filename2 is not None:
+                del error.filename2
+        with suppress(OSError):  # what went wrong first is to be told
             _os.unlink(beside)
         raise
     return written
+
+
+def _is_named(found: _os.stat_result, path: Any, target: Any) -> bool:
+    """Whether what was found is a regular file with a name: ``/dev/fd/3`` may lead to none.
+
+    Not by comparing it with what the name leads to, which another may just be replacing.
+    """
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink == 0:
+        return False
+    return not _os.path.islink(path) or _os.path.exists(target)
 
 
 def _take_over(fd: int, old: _os.stat_result) -> None:

@@ -72,9 +72,7 @@ class Reservation:
         wait_s: float | None = None,
         label: object = None,
     ) -> None:
-        if count < 1:
-            raise ValueError(f"a reservation is of at least 1 descriptor, not {count}")
-        self.count = count
+        self.count = count = checks.number("a reservation's count", count, least=1)
         self.budget = budget
         self.wait_s = checks.seconds("wait_s", wait_s)
         self.label = f"a reservation of {count}" if label is None else label

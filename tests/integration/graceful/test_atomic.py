@@ -174,3 +174,45 @@ def test_a_name_that_open_refuses_is_refused(limited) -> None:
                 assert os.listdir(".") == os.listdir(b".") == [] and lent() == 0
         asyncio.run(main())
     """)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="descriptors have no paths here")
+def test_a_file_without_a_name_is_written_to(limited) -> None:
+    """By the path of its descriptor, which leads to no name that another file could take."""
+    limited(
+        script("""
+        import tempfile
+        with tempfile.TemporaryFile(dir=FOLDER) as temporary, open(FILE, "w+b") as gone:
+            os.unlink(FILE)
+            for file in (temporary, gone):
+                before = os.listdir(FOLDER), os.listdir(os.path.dirname(FILE))
+                write(f"/dev/fd/{file.fileno()}")
+                write_text(f"/proc/self/fd/{file.fileno()}", "newer")
+                file.seek(0)
+                assert file.read() == b"newer"
+                assert before == (os.listdir(FOLDER), os.listdir(os.path.dirname(FILE)))
+        """)
+    )
+
+
+@as_root
+def test_a_folder_that_may_not_be_written_to_is_named_as_by_open(limited) -> None:
+    """One file is concerned, not two."""
+    limited(
+        script("""
+        import tempfile
+        folder = tempfile.mkdtemp(dir="/tmp")  # the others are closed to everybody else
+        os.chmod(folder, 0o555)
+        os.chdir(folder)
+        os.seteuid(65534)
+        try:
+            write("new")
+        except PermissionError as error:
+            assert str(error) == "[Errno 13] Permission denied: 'new'", error
+        else:
+            raise AssertionError("it was written")
+        finally:
+            os.seteuid(0)
+            os.rmdir(folder)
+        """)
+    )

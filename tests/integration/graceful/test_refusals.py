@@ -155,3 +155,32 @@ def test_root_changes_owners_as_ever(limited) -> None:
         assert os.lstat(link).st_uid == 56 and os.stat(FILE).st_uid == 12
         os.chown(FILE, 0, 0)
     """)
+
+
+def test_a_folder_named_by_dots_is_refused_at_once(limited) -> None:
+    """Nothing can ever be renamed from there: it is no refusal that could pass."""
+    limited("""
+        os.mkdir(FOLDER + "/sub")
+        os.chdir(FOLDER)
+        begun_s = time.monotonic()
+        for source in (".", "..", "sub/.", "sub/..", b"."):
+            for rename in (graceful.os.rename, graceful.os.replace):
+                try:
+                    rename(source, b"x" if isinstance(source, bytes) else "x")
+                except OSError as error:
+                    assert error.errno in (errno.EBUSY, errno.EINVAL), error
+                else:
+                    raise AssertionError(source)
+        assert time.monotonic() - begun_s < 1
+    """)
+
+
+def test_walks_are_told_to_audit_hooks(limited) -> None:
+    """As those of the standard functions are."""
+    limited("""
+        told = []
+        sys.addaudithook(lambda name, given: told.append(given) if name == "os.walk" else None)
+        for walk in (os.walk, graceful.os.walk):
+            list(walk(FOLDER, followlinks=True))
+        assert told == [(FOLDER, True, None, True)] * 2, told
+    """)

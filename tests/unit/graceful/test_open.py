@@ -295,3 +295,33 @@ def test_detaching_keeps_the_permit_with_the_raw_file(tmp_path: Path) -> None:
 def test_limits_and_statistics_agree() -> None:
     """The budget shown is the one that is lent."""
     assert graceful.limits().budget == graceful.statistics().capacity
+
+
+@pytest.mark.parametrize("mode", ["w", "wb", "x"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"encoding": "utf\0"},
+        {"encoding": "\ud800"},
+        {"errors": "a\0"},
+        {"errors": "\udc80"},
+        {"buffering": 2**31},
+        {"buffering": -(2**31) - 1},
+        {"buffering": 2**62},
+        {"buffering": -(2**70)},
+        {"buffering": -1.0},
+    ],
+)
+def test_arguments_that_the_builtin_refuses_leave_the_file_alone(
+    tmp_path: Path, mode: str, options: dict[str, Any]
+) -> None:
+    """It looks at all of them before it opens, and so before it empties the file."""
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    errors = []
+    for opener in (open, graceful.open):
+        with pytest.raises((ValueError, TypeError, OverflowError)) as caught:
+            opener(path, mode, **options)
+        errors.append((type(caught.value), str(caught.value)))
+        assert path.read_bytes() == b"content"
+    assert errors[0] == errors[1]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fsworkers import graceful
-from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.budget import BUDGET, Budget
+from fsworkers.graceful.reservation import reserve
 
 NONSENSE: list[tuple[dict[str, Any], type[Exception]]] = [
     ({"max_open_files": 0}, ValueError),
@@ -63,3 +64,17 @@ def test_edges_and_numbers_of_other_kinds_are_taken() -> None:
     assert BUDGET.wait_s == 0.25
     graceful.configure(wait_s=1e9)
     graceful.open(__file__).close()
+
+
+@pytest.mark.parametrize("value", [2.5, True, "3", float("nan")])
+def test_counts_are_integers_wherever_they_are_asked_for(value: Any) -> None:
+    """Of budgets and of reservations."""
+    budget = Budget(3)
+    for ask in (Budget, budget.resize, lambda count: reserve(count, budget=budget)):
+        with pytest.raises(TypeError, match="is an integer"):
+            ask(value)
+        with pytest.raises(ValueError, match="at least 1, not 0"):
+            ask(0)
+    with pytest.raises(ValueError, match="from 0"):
+        Budget(3, wait_s=-1)
+    assert budget.statistics().capacity == 3
