@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-
-# Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
-from _weakref import ref
 from functools import partial
 from math import inf
 from sys import is_finalizing
@@ -18,7 +15,7 @@ from threading import Lock, get_ident
 from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
-from fsworkers.graceful import checks, owners, table
+from fsworkers.graceful import checks, forks, owners, table
 from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.ledger import GRANTED, NEW, Ledger, Place, Ticket
 from fsworkers.graceful.records import Statistics
@@ -33,9 +30,6 @@ if TYPE_CHECKING:
 
 NOTED_S, NOTE_S = 0.1, 0.001
 """How long a ticket without time to wait is given to be noted, and between two looks at it."""
-
-_budgets: dict[int, ref[Budget]] = {}
-_held: dict[int, list[Budget]] = {}
 
 
 class Budget(Upkeep):
@@ -61,8 +55,7 @@ class Budget(Upkeep):
             reserve=checks.count("reserve", reserve, least=0),
             wait_s=checks.seconds("wait_s", wait_s),
         )
-        place = id(self)
-        _budgets[place] = ref(self, lambda _gone: _budgets.pop(place, None))
+        forks.look_after(self)
 
     def __repr__(self) -> str:
         if self._ledger is None:
@@ -345,49 +338,6 @@ def calls(depth: int = 8) -> tuple[str, ...]:
 
 _OWN_FILES = os.path.dirname(__file__)
 
-
-def _all_budgets() -> list[Budget]:
-    # One step: other threads make budgets meanwhile.
-    references = tuple(_budgets.values())
-    return [budget for budget in (one() for one in references) if budget is not None]
-
-
-def _before_fork() -> None:
-    held = _held[get_ident()] = []
-    for budget in _all_budgets():
-        held.append(budget)  # first: Ctrl-C may strike once it is held
-        budget.hold_still()
-
-
-def _after_fork_in_parent() -> None:
-    # Those that were held, and no other: more may have been made since.
-    held = _held.pop(get_ident(), [])
-    _each(held, Budget.let_go)
-    _each(held, Budget.collect)
-
-
-def _after_fork_in_child() -> None:
-    _held.clear()
-    _each(_all_budgets(), Budget.start_over)
-
-
-def _each(budgets: list[Budget], step: Callable[[Budget], object]) -> None:
-    """Take a step with all of them, whatever goes wrong with one; after Ctrl-C with that again."""
-    done = 0
-    try:
-        while done < len(budgets):
-            step(budgets[done])
-            done += 1
-    except BaseException as error:
-        _each(budgets[done + isinstance(error, Exception) :], step)
-        raise
-
-
-os.register_at_fork(
-    before=_before_fork,
-    after_in_parent=_after_fork_in_parent,
-    after_in_child=_after_fork_in_child,
-)
 
 BUDGET = Budget()
 """The budget of this process, which all of ``graceful`` borrows from."""

@@ -34,6 +34,10 @@ class Inbox:
         if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
             self._lock.release()
 
+    def catch_up(self) -> None:
+        """Do what was posted while nobody could."""
+        self._pump()
+
     def _begin_anew(self) -> None:
         """After a fork, in the child: who was at work, or posted, is not here."""
         self._lock = RLock()

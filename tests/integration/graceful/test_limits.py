@@ -492,7 +492,7 @@ def test_a_fork_beside_a_thread_that_begins_a_reservation_leaves_no_lock_behind(
     """)
 
 
-@pytest.mark.parametrize("step", ["hold_still", "let_go", "collect"])
+@pytest.mark.parametrize("step", ["hold_still", "let_go", "catch_up"])
 @pytest.mark.parametrize("is_before", [True, False])
 def test_ctrl_c_in_a_fork_leaves_no_lock_behind(limited, step: str, is_before: bool) -> None:
     """Python tells of it and goes on; whoever forked has nothing of ours afterwards."""
@@ -514,6 +514,36 @@ def test_ctrl_c_in_a_fork_leaves_no_lock_behind(limited, step: str, is_before: b
         assert os.waitpid(child, 0)[1] == 0
         assert not left and not any(one._lock._is_owned() for one in budgets)
         in_threads(lambda number: [one.take().give_back() for one in budgets], 1, 5)
+    """)
+
+
+def test_a_fork_measures_nothing_and_is_no_sign_of_life(limited) -> None:
+    """A budget that nobody used stays that way, and a deadlock is found beside steady forks."""
+    limited("""
+        from fsworkers.graceful.budget import BUDGET
+        def fork():
+            child = os.fork()
+            if child == 0: os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        fork()
+        assert BUDGET._ledger is None
+        budget = graceful.Budget(1)
+        held, over = budget.take(), threading.Event()
+        def forks(number):
+            while not over.is_set():
+                fork()
+                time.sleep(0.02)
+        forking = threading.Thread(target=forks, args=(0,))
+        forking.start()
+        begun_s = time.monotonic()
+        try:
+            budget.take(wait_s=20)
+        except graceful.DescriptorDeadlock:
+            pass
+        over.set()
+        forking.join()
+        assert time.monotonic() - begun_s < 5
+        held.give_back()
     """)
 
 

@@ -347,7 +347,7 @@ def test_a_reservation_is_drawn_on_at_once_whoever_is_at_the_ledger() -> None:
         reserving.join(5)
     finally:
         budget.let_go()
-        budget.collect()
+        budget.catch_up()
     assert drawn == [True]
     for permit in reserved:
         permit.give_back()
@@ -387,7 +387,7 @@ def test_who_asks_while_another_is_at_the_ledger_waits_for_it(ask, wait_s) -> No
     asking.join(0.05)
     assert served == []
     budget.let_go()
-    budget.collect()
+    budget.catch_up()
     asking.join(5)
     served[0].give_back()
     assert budget.statistics().lent == 0
