@@ -271,7 +271,7 @@ def _named_by(code: CodeType, known: dict[str, Any], local: Iterable[Any] = ()) 
     scopes = [known, *filter(None, map(_scope_of, local))]
     for scope in scopes:  # which grows
         for name in names.intersection(scope):
-            value = scope[name]
+            value = scope.get(name)  # another thread may just be deleting it
             if issubclass(type(value), ModuleType):
                 inner = _scope_of(value)
                 if inner is not None and not any(inner is one for one in scopes):

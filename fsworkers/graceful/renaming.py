@@ -23,9 +23,6 @@ PATIENCE_S = 2.0
 
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
-_NEVER = (".", "..", b".", b"..")
-"""Names that nothing can be renamed from."""
-
 _HELD = frozenset({EACCES, EPERM, EBUSY})
 
 
@@ -55,8 +52,8 @@ def _may_pass(source: Any, target: Any, folders: dict[str, Any]) -> bool:
     """Whether the rename is one that permissions allow, so that the refusal may pass."""
     if any(folder is not None for folder in folders.values()):
         return False
-    if _os.path.basename(source) in _NEVER:
-        return False
+    if _os.fsdecode(source).rstrip(_os.sep).rpartition(_os.sep)[2] in (".", ".."):
+        return False  # nothing can be renamed from there
     try:
         if _os.path.isdir(target) or _os.path.ismount(source) or _os.path.ismount(target):
             return False

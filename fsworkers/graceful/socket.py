@@ -28,6 +28,7 @@ CONNECTION = "a connection"
 
 _alive: dict[int, ref[_socket.socket]] = {}
 _letting_in: dict[int, object] = {}
+register_at_fork(after_in_child=_letting_in.clear)  # who was at it is not in there
 _init = _socket.socket.__init__
 _accept = _socket.socket.accept
 _real_close = _socket.socket._real_close  # type: ignore[attr-defined]  # noqa: SLF001 - hooked
@@ -183,9 +184,6 @@ def _own_wait_s(until_s: float | None) -> float | None:
     left_s = None if until_s is None else max(0.0, until_s - monotonic())
     longest_s = BUDGET.wait_s
     return None if left_s is None or (longest_s is not None and longest_s < left_s) else left_s
-
-
-register_at_fork(after_in_child=_letting_in.clear)  # who was at it is not in there
 
 
 class _NobodyThere(Exception):

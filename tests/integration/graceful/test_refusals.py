@@ -163,7 +163,7 @@ def test_a_folder_named_by_dots_is_refused_at_once(limited) -> None:
         os.mkdir(FOLDER + "/sub")
         os.chdir(FOLDER)
         begun_s = time.monotonic()
-        for source in (".", "..", "sub/.", "sub/..", b"."):
+        for source in (".", "..", "sub/.", "sub/..", "./", "sub/..//", b"."):
             for rename in (graceful.os.rename, graceful.os.replace):
                 try:
                     rename(source, b"x" if isinstance(source, bytes) else "x")
