@@ -16,6 +16,8 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fsworkers.graceful.aio import arrivals
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -127,12 +129,15 @@ def hop(
 ) -> asyncio.Future[Result]:
     """Run a call on a thread; the future is the loop's own. A cancel does not reach the call."""
     future: asyncio.Future[Result] = loop.create_future()
-    crew.post(partial(_deliver, loop, future, call))
+    crew.post(partial(_deliver, arrivals.of(loop), loop, future, call))
     return future
 
 
 def _deliver(
-    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], call: Callable[[], Any]
+    into: arrivals.Arrivals,
+    loop: asyncio.AbstractEventLoop,
+    future: asyncio.Future[Any],
+    call: Callable[[], Any],
 ) -> None:
     result = error = None
     try:
@@ -140,20 +145,9 @@ def _deliver(
     except BaseException as raised:  # noqa: BLE001 - it is the caller's, and goes there
         error = raised
     try:
-        loop.call_soon_threadsafe(_settle, future, result, error)
-    except RuntimeError:
-        return  # the loop was closed: nobody waits
+        into.put(loop, (future, result, error))
     finally:
         del error
-
-
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
 
 
 class Strand(Executor):
