@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap as _mmap
+from abc import ABCMeta
 from typing import Any, Self
 
 from fsworkers.graceful.pressure import persist
@@ -27,8 +28,11 @@ class _Leash:
     __del__ = let_go
 
 
-class _AnyMap(type):
-    """Takes maps made before ``install`` for what they are."""
+class _AnyMap(ABCMeta):
+    """Takes maps made before ``install`` for what they are.
+
+    An ``ABCMeta``, so that a class may derive from a map and from abstract classes.
+    """
 
     def __instancecheck__(cls, instance: object) -> bool:
         return (
@@ -57,6 +61,10 @@ class mmap(_mmap.mmap, metaclass=_AnyMap):  # noqa: N801 - the drop-in's name is
         mapped, lent = persist(lambda: make(cls, fileno, length, *args, **kwargs), fileno)
         mapped._leash = _Leash(lent[0])  # noqa: SLF001 - one of us
         return mapped
+
+    def __repr__(self) -> str:
+        described = super().__repr__()
+        return described.replace("<mmap ", "<mmap.mmap ", 1) if type(self) is mmap else described
 
     def close(self) -> None:
         """Unmap, and give the permit back."""

@@ -170,13 +170,17 @@ def test_another_patcher_keeps_what_it_put_on_top(limited) -> None:
 def test_isinstance_and_pickle_hold_while_installed(limited) -> None:
     """Objects made before and after are of the same classes; ``open`` can be pickled."""
     limited("""
-        import pickle, socket, subprocess
+        import collections.abc, pickle, socket, subprocess
         import mmap
         early = socket.socket()
         early_map = mmap.mmap(-1, 10)
         graceful.install()
         assert isinstance(early_map, mmap.mmap) and isinstance(mmap.mmap(-1, 10), mmap.mmap)
         assert not isinstance(early, mmap.mmap)
+        assert repr(mmap.mmap(-1, 10)) == repr(early_map)
+        class Sized(mmap.mmap, collections.abc.Sized):
+            pass
+        assert repr(Sized(-1, 10)).startswith("<Sized closed=False")
         late = socket.socket()
         assert isinstance(early, socket.socket) and isinstance(late, socket.socket)
         early.close(); late.close()
