@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+AGAIN_S = 0.05
+"""Until one that was lost comes again."""
 
 
 class Interrupted(BaseException):
@@ -42,16 +48,33 @@ def interrupts_as_exception() -> Iterator[None]:
         for number in ENDING
         if (handler := signal.getsignal(number)) is not signal.SIG_IGN
     }
-    for number in before:
-        signal.signal(number, _unwind)
+    hook = sys.unraisablehook
+
+    def tell(what: sys.UnraisableHookArgs) -> None:
+        lost = what.exc_value
+        if not isinstance(lost, Interrupted):
+            hook(what)
+            return
+        # It struck in a finalizer, from where nothing is raised any further.
+        _unwind_at(before)
+        Timer(AGAIN_S, os.kill, (os.getpid(), lost.number)).start()
+
+    _unwind_at(before)
+    sys.unraisablehook = tell
     try:
         yield
     except Interrupted:
         before.clear()
         raise
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _unwind_at(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        signal.signal(number, _unwind)
 
 
 def _unwind(number: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,22 @@ def test_only_the_first_interrupt_counts() -> None:
     """It unwinds what runs; those that come while things are cleared away do nothing."""
     with pytest.raises(Interrupted) as caught, interrupts_as_exception(), raised(*ENDING):
         signal.raise_signal(signal.SIGTERM)
+    assert caught.value.number == signal.SIGTERM
+
+
+def test_one_that_strikes_in_a_finalizer_comes_again() -> None:
+    """Nothing is raised out of there; and those that follow the first are ignored."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def work() -> None:
+        Finalized()
+        threading.Event().wait(5)
+
+    with pytest.raises(Interrupted) as caught, interrupts_as_exception():
+        work()
     assert caught.value.number == signal.SIGTERM
 
 
