@@ -186,7 +186,10 @@ class Upkeep(Counter):
         # What was served and refused by the kernel has not moved, nor is there anything to spare;
         # what is lent above a lowered capacity has to come back before anything is.
         is_refused = ledger.streak > 0
-        if self._stall.has_moved((ledger.served - ledger.refused, self._returns), self._now_s):
+        # Whoever was first and gave up has moved too: those who come later have not stood for long.
+        first = ledger.head()
+        progress = (ledger.served - ledger.refused, self._returns, first and first.order)
+        if self._stall.has_moved(progress, self._now_s):
             return False
         waiting = ledger.in_line()
         held = self.held()
