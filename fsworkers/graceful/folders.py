@@ -90,7 +90,11 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
     def close(self) -> None:
         """Release the descriptor."""
         try:
-            self._entries.close()
+            entries = self._entries
+        except AttributeError:
+            return  # a collector has finalized this before what refers to it
+        try:
+            entries.close()
         finally:
             self._give_back()
 

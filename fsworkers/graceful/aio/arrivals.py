@@ -21,38 +21,45 @@ Arrival = tuple["asyncio.Future[Any]", Any, BaseException | None]
 class Arrivals:
     """Results on their way into one event loop."""
 
-    __slots__ = ("__weakref__", "_arrived", "_calls")
+    __slots__ = ("__weakref__", "_arrived", "_is_called", "_is_sure")
 
     def __init__(self) -> None:
         self._arrived: deque[Arrival] = deque()
-        self._calls: list[None] = [None]
+        self._is_called = False
+        self._is_sure = False
 
     def put(self, loop: asyncio.AbstractEventLoop, arrival: Arrival) -> None:
-        """On any thread: have the loop settle a future, unless its loop has been closed."""
+        """On any thread: have the loop settle a future, unless that loop has been closed."""
         self._arrived.append(arrival)
-        try:
-            self._calls.pop()
-        except IndexError:
-            return  # the loop is called already, and settles ours too
+        if self._is_called:
+            return  # and has not begun to settle: ours is among those
+        self._is_called = True
         try:
             loop.call_soon_threadsafe(self._settle, loop)
         except RuntimeError:
             self._arrived.clear()  # closed: nobody waits
+        except BaseException:
+            self._is_called = False
+            raise
+
+    def make_sure(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the loop: settle what arrived in any case.
+
+        Ctrl-C may strike just as ``_settle`` begins; then nobody would call the loop any more.
+        """
+        if self._arrived and not self._is_sure:
+            self._is_sure = True
+            loop.call_soon(self._settle, loop)
 
     def _settle(self, loop: asyncio.AbstractEventLoop) -> None:
-        # First: what comes from now on calls the loop again.
-        self._calls.append(None)
         try:
+            # First: what comes from now on calls the loop again.
+            self._is_called = self._is_sure = False
             for _ in range(len(self._arrived)):
                 settle(*self._arrived.popleft())
         except BaseException:
-            loop.call_soon(self._settle_rest)
+            loop.call_soon(self._settle, loop)
             raise
-
-    def _settle_rest(self) -> None:
-        """After Ctrl-C in the midst of it."""
-        while self._arrived:
-            settle(*self._arrived.popleft())
 
 
 def settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

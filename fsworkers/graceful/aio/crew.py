@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
+import threading
 from collections import deque
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -92,10 +94,16 @@ class Crew(Executor):
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
-            call()
+            try:
+                call()
+            except BaseException:  # noqa: BLE001 - told, and no reason to have a thread fewer
+                threading.excepthook(
+                    threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+                )
             # What it holds (a file, a task's frame) must not live on until the next one comes.
             del call
-            self._idle.append(None)
+            if self._calls.empty():  # else it takes the next, for which no thread may be on its way
+                self._idle.append(None)
 
     def _renew(self) -> None:
         """In a forked child, which has none of the threads."""
@@ -120,6 +128,8 @@ def run_into(future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...])
         result = fn(*args)
     except BaseException as error:  # noqa: BLE001 - it is the caller's, and goes there
         future.set_exception(error)
+        # It holds this frame, and with it all that the frames above hold.
+        del future
     else:
         future.set_result(result)
 
@@ -127,9 +137,11 @@ def run_into(future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...])
 def hop(
     crew: Crew | Strand, loop: asyncio.AbstractEventLoop, call: Callable[[], Result]
 ) -> asyncio.Future[Result]:
-    """Run a call on a thread; the future is the loop's own. A cancel does not reach the call."""
+    """Run a call on a thread; the future is the loop's own. A cancel in time leaves it undone."""
     future: asyncio.Future[Result] = loop.create_future()
-    crew.post(partial(_deliver, arrivals.of(loop), loop, future, call))
+    into = arrivals.of(loop)
+    into.make_sure(loop)
+    crew.post(partial(_deliver, into, loop, future, call))
     return future
 
 
@@ -139,6 +151,8 @@ def _deliver(
     future: asyncio.Future[Any],
     call: Callable[[], Any],
 ) -> None:
+    if future.cancelled():
+        return
     result = error = None
     try:
         result = call()
@@ -147,7 +161,8 @@ def _deliver(
     try:
         into.put(loop, (future, result, error))
     finally:
-        del error
+        # An error holds this frame, and with it all that the frames above hold.
+        del error, future
 
 
 class Strand(Executor):
@@ -203,8 +218,8 @@ class Strand(Executor):
                 del call
         finally:
             self._steps.append(None)
-        # What was handed over after the last look and before the step was free again.
-        self._start()
+            # What was handed over after the last look and before the step was free again.
+            self._start()
 
 
 opens = Crew("graceful-open")

@@ -42,8 +42,15 @@ class Opening(AiofilesContextManager):  # type: ignore[type-arg]  # any file
         """Leave the file through its own executor."""
         opened = self._obj
         self._obj = None
-        if opened is not None:
-            await opened.__aexit__(kind, error, trace)
+        if opened is None:
+            return
+        leave = getattr(opened, "__aexit__", None)
+        if leave is not None:
+            await leave(kind, error, trace)
+            return
+        # Somebody's own class that was registered with ``wrap``: as aiofiles leaves it.
+        call = partial(opened._file.__exit__, kind, error, trace)  # noqa: SLF001
+        await threads.run(call, loop=opened._loop, executor=opened._executor)  # noqa: SLF001
 
 
 class Entered:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from asyncio import BaseEventLoop, SelectorEventLoop, _get_running_loop
 from asyncio.selector_events import BaseSelectorEventLoop
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from functools import partial, wraps
@@ -72,7 +73,7 @@ def _for_tries(*, happy_eyeballs_delay: float | None = None, **_options: Any) ->
 
 def _for_hosts(host: Any = None, **_options: Any) -> int:
     """A server's sockets: one for each address, that is, two where there is IPv6."""
-    return 2 * (1 if host is None or isinstance(host, str) else len(host))
+    return 2 * (len(host) if isinstance(host, list) else 1)
 
 
 def _awaiting(count: Callable[..., int], original: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,11 +81,16 @@ def _awaiting(count: Callable[..., int], original: Callable[..., Any]) -> Callab
 
     @wraps(original)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        options = signature.bind(*args, **kwargs).arguments
-        if options.get("sock") is not None:
-            return await original(*args, **kwargs)
-        async with reserve(count(**options)):
-            return await original(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        options = bound.arguments
+        host = options.get("host")
+        if isinstance(host, Iterable) and not isinstance(host, str | bytes):
+            options["host"] = list(host)  # of a server; an iterator can be gone through but once
+        needed = count(**options) if options.get("sock") is None else 0
+        if needed == 0:
+            return await original(*bound.args, **bound.kwargs)
+        async with reserve(needed):
+            return await original(*bound.args, **bound.kwargs)
 
     return call
 
@@ -141,4 +147,5 @@ async def _open(opening: partial[Any], executor: Any, owner: int) -> Any:
         lent[0].real().owner = owner
         return files.open_with(lent, *opening.args, **opening.keywords)
 
-    return await threads.bring(action, opening.args[0], executor=executor)
+    where = threads.LOOPS_OWN if executor is None else executor
+    return await threads.bring(action, opening.args[0], executor=where)

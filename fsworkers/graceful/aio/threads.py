@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fsworkers.graceful.aio.crew import hop, opens, transfers
 from fsworkers.graceful.aio.lending import lend, take_again
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from fsworkers.graceful.counter import Lent
 
 Result = TypeVar("Result")
+
+LOOPS_OWN: Any = object()
+"""For an executor: the one that the loop has by default."""
 
 
 class _Refusal:
@@ -116,7 +119,7 @@ async def bring(
         label: What it works on, as errors show it.
         count: Descriptors it takes at once.
         loop: The loop, if not the running one.
-        executor: Whose threads, if not ours.
+        executor: Whose threads, if not ours; ``LOOPS_OWN`` for the loop's default ones.
 
     Raises:
         BudgetTimeout: The budget's longest wait passed; it counts over all tries.
@@ -134,7 +137,8 @@ async def bring(
             if executor is None:
                 await hop(opens, loop, errand)
             else:
-                await loop.run_in_executor(executor, errand)
+                where = None if executor is LOOPS_OWN else executor
+                await loop.run_in_executor(where, errand)
         except BaseException:
             errand.forget()
             raise

@@ -58,6 +58,26 @@ def test_a_replaced_open_is_what_opens(limited) -> None:
     """)
 
 
+def test_a_class_registered_for_a_file_is_left_as_aiofiles_leaves_it(limited) -> None:
+    """As the README of aiofiles has mocks wrapped: by a class that cannot be left by itself."""
+    limited("""
+        from unittest import mock
+        from fsworkers.graceful import aio
+        aio.threadpool.wrap.register(mock.MagicMock)(
+            lambda *args, **kwargs: aio.threadpool.AsyncBufferedIOBase(*args, **kwargs)
+        )
+        stream = mock.MagicMock(read=lambda: b"chunk")
+        async def main():
+            with mock.patch("fsworkers.graceful.aio.threadpool.sync_open", return_value=stream):
+                async with aio.open("nowhere", "w") as opened:
+                    await opened.write("data")
+                    assert await opened.read() == b"chunk"
+        asyncio.run(main())
+        stream.write.assert_called_once_with("data")
+        stream.__exit__.assert_called_once_with(None, None, None)
+    """)
+
+
 @pytest.mark.parametrize("is_used_before", [False, True])
 @pytest.mark.parametrize("is_first", [False, True])
 def test_files_are_used_in_an_exit_handler(limited, is_used_before: bool, is_first: bool) -> None:

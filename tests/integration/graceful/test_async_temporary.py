@@ -155,3 +155,22 @@ def test_a_spooled_file_leaves_the_loops_own_threads_alone(limited) -> None:
         asyncio.run(main())
     """)
     )
+
+
+def test_a_folder_of_a_closed_loop_makes_no_other_loop(limited) -> None:
+    """Its removal is its loop's, or nobody's."""
+    limited("""
+        from fsworkers.graceful import aio
+        loop = asyncio.new_event_loop()
+        folder = loop.run_until_complete(aio.tempfile.TemporaryDirectory())
+        loop.close()
+        before = open_count()
+        try:
+            folder.cleanup().send(None)
+        except RuntimeError as error:
+            assert "closed" in str(error)
+        else:
+            raise AssertionError("it went on")
+        assert open_count() == before
+        folder._file.cleanup()
+    """)

@@ -119,3 +119,32 @@ def test_open_in_a_thread_keeps_its_ways(limited) -> None:
         graceful.uninstall()
         assert not hasattr(asyncio.BaseEventLoop.run_in_executor, "__wrapped__")
     """)
+
+
+def test_open_in_a_thread_runs_where_the_loop_has_its_threads(limited) -> None:
+    """In the default executor that was set, as long as there is one."""
+    limited("""
+        import concurrent.futures
+        graceful.install()
+        async def main():
+            loop = asyncio.get_running_loop()
+            mine = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="mine")
+            loop.set_default_executor(mine)
+            seen = []
+            def hook(event, args):
+                if event == "open" and args[0] == FILE:
+                    seen.append(threading.current_thread().name)
+            sys.addaudithook(hook)
+            (await loop.run_in_executor(None, open, FILE)).close()
+            (await asyncio.to_thread(open, FILE)).close()
+            assert seen == ["mine_0", "mine_0"], seen
+            await loop.shutdown_default_executor()
+            try:
+                await loop.run_in_executor(None, open, FILE)
+            except RuntimeError as error:
+                assert "shutdown" in str(error)
+            else:
+                raise AssertionError("it ran all the same")
+        asyncio.run(main())
+        assert lent() == 0
+    """)

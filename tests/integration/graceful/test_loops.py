@@ -299,3 +299,22 @@ def test_unix_connections_are_awaited_in_the_loop(limited) -> None:
         seen = graceful.statistics()
         assert (seen.lent, seen.deadlocks) == (0, 0), seen
     """)
+
+
+def test_a_servers_hosts_may_be_anything_to_go_through(limited) -> None:
+    """As asyncio has it: also an iterator, or none at all."""
+    limited("""
+        graceful.install()
+        async def serve(hosts):
+            server = await asyncio.get_running_loop().create_server(asyncio.Protocol, hosts, 0)
+            found = len(server.sockets)
+            server.close()
+            await server.wait_closed()
+            return found
+        async def main():
+            assert await serve(host for host in ["127.0.0.1", "127.0.0.2"]) == 2
+            assert await serve(("127.0.0.1",)) == 1
+            assert await serve([]) == 0
+        asyncio.run(main())
+        assert lent() == 0
+    """)

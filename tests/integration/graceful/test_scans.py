@@ -226,3 +226,14 @@ def test_no_descriptor_is_not_no_directory(limited, module: str) -> None:
         for number in foreign: foreign_close(number)
         assert os.path.isdir({module}.gettempdir()) and lent() == 0
     """)
+
+
+def test_a_scan_may_be_closed_after_it_was_finalized(limited) -> None:
+    """A collector takes what is in a cycle in any order."""
+    limited("""
+        scan = graceful.os.scandir(FOLDER)
+        scan.close()
+        scan.__del__()
+        scan.close()
+        assert lent() == 0
+    """)

@@ -86,6 +86,26 @@ def test_ctrl_c_in_the_midst_of_settling_leaves_nobody_waiting() -> None:
     loop.close()
 
 
+def test_ctrl_c_just_as_settling_begins_mutes_no_loop(monkeypatch) -> None:
+    """What the loop was called for is lost then: the next call makes sure of it."""
+
+    def struck(here: arrivals.Arrivals, loop: asyncio.AbstractEventLoop) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    loop = asyncio.new_event_loop()
+    here = arrivals.of(loop)
+    lost = loop.create_future()
+    monkeypatch.setattr(arrivals.Arrivals, "_settle", struck)
+    here.put(loop, (lost, "there", None))
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(asyncio.sleep(0))
+    work = threads.run(lambda: "done", loop=loop)
+    assert loop.run_until_complete(asyncio.wait_for(work, 5)) == "done"
+    assert lost.result() == "there"
+    loop.close()
+
+
 def test_a_loop_that_was_closed_meanwhile_is_forgotten() -> None:
     """What waits to be settled in it refers to it."""
     loop = asyncio.new_event_loop()

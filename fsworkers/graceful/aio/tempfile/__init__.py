@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
@@ -158,7 +159,12 @@ class Folder(Entered, AsyncTemporaryDirectory):
         removal = threads.run_under(
             self._file.cleanup, self._file.name, 2, loop=self._loop, executor=self._executor
         )
-        await threads.finish(asyncio.ensure_future(removal))
+        try:
+            task = self._loop.create_task(removal)
+        except RuntimeError:  # the loop was closed
+            removal.close()
+            raise
+        await threads.finish(task)
 
     async def close(self) -> None:
         """As ``cleanup``."""
@@ -275,10 +281,14 @@ async def _make_folder(
 
 
 class _Discardable:
-    """A folder on its way to a task that may be cancelled; then it is removed."""
+    """A folder on its way to a task that may be cancelled; then it is removed.
+
+    It is empty: nobody knows of it. So that takes no descriptor, for which a thread would wait.
+    """
 
     def __init__(self, folder: Any) -> None:
         self.folder = folder
 
     def close(self) -> None:
-        self.folder.cleanup()
+        os.rmdir(self.folder.name)
+        self.folder._finalizer.detach()  # noqa: SLF001 - it would warn
