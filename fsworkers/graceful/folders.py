@@ -85,7 +85,9 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
             del self._entries
         except AttributeError:
             return
-        self._give_back()
+        lent = self._let_go()
+        if lent is not None:
+            lent.give_back()
 
     def close(self) -> None:
         """Release the descriptor."""
@@ -93,18 +95,21 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
             entries = self._entries
         except AttributeError:
             return  # a collector has finalized this before what refers to it
+        lent = self._let_go()  # first: a child that is forked meanwhile would count it for good
         try:
             entries.close()
         finally:
-            self._give_back()
+            if lent is not None:
+                lent.give_back()
 
-    def _give_back(self) -> None:
+    def _let_go(self) -> Lent | None:
+        """What it holds, which whoever gets it gives back."""
         try:
             lent = self._lent
             del self._lent
         except AttributeError:
-            return
-        lent.give_back()
+            return None
+        return lent
 
 
 def walk(

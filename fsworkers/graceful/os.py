@@ -10,6 +10,7 @@ from __future__ import annotations
 import os as _os
 from errno import EINVAL, ENOSYS, EPERM
 from functools import wraps
+from io import text_encoding
 
 from fsworkers.graceful import files, folders, table
 from fsworkers.graceful.renaming import rename_patiently
@@ -116,6 +117,8 @@ def fdopen(
     """``os.fdopen``: a file that takes over the number's permit."""
     if not isinstance(fd, int):
         raise TypeError(f"invalid fd type ({type(fd)}, expected integer)")
+    if "b" not in mode:
+        encoding = text_encoding(encoding)  # which warns of the caller's line, as the original does
     return files.open(fd, mode, buffering, encoding, *args, **kwargs)
 
 

@@ -7,6 +7,7 @@ minute.
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any
@@ -35,6 +36,17 @@ def listing_with(original: Callable[..., list[Any]]) -> Callable[..., list[Any]]
         # listed, and two threads at it would share one position: each would find a part.
         here = dirname or (b"." if isinstance(dirname, bytes) else ".")
         with pair(here):
+            if not dirname and not _is_searchable(here, dir_fd):
+                here = dirname
             return original(here, dir_fd, dironly)
 
     return listing
+
+
+def _is_searchable(here: Any, dir_fd: int) -> bool:
+    """Whether what is in a folder can be reached by name, and not only be listed."""
+    try:
+        os.stat(here, dir_fd=dir_fd)
+    except PermissionError:
+        return False
+    return True

@@ -180,6 +180,7 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
     for name, ours in graceful_os.REPLACED.items():
         yield _os, name, ours
     yield _shutil, "copyfile", shutil.copyfile_with(_shutil.copyfile)
+    yield _shutil, "copytree", let_through(_shutil.copytree)
     yield _shutil, "rmtree", shutil.rmtree
     yield _socket, "socketpair", socket.socketpair
     yield _socket, "dup", socket.dup

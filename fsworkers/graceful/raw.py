@@ -90,19 +90,18 @@ class PatientFileIO(CountedFileIO):
         global _is_last_long  # noqa: PLW0603 - a guess, which may be wrong
         number = self.fileno()
         begun = more = b""
-        is_long = _is_last_long
         try:
+            # Elsewhere an end does not last: a terminal would ask for another Ctrl-D.
+            is_long = _is_last_long and _is_regular(number)
             if not is_long:
                 # Two calls for most files, where the standard way makes four: it asks for the size.
                 begun = _read(number, _FIRST_BYTES)
                 if not begun:
                     return begun
-                if len(begun) == _FIRST_BYTES and S_ISREG(os.fstat(number).st_mode):
-                    # That takes one piece of memory of the right size, joining would take two.
-                    is_long = True
-                    begun = b""
-                    os.lseek(number, -_FIRST_BYTES, os.SEEK_CUR)
+                is_long = len(begun) == _FIRST_BYTES and _has_gone_back(number, _FIRST_BYTES)
             if is_long:
+                # That takes one piece of memory of the right size, joining would take two.
+                begun = b""  # let go of first
                 begun = _readall(self) or b""
                 _is_last_long = len(begun) >= _FIRST_BYTES
             more = _read(number, _PROBE_BYTES)
@@ -127,9 +126,7 @@ class PatientFileIO(CountedFileIO):
         """Have the next read begin with this."""
         if not data:
             return
-        if S_ISREG(os.fstat(self.fileno()).st_mode):
-            os.lseek(self.fileno(), -len(data), os.SEEK_CUR)
-        else:
+        if not _has_gone_back(self.fileno(), len(data)):
             self._kept = data
             self.__class__ = KeepingFileIO
 
@@ -155,6 +152,21 @@ class KeepingFileIO(PatientFileIO):
     def _take(self) -> bytes:
         self.__class__ = PatientFileIO  # type: ignore[assignment]  # as above
         return self._kept
+
+
+def _is_regular(number: int) -> bool:
+    return S_ISREG(os.fstat(number).st_mode)
+
+
+def _has_gone_back(number: int, count: int) -> bool:
+    """Have a regular file read its last so many bytes again, if it can."""
+    if not _is_regular(number):
+        return False
+    try:
+        os.lseek(number, -count, os.SEEK_CUR)
+    except OSError:
+        return False  # some of FUSE and of the kernel's own can't seek
+    return True
 
 
 def read_patiently(number: int, most_bytes: int, name: object) -> bytes:

@@ -15,6 +15,7 @@ from fsworkers.graceful.descent import Removal
 from fsworkers.graceful.pairs import pair
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.twins import twin
+from fsworkers.graceful.unswallowed import let_through, unswallowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ def copyfile_with(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     def copyfile(*args: Any, **kwargs: Any) -> Any:
-        with reserve(2):
+        with unswallowed(), reserve(2):
             return original(*args, **kwargs)
 
     return copyfile
@@ -86,7 +87,7 @@ _twin.rmtree = rmtree  # type: ignore[attr-defined]  # likewise
 # copytree's default, and move's, were bound when the twin was loaded, before this.
 copy = _twin.copy
 copy2 = _twin.copy2
-copytree = _twin.copytree
+copytree = _twin.copytree = let_through(_twin.copytree)  # type: ignore[attr-defined]  # likewise
 move = _twin.move
 
 

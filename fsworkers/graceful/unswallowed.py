@@ -2,13 +2,15 @@
 
 ``glob`` and, from Python 3.12 on, ``pathlib`` end a folder's listing at any ``OSError``, and
 ``tempfile`` goes on to the next candidate, or to another way: what could not be opened in time
-would be missing from the result without a word, or waited for twice. While such code runs below
+would be missing from the result without a word, or waited for twice. ``copytree`` waits for each
+file in turn, and in the end has only texts of its errors. While such code runs below
 ``let_through``, a descriptor error travels as what is no ``OSError``, and is itself again when it
 comes out.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import wraps
 from threading import local
 
@@ -54,6 +56,17 @@ def persist(
         raise
 
 
+@contextmanager
+def unswallowed() -> Iterator[None]:
+    """A block whose descriptor errors go past code that would swallow them."""
+    try:
+        yield
+    except GracefulError as error:
+        if _depth.count:
+            raise Carried(error) from None
+        raise
+
+
 def let_through(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function, or what makes an iterator, from which descriptor errors come out."""
 
@@ -82,6 +95,8 @@ def _step(action: Callable[[], Any]) -> Any:
     try:
         return action()
     except Carried as carried:
+        if _depth.count > 1:
+            raise  # there is more of such code above
         error = carried.error
     finally:
         _depth.count -= 1

@@ -134,3 +134,19 @@ def test_a_refused_connection_is_waited_for_no_longer_than_told(limited) -> None
         """,
         wrapper=("strace", "-qq", "-f", "-o", "/dev/null", *refuse),
     )
+
+
+def test_a_file_that_cannot_seek_is_read_all_the_same(limited, tmp_path: Path) -> None:
+    """As some of FUSE and of the kernel's own files: nothing that was read is lost."""
+    file = tmp_path / "file"
+    limited(
+        """
+        with open(FILE, "wb") as file:
+            file.write(bytes(range(200)) * 1000)
+        for _ in range(2):
+            with graceful.open(FILE, "rb") as file:
+                assert file.read() == bytes(range(200)) * 1000
+        assert lent() == 0
+        """,
+        wrapper=inject(file, "error=ESPIPE", "lseek"),
+    )

@@ -241,3 +241,25 @@ def test_a_file_system_that_says_eagain(
     """,
         wrapper=inject(tmp_path / "file", f"error=EAGAIN:when={first}+3", "read"),
     )
+
+
+def test_one_end_is_enough_for_a_terminal(limited) -> None:
+    """There it does not last: also after a long file it is not looked for twice."""
+    limited("""
+        import pty
+        def ask():
+            keyboard, screen = pty.openpty()
+            with graceful.open(os.ttyname(screen), "rb") as terminal:
+                got = []
+                reader = threading.Thread(target=lambda: got.append(terminal.read()), daemon=True)
+                reader.start()
+                os.write(keyboard, b"hello" + bytes([10, 4]))
+                reader.join(10)
+                assert got == [b"hello" + bytes([10])], got
+            os.close(keyboard); os.close(screen)
+        ask()
+        with open(FILE, "wb") as file: file.write(b"x" * 200_000)
+        with graceful.open(FILE, "rb") as file: assert len(file.read()) == 200_000
+        ask()
+        assert lent() == 0
+    """)

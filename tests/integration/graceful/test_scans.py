@@ -237,3 +237,31 @@ def test_a_scan_may_be_closed_after_it_was_finalized(limited) -> None:
         scan.close()
         assert lent() == 0
     """)
+
+
+def test_a_child_does_not_count_a_listing_that_is_just_being_closed(limited) -> None:
+    """The thread that was closing it is not there to give its permit back."""
+    limited("""
+        closing, go_on = threading.Event(), threading.Event()
+        class Slow:
+            def __init__(self, entries):
+                self.entries = entries
+            def close(self):
+                self.entries.close()
+                closing.set()
+                go_on.wait(30)
+        def scan():
+            found = graceful.os.scandir(FOLDER)
+            found._entries = Slow(found._entries)
+            found.close()
+        closer = threading.Thread(target=scan)
+        closer.start()
+        closing.wait(30)
+        child = os.fork()
+        if child == 0:
+            os._exit(lent())
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        go_on.set()
+        closer.join()
+        assert lent() == 0
+    """)

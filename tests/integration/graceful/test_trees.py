@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 AS_A_PLAIN_USER = """
 import shutil, stat
 for name in ("os", "shutil"): getattr(graceful, name)
@@ -360,4 +362,59 @@ def test_a_tree_that_is_moved_while_it_is_walked(limited) -> None:
     """,
             MOVING,
         )
+    )
+
+
+@pytest.mark.parametrize("install", [False, True])
+def test_a_copy_ends_at_the_first_file_there_is_no_descriptor_for(limited, install: bool) -> None:
+    """And says so itself, instead of waiting for each in turn and telling texts in the end."""
+    limited(f"""
+        import shutil
+        from fsworkers.graceful.shutil import copytree, move
+        if {install}:
+            graceful.install()
+            from shutil import copytree, move
+        os.makedirs(FOLDER + "/s/sub")
+        for number in range(60): open(f"{{FOLDER}}/s/sub/{{number}}", "w").close()
+        graceful.configure(4, wait_s=0.1)
+        def told(action):
+            begun_s = time.monotonic()
+            try:
+                action()
+            except graceful.BudgetTimeout:
+                assert time.monotonic() - begun_s < 2
+            else:
+                raise AssertionError("it was copied")
+        def rename(*arguments):
+            raise OSError(errno.EXDEV, "as if it were another device")
+        with graceful.reserve(3):
+            def work():
+                told(lambda: copytree(FOLDER + "/s", FOLDER + "/t"))
+                os.rename = graceful.os.rename = rename
+                told(lambda: move(FOLDER + "/s", FOLDER + "/u"))
+            in_threads(lambda number: work(), 1)
+        copytree(FOLDER + "/s", FOLDER + "/v")
+        assert len(os.listdir(FOLDER + "/v/sub")) == 60
+        try:
+            copytree(FOLDER + "/s", FOLDER + "/w", copy_function=lambda *a: os.stat("/nowhere"))
+        except shutil.Error as error:
+            assert len(error.args[0]) == 60
+        assert lent() == 0
+    """)
+
+
+def test_a_folder_that_may_only_be_read_is_globbed_by_its_number(limited) -> None:
+    """It cannot be opened once more; so it is listed itself."""
+    limited(
+        script("""
+        import glob
+        from fsworkers.graceful.glob import glob as ours
+        os.mkdir("only-read")
+        open("only-read/file", "w").close()
+        os.chmod("only-read", 0o444)
+        number = os.open("only-read", os.O_RDONLY)
+        assert ours("*", dir_fd=number) == glob.glob("*", dir_fd=number) == ["file"]
+        os.close(number)
+        assert lent() == 0
+        """)
     )
