@@ -191,9 +191,8 @@ class Courier(threading.Thread):
             self._report(broken)
 
     def _flush(self) -> None:
-        rows = self.backlog.take_finished()
-        if rows:
-            worker = self._config.worker
+        worker = self._config.worker
+        for rows in wire.messages_of(self.backlog.take_finished()):
             self._report(wire.Results(worker, rows, self._descriptors(), self._rss_bytes()))
 
     def _send_heartbeat(self) -> None:

@@ -146,7 +146,9 @@ class MapRun:
             while not self._outbox and not self.is_over:
                 if not self._changed.wait(wait_s):
                     break
-            batch, self._outbox = self._outbox, []
+            # No more than the consumer's part of the window: it has them all until it comes again.
+            most = max(1, self._window // 4)
+            batch, self._outbox = self._outbox[:most], self._outbox[most:]
             if not batch and self.is_over:
                 return None
             self._consumed += len(batch)

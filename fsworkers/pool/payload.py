@@ -62,6 +62,13 @@ def pack(value: Any) -> Any:
         raise UnpicklableValue(type(value).__name__, f"{type(error).__name__}: {error}") from error
 
 
+def size_of(value: Any) -> int:
+    """How many bytes a packed value takes in a message; 0 for one that is never large."""
+    if type(value) is Packed:
+        return len(value.data)
+    return len(value) if type(value) is bytes or type(value) is str else 0
+
+
 def unpack(value: Any) -> Any:
     """Give back what ``pack`` was given.
 

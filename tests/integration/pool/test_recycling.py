@@ -84,4 +84,4 @@ def test_large_results_do_not_pile_up_before_a_slow_consumer() -> None:
     count, peak = map(int, done.stdout.split())
     peak_bytes = peak * (1 if sys.platform == "darwin" else 1024)
     assert count == 400
-    assert peak_bytes < 350 << 20, f"{peak_bytes >> 20} MB"
+    assert peak_bytes < 200 << 20, f"{peak_bytes >> 20} MB"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from fsworkers.errors import BadSetting, UnpicklableValue
 from fsworkers.graceful.imports import refusal
 from fsworkers.pool import wire
-from fsworkers.pool.payload import Packed, pack, unpack
+from fsworkers.pool.actions import Row
+from fsworkers.pool.payload import Packed, pack, size_of, unpack
 from fsworkers.pool.retry import delay_s, is_starved, is_transient
 from fsworkers.pool.settings import PoolSettings
 
@@ -31,6 +32,25 @@ def test_values_come_back_as_they_were(value: Any) -> None:
     """Whatever is packed is the same when unpacked, also after a message."""
     message = wire.decode(wire.encode(wire.Block(0, [1], [pack(value)]), SECRET), SECRET)
     assert unpack(message.items[0]) == value
+
+
+@given(
+    st.lists(
+        st.integers(0, 2 * wire.MESSAGE_BYTES).map(bytes)
+        | st.integers(0, 2 * wire.MESSAGE_BYTES).map(lambda size: pack([bytes(size)]))
+        | st.text()
+        | numbers,
+        max_size=8,
+    )
+)
+def test_large_results_are_divided_into_messages(values: list[Any]) -> None:
+    """None is lost, all keep their order, and only the last of a message goes over its size."""
+    rows: list[Row] = [(job, value, None, None, 0.0, None) for job, value in enumerate(values)]
+    messages = list(wire.messages_of(rows))
+    assert [row for message in messages for row in message] == rows
+    sizes = [[size_of(row[1]) for row in message] for message in messages]
+    assert all(sum(message[:-1]) < wire.MESSAGE_BYTES for message in sizes)
+    assert all(sum(message) >= wire.MESSAGE_BYTES for message in sizes[:-1])
 
 
 def test_plain_values_are_not_wrapped() -> None:
