@@ -33,6 +33,8 @@ DEADLINE_S = 120
 TIMEOUT_S = 1.0
 MAX_DEATHS = 6
 
+MAX_ATTACKS_IN_A_ROW = 2
+
 BEHAVIOURS = {
     "quick": 400,
     "slow": 30,
@@ -106,12 +108,22 @@ def fail_once(path: str, kind: str) -> str:
 
 
 class Attacker(threading.Thread):
-    """Kills and stops workers of this process at random moments."""
+    """Kills and stops workers of this process at random moments.
 
-    def __init__(self, chance: random.Random) -> None:
+    It lets one get ready now and then: a pool whose workers are always killed before gives up, and
+    is right to. On a busy machine a start can take longer than it is from attack to attack.
+
+    Args:
+        chance: Decides when, whom and how.
+        meeting_places: Where each worker that is not ready yet has a directory.
+    """
+
+    def __init__(self, chance: random.Random, meeting_places: Path) -> None:
         super().__init__(daemon=True)
         self.attacks: Counter[str] = Counter()
         self._chance = chance
+        self._meeting_places = meeting_places
+        self._attacks_in_a_row = 0
         self._is_over = threading.Event()
 
     def run(self) -> None:
@@ -122,10 +134,13 @@ class Attacker(threading.Thread):
                 for child in psutil.Process().children()
                 if "fsworkers.pool.worker" in child.cmdline()
             ]
-            if workers:
+            if len(workers) > len(list(self._meeting_places.iterdir())):
+                self._attacks_in_a_row = 0  # one of them is ready
+            if workers and self._attacks_in_a_row < MAX_ATTACKS_IN_A_ROW:
                 number = self._chance.choice([signal.SIGKILL] * 4 + [signal.SIGSTOP])
                 self._chance.choice(workers).send_signal(number)
                 self.attacks[number.name] += 1
+                self._attacks_in_a_row += 1
 
     def end(self) -> None:
         """Leave the workers alone."""
@@ -146,7 +161,7 @@ def survive(seed: int, files: int) -> dict[str, object]:
         for path in paths:
             Path(path).write_bytes(os.urandom(chance.randrange(10_000)))
         descriptors = len(os.listdir("/proc/self/fd"))
-        attacker = Attacker(chance)
+        attacker = Attacker(chance, sockets)
         attacker.start()
         workers = chance.randint(1, 4)
         with Pool(workers, timeout=TIMEOUT_S, retries=2, max_deaths=MAX_DEATHS) as pool:

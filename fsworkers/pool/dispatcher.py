@@ -115,11 +115,10 @@ class Dispatcher:
 
     def next_tick(self, now: float) -> float | None:
         """When ``tick`` has something to decide next; ``None`` if only other events can matter."""
-        times = [lane.deadline for lane in self.lanes.values() if not lane.is_ready]
-        times += [
-            lane.last_heard + self._silence_s(lane)
+        times = [
+            lane.last_heard + self._silence_s(lane) if lane.is_ready else lane.deadline
             for lane in self.lanes.values()
-            if lane.is_ready and not lane.is_condemned
+            if not lane.is_condemned
         ]
         if self._waiting.next_release is not None:
             times.append(self._waiting.next_release)
@@ -163,6 +162,12 @@ class Dispatcher:
         lane.last_heard = lane.last_progress = now
         self._failed_starts = 0
         return self._decide(now)
+
+    def starts_later(self, number: int, now: float) -> None:
+        """A worker can't be started yet; as long as others are at work, there is time for it."""
+        lane = self.lanes.get(number)
+        if lane is not None and self._any_ready():
+            lane.deadline = now + self.rules.ready_s
 
     def heard(self, number: int, running: Iterable[tuple[int, float]], now: float) -> list[Action]:
         """A heartbeat: which jobs run in the worker, and for how many seconds."""
@@ -218,7 +223,7 @@ class Dispatcher:
         return [
             lane.number
             for lane in self.lanes.values()
-            if lane.is_ready and not lane.is_condemned and now - lane.last_heard >= SUSPICIOUS_S
+            if not lane.is_condemned and now - lane.last_heard >= SUSPICIOUS_S
         ]
 
     def stopped(self, number: int, now: float) -> list[Action]:
@@ -260,10 +265,14 @@ class Dispatcher:
         if lane.is_retiring and not lane.held:
             self.recycled += 1
             self._start_lane(now)
-        elif self._failed_starts < MAX_FAILED_STARTS:
+        elif lane.is_ready or self._failed_starts < MAX_FAILED_STARTS:
             self.restarts += 1
             self._start_lane(now)
-        elif not self.lanes:
+        elif self.lanes:
+            self._warn(
+                f"worker {number} was not ready before it ended, and is not replaced: {reason}"
+            )
+        else:
             self._give_up(f"workers die before they are ready: {reason}")
         return self._decide(now)
 
@@ -293,10 +302,8 @@ class Dispatcher:
             if lane.is_condemned:
                 continue
             if not lane.is_ready:
-                if now >= lane.deadline and (self._is_gate_open or self._any_ready()):
-                    self._warn_late(lane)
-                elif now >= lane.deadline:
-                    self._give_up(f"no worker was ready within {self.rules.ready_s:g} s")
+                if now >= lane.deadline:
+                    self._expire(lane)
             elif now - lane.last_heard >= self._silence_s(lane):
                 lane.is_hung = True
                 self._kill(lane, f"no sign of life for {self._silence_s(lane):g} s")
@@ -398,21 +405,25 @@ class Dispatcher:
     def _start_lane(self, now: float) -> None:
         number = self._next_lane
         self._next_lane += 1
-        self.lanes[number] = Lane(number, slots=1, deadline=now + self.rules.ready_s)
+        self.lanes[number] = Lane(
+            number, slots=1, deadline=now + self.rules.ready_s, last_heard=now
+        )
         self._actions.append(Start(number))
 
     def _kill(self, lane: Lane, reason: str) -> None:
         lane.is_condemned = True
         self._actions.append(Kill(lane.number, reason))
 
-    def _warn_late(self, lane: Lane) -> None:
-        lane.deadline = float("inf")
-        self._actions.append(
-            Warn(
-                f"worker {lane.number} was not ready within {self.rules.ready_s:g} s; "
-                "going on with the others"
-            )
-        )
+    def _expire(self, lane: Lane) -> None:
+        """A worker should have been ready by now: the pool can't work, or goes on without it."""
+        if not (self._is_gate_open or self._any_ready()):
+            self._give_up(f"no worker was ready within {self.rules.ready_s:g} s")
+            return
+        self._warn(f"worker {lane.number} was not ready within {self.rules.ready_s:g} s")
+        self._kill(lane, "it was not ready in time")
+
+    def _warn(self, message: str) -> None:
+        self._actions.append(Warn(message))
 
     def _give_up(self, reason: str) -> None:
         if not self._has_given_up:

@@ -361,7 +361,9 @@ class Master(threading.Thread):
         )
 
     def _start_later(self, number: int) -> None:
-        self._unstarted.append((monotonic() + RETRY_START_S, number))
+        now = monotonic()
+        self._dispatcher.starts_later(number, now)
+        self._unstarted.append((now + RETRY_START_S, number))
 
     def _retry_starts(self) -> None:
         now = monotonic()
@@ -374,6 +376,11 @@ class Master(threading.Thread):
         worker = self._workers.get(number)
         if worker is not None:
             worker.kill()
+            return
+        unstarted = [entry for entry in self._unstarted if entry[1] != number]
+        if len(unstarted) < len(self._unstarted):
+            self._unstarted = unstarted
+            self._perform(self._dispatcher.died(number, "no descriptor free for it", monotonic()))
 
     def _bury(self, number: int) -> None:
         """A worker's lifeline is closed: take leave of it, and of what its tasks had started."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from fsworkers.model import Job
-from fsworkers.pool.actions import Action, Failure, GiveUp, Kill, Recall, Record, Row, Send, Start
+from fsworkers.pool.actions import (
+    Action,
+    Failure,
+    GiveUp,
+    Kill,
+    Recall,
+    Record,
+    Row,
+    Send,
+    Start,
+    Warn,
+)
 from fsworkers.pool.dispatcher import Dispatcher, RunTraits
 from fsworkers.pool.lane import MAX_BLOCK_JOBS, Lane, tail_block_jobs
 from fsworkers.pool.rules import Rules
@@ -203,6 +214,48 @@ def test_cancelled_run_is_dropped_and_recalled() -> None:
     (record,) = of(Record, dispatcher.returned(0, [1], 0.2))
     assert isinstance(record, Record)
     assert record.settled[0][1].status == "cancelled"
+
+
+def test_worker_that_is_late_is_replaced() -> None:
+    """It is killed with a warning; with a good worker gone as well, there is an end to it."""
+    dispatcher = Dispatcher(Rules(2, ready_s=5.0), lambda _: 0.0)
+    dispatcher.open(0.0)
+    dispatcher.ready(0, 1.0)
+    actions = dispatcher.tick(5.0)
+    assert [len(of(kind, actions)) for kind in (Warn, Kill)] == [1, 1]
+    assert len(of(Start, dispatcher.died(1, "killed", 5.0))) == 1
+    assert len(of(Start, dispatcher.died(0, "killed", 5.0))) == 1
+    assert [len(of(Kill, dispatcher.tick(time))) for time in (9.9, 10.0)] == [0, 2]
+    assert len(of(Start, dispatcher.died(2, "killed", 10.0))) == 1
+    assert of(Start, dispatcher.died(3, "killed", 10.0)) == []
+    assert len(of(GiveUp, dispatcher.died(4, "killed", 10.0))) == 1
+
+
+def test_worker_that_was_ready_is_replaced_whatever_others_did() -> None:
+    """Starts that failed beside it are no reason to end when its job kills it."""
+    dispatcher = Dispatcher(Rules(2), lambda _: 0.0)
+    dispatcher.open(0.0)
+    dispatcher.ready(0, 0.1)
+    for number in (1, 2):
+        assert len(of(Start, dispatcher.died(number, "exited with 1", 0.2))) == 1
+    actions = dispatcher.died(3, "exited with 1", 0.3)
+    assert [len(of(kind, actions)) for kind in (Start, Warn)] == [0, 1]
+    actions = dispatcher.died(0, "killed by SIGSEGV", 0.4)
+    assert [len(of(kind, actions)) for kind in (Start, GiveUp)] == [1, 0]
+
+
+def test_worker_without_descriptors_has_time_while_others_work() -> None:
+    """It is not late as long as it can't be started."""
+    dispatcher = Dispatcher(Rules(2, ready_s=5.0), lambda _: 0.0)
+    dispatcher.open(0.0)
+    dispatcher.starts_later(1, 1.0)
+    assert dispatcher.next_tick(1.0) == 5.0
+    dispatcher.ready(0, 2.0)
+    dispatcher.starts_later(1, 4.0)
+    dispatcher.heard(0, [], 4.0)
+    assert of(Kill, dispatcher.tick(5.0)) == []
+    dispatcher.heard(0, [], 9.0)
+    assert len(of(Kill, dispatcher.tick(9.0))) == 1
 
 
 def test_failing_starts_end() -> None:

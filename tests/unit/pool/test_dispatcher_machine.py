@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter, deque
 
@@ -188,7 +189,7 @@ class DispatcherMachine(RuleBasedStateMachine):
     def kill(self, choice: int) -> None:
         """A worker dies."""
         worker = self.pick(choice)
-        if worker is not None and (worker.is_ready or len(self.workers) > 1):
+        if worker is not None:
             self.die(worker.number)
 
     @rule(seconds=st.sampled_from([0.001, 0.03, 0.5, 5.0, 60.0]))
@@ -252,6 +253,16 @@ class DispatcherMachine(RuleBasedStateMachine):
         assert max(self.outcomes.values(), default=0) <= 1
         unsettled = len(self.added) - len(self.outcomes)
         assert self.dispatcher.queued + self.dispatcher.in_flight == unsettled
+
+    @invariant()
+    def there_is_always_somebody(self) -> None:
+        """There is a worker and a time at which to look again, or the pool has given up."""
+        if not self.added or self.has_given_up:
+            return
+        assert self.workers
+        next_tick = self.dispatcher.next_tick(self.now)
+        assert next_tick is not None
+        assert math.isfinite(next_tick)
 
     @invariant()
     def lanes_hold_two_blocks_at_most(self) -> None:
