@@ -92,7 +92,7 @@ def test_a_deadline_is_not_doubled_by_another_way_to_the_same_file(
         if {is_installed}: graceful.install()
         face = tempfile if {is_installed} else graceful.tempfile
         face.gettempdir()
-        graceful.configure(max_open_files=4, wait_s=0.3)
+        graceful.configure(max_open_files=4, wait_s=0.6)
         held, is_over = threading.Event(), threading.Event()
         def hold():
             files = [graceful.open(FILE) for _ in range(4)]
@@ -106,7 +106,7 @@ def test_a_deadline_is_not_doubled_by_another_way_to_the_same_file(
         for make in (face.TemporaryFile, face.NamedTemporaryFile, spooled.fileno):
             begun_s = time.monotonic()
             try: make()
-            except graceful.BudgetTimeout: assert time.monotonic() - begun_s < 0.5, make
+            except graceful.BudgetTimeout: assert time.monotonic() - begun_s < 1.2, make
             else: raise AssertionError(make)
         is_over.set()
         holding.join()
