@@ -38,6 +38,7 @@ _CHUNK_BYTES = 32_768
 Our raw files are dearer to ask, as they tell EAGAIN from the end, so they are asked less often."""
 
 _DEFAULT = -1
+_UNBUFFERED = 0
 """Of ``buffering``, by identity: small numbers are the same everywhere."""
 
 _NEWLINES = (None, "", "\n", "\r", "\r\n")
@@ -97,7 +98,7 @@ def open(  # noqa: A001, C901 - the drop-in's name is the builtin's; each call m
     plan = (_PLANS if buffering else _RAW_PLANS).get(mode) if mode.__class__ is str else None
     if (
         plan is None
-        or (buffering is not _DEFAULT and not _is_c_int(buffering))
+        or not (buffering is _DEFAULT or buffering is _UNBUFFERED or _is_c_int(buffering))
         or not (
             encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
         )
