@@ -6,24 +6,55 @@ interrupt is met quietly from the first moment on.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
+import time
 
 _INTERRUPTED = 130
+
+_AGAIN_S = 0.05
+"""Until an interrupt that was lost comes again."""
 
 
 def main() -> None:
     """Run the command line, and exit with its code."""
     try:
+        sys.unraisablehook = _tell
         fill_standard_descriptors()
         from fsworkers.cli.app import run  # noqa: PLC0415  (see above)
 
         code = run(sys.argv[1:])
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not comes_of_interrupt(error):
+            raise
         code = _INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
     sys.exit(code)
+
+
+def comes_of_interrupt(error: BaseException) -> bool:
+    """Whether it is an interrupt, or what somebody made of one.
+
+    While a class is made, whatever its parts raise becomes a ``RuntimeError`` (before 3.12).
+    """
+    return isinstance(error, KeyboardInterrupt) or (
+        error.__cause__ is not None and comes_of_interrupt(error.__cause__)
+    )
+
+
+def _tell(what: sys.UnraisableHookArgs) -> None:
+    """Have an interrupt come again that struck in a finalizer: nothing is raised from there."""
+    if what.exc_type is KeyboardInterrupt:
+        _thread.start_new_thread(_interrupt_soon, ())
+    else:
+        sys.__unraisablehook__(what)
+
+
+def _interrupt_soon() -> None:
+    time.sleep(_AGAIN_S)  # noqa: TID251  (it may be too early to import anything)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def fill_standard_descriptors() -> None:

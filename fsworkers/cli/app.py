@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import fsworkers
+from fsworkers.cli import comes_of_interrupt
 from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain, say
 from fsworkers.cli.limits import limits
 from fsworkers.cli.process import process
@@ -87,6 +88,8 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  (the one boundary)
+        if comes_of_interrupt(error):
+            return INTERRUPTED
         return _explain(error, is_verbose=bool({"-v", "--verbose"} & set(arguments)))
     return code if isinstance(code, int) else 0
 

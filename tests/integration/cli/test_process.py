@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -389,6 +390,42 @@ def test_interrupt_at_any_moment_is_quiet(many: Path, tmp_path: Path) -> None:
         _, stderr = run.communicate(timeout=20)
         assert run.returncode in {0, 130}
         assert b"Traceback" not in stderr
+
+
+@pytest.mark.parametrize("place", ["a finalizer", "the making of a class", "an import"])
+def test_interrupt_is_met_wherever_it_strikes(place: str, tmp_path: Path) -> None:
+    """From a finalizer nothing is raised: it comes again. A class makes another error of it."""
+    (tmp_path / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    script = f"""
+        import os, signal, sys, threading
+        from fsworkers.cli import main
+
+        def strike(*arguments):
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def app(*arguments, **options):
+            if {place!r} == "a finalizer":
+                type("Struck", (), {{"__del__": strike}})()
+                threading.Event().wait(20)
+            else:
+                part = type("Part", (), {{"__set_name__": strike}})()
+                type("Made", (), {{"part": part}})
+            return 0
+
+        if {place!r} == "an import":
+            sys.path.insert(0, {str(tmp_path)!r})
+        else:
+            import fsworkers.cli.app
+            fsworkers.cli.app.app = app
+        main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_outputs_that_would_overwrite_each_other_are_refused(tmp_path: Path) -> None:
