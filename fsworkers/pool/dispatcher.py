@@ -43,6 +43,9 @@ MAX_FAILED_STARTS = 3
 SUSPICIOUS_S = 2.0
 """Silence of a worker after which it is worth a look; heartbeats come at least every 0.5 s."""
 
+LOOK_S = 0.5
+"""Between two looks at a worker that stays silent."""
+
 
 class RunTraits(msgspec.Struct, frozen=True):
     """What matters here of a run.
@@ -114,12 +117,13 @@ class Dispatcher:
         return lane is not None and lane.is_ready
 
     def next_tick(self, now: float) -> float | None:
-        """When ``tick`` has something to decide next; ``None`` if only other events can matter."""
-        times = [
-            lane.last_heard + self._silence_s(lane) if lane.is_ready else lane.deadline
-            for lane in self.lanes.values()
-            if not lane.is_condemned
-        ]
+        """When there is something to decide or to look at; ``None`` if only events can matter."""
+        times: list[float] = []
+        for lane in self.lanes.values():
+            if not lane.is_condemned:
+                ending = lane.last_heard + self._silence_s(lane)
+                times.append(ending if lane.is_ready else lane.deadline)
+                times.append(max(lane.last_heard + SUSPICIOUS_S, now + LOOK_S))
         if self._waiting.next_release is not None:
             times.append(self._waiting.next_release)
         if not self._waiting.queue and any(lane.is_idle for lane in self.lanes.values()):
@@ -164,9 +168,9 @@ class Dispatcher:
         return self._decide(now)
 
     def starts_later(self, number: int, now: float) -> None:
-        """A worker can't be started yet; as long as others are at work, there is time for it."""
+        """A worker can't be started yet; once the pool has been at work, there is time for it."""
         lane = self.lanes.get(number)
-        if lane is not None and self._any_ready():
+        if lane is not None and (self._is_gate_open or self._any_ready()):
             lane.deadline = now + self.rules.ready_s
 
     def heard(self, number: int, running: Iterable[tuple[int, float]], now: float) -> list[Action]:

@@ -153,7 +153,8 @@ class Config(NamedTuple):
 SECRET_BYTES = 16
 
 MESSAGE_BYTES = 1 << 20
-"""From here on a larger message gains nothing: its fixed cost is some 100 µs, copying it 1 ms."""
+"""From here on a larger message gains nothing: its fixed cost is some 100 µs, packing and
+unpacking take 400."""
 
 
 def messages_of(rows: list[Row]) -> Iterator[list[Row]]:

@@ -53,6 +53,14 @@ def stop_on_zero(number: int) -> int:
     return number
 
 
+def stop_once(number: int) -> int:
+    marker = os.environ.get("FSWORKERS_TEST_STOP")
+    if marker is not None and not os.path.exists(marker):
+        os.close(os.open(marker, os.O_CREAT))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return number
+
+
 class Unpicklable(Exception):
     def __init__(self, a: int, b: int) -> None:
         super().__init__("can't be unpickled")

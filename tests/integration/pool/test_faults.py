@@ -358,6 +358,34 @@ def test_caller_out_of_descriptors_loses_nothing() -> None:
     assert (done.stdout, done.stderr) == ("400 {'done'} 1\n", "")
 
 
+def test_only_worker_dies_while_the_caller_is_out_of_descriptors() -> None:
+    """Its replacement waits as long as it takes, several ready timeouts here."""
+    done = run_script("""
+        import os, resource, signal, threading
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        from fsworkers import Pool
+        with Pool(1, ready_timeout=0.6) as pool:
+            outcomes, hoard = [], []
+            def let_go():
+                while hoard:
+                    os.close(hoard.pop())
+            wait = lambda _: __import__("threading").Event().wait(0.002)
+            for outcome in pool.map(wait, range(400)):
+                outcomes.append(outcome.status)
+                if len(outcomes) == 20:
+                    try:
+                        while True:
+                            hoard.append(os.open("/dev/null", os.O_RDONLY))
+                    except OSError:
+                        pass
+                    (worker,) = pool._master._workers.values()
+                    os.kill(worker.pid, signal.SIGKILL)
+                    threading.Timer(3, let_go).start()
+            print(len(outcomes), set(outcomes), pool.statistics().restarts)
+    """)
+    assert (done.stdout, done.stderr) == ("400 {'done'} 1\n", "")
+
+
 def test_too_low_a_limit_is_refused() -> None:
     """Where not even a ZeroMQ context fits there is an error, and no abort."""
     done = run_script("""

@@ -131,6 +131,30 @@ def test_stopped_worker_is_noticed_long_before_the_grace_period() -> None:
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.parametrize("place", ["a job", "its start"])
+def test_only_worker_is_noticed_when_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    """Also with no other worker there whose heartbeats would wake the master."""
+    marker = tmp_path / "stopped"
+    if place == "its start":
+        (tmp_path / "sitecustomize.py").write_text(
+            f"import os, signal\n"
+            f"if not os.path.exists({str(marker)!r}):\n"
+            f"    os.close(os.open({str(marker)!r}, os.O_CREAT))\n"
+            f"    os.kill(os.getpid(), signal.SIGSTOP)\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    else:
+        monkeypatch.setenv("FSWORKERS_TEST_STOP", str(marker))
+    began = time.monotonic()
+    with Pool(1, ready_timeout=25) as pool:
+        (outcome,) = pool.map(functions.stop_once, [1])
+        assert (outcome.status, pool.statistics().restarts) == ("done", 1)
+    assert marker.exists()
+    assert time.monotonic() - began < 15
+
+
 @pytest.mark.parametrize("timeout", [None, 30.0])
 def test_job_that_stops_its_worker_is_the_only_one(timeout: float | None) -> None:
     """A job in which the worker is stopped each time is not run for ever."""

@@ -17,7 +17,7 @@ from fsworkers.pool.actions import (
     Start,
     Warn,
 )
-from fsworkers.pool.dispatcher import Dispatcher, RunTraits
+from fsworkers.pool.dispatcher import LOOK_S, SUSPICIOUS_S, Dispatcher, RunTraits
 from fsworkers.pool.lane import MAX_BLOCK_JOBS, Lane, tail_block_jobs
 from fsworkers.pool.rules import Rules
 
@@ -248,14 +248,39 @@ def test_worker_without_descriptors_has_time_while_others_work() -> None:
     """It is not late as long as it can't be started."""
     dispatcher = Dispatcher(Rules(2, ready_s=5.0), lambda _: 0.0)
     dispatcher.open(0.0)
-    dispatcher.starts_later(1, 1.0)
-    assert dispatcher.next_tick(1.0) == 5.0
     dispatcher.ready(0, 2.0)
     dispatcher.starts_later(1, 4.0)
     dispatcher.heard(0, [], 4.0)
     assert of(Kill, dispatcher.tick(5.0)) == []
     dispatcher.heard(0, [], 9.0)
     assert len(of(Kill, dispatcher.tick(9.0))) == 1
+
+
+def test_pool_that_has_worked_waits_for_descriptors() -> None:
+    """Also with nobody left: only a pool that never began gives up."""
+    dispatcher = Dispatcher(Rules(1, ready_s=5.0), lambda _: 0.0)
+    dispatcher.open(0.0)
+    dispatcher.ready(0, 1.0)
+    dispatcher.died(0, "killed by SIGKILL", 2.0)
+    for second in range(3, 30):
+        dispatcher.starts_later(1, float(second))
+        assert of(Kill, dispatcher.tick(second + 0.9)) == []
+
+    unbegun = Dispatcher(Rules(1, ready_s=5.0), lambda _: 0.0)
+    unbegun.open(0.0)
+    unbegun.starts_later(0, 4.0)
+    assert len(of(GiveUp, unbegun.tick(5.0))) == 1
+
+
+def test_silent_worker_is_looked_at_with_nobody_else_awake() -> None:
+    """The shell is woken for it when it becomes suspicious, and now and then after that."""
+    dispatcher = opened(1)
+    assert dispatcher.next_tick(0.0) == SUSPICIOUS_S
+    assert dispatcher.next_tick(10.0) == 10.0 + LOOK_S
+    assert dispatcher.silent_lanes(10.0) == [0]
+    dispatcher.heard(0, [], 10.0)
+    assert dispatcher.silent_lanes(10.0) == []
+    assert dispatcher.next_tick(10.0) == 10.0 + SUSPICIOUS_S
 
 
 def test_failing_starts_end() -> None:
