@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import IO, TYPE_CHECKING
 
+from fsworkers.model import Entry
+from fsworkers.scan.directory import MOST_PATHS
 from fsworkers.scan.filters import filters_of
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, look_at
@@ -13,16 +15,14 @@ from fsworkers.scan.tree import scan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from fsworkers.model import Entry
-
 __all__ = ["read_file_list", "scan_list"]
 
 _CHUNK_BYTES = 1 << 16
 _EVERYTHING = ScanOptions()
 
 
-def read_file_list(stream: IO[bytes], nul: bool) -> Iterator[str]:
-    """Read paths from a binary stream as they arrive, byte for byte.
+def read_file_list(stream: IO[bytes], nul: bool) -> Iterator[list[str]]:
+    """Read paths from a binary stream, byte for byte: as they arrive, those of one read at once.
 
     Only the separator is taken off: spaces, a carriage return or a leading dash are part of a
     name. Empty lines are left out, and the last one needs no separator.
@@ -41,18 +41,19 @@ def read_file_list(stream: IO[bytes], nul: bool) -> Iterator[str]:
         if others:
             lines = [b"".join(pieces), *others]
             pieces = [lines.pop()]
-            yield from map(os.fsdecode, filter(None, lines))
+            if paths := list(map(os.fsdecode, filter(None, lines))):
+                yield paths
     if last := b"".join(pieces):
-        yield os.fsdecode(last)
+        yield [os.fsdecode(last)]
 
 
 def scan_list(
-    paths: Iterable[AnyPath],
+    paths: Iterable[AnyPath | list[str]],
     options: ScanOptions = _EVERYTHING,
     *,
     own: Iterable[AnyPath] = (),
-) -> Iterator[str | Entry]:
-    """Turn listed paths into files to process, drawing one path at a time.
+) -> Iterator[list[str] | Entry]:
+    """Turn listed paths into files to process, drawing one path, or list of paths, at a time.
 
     Each is treated as a PATH of ``scan``: links are followed, directories walked, FIFOs and the
     like skipped. One that is missing becomes a ``failed`` entry; nothing is raised.
@@ -63,32 +64,53 @@ def scan_list(
     much, give the directories as PATHs to ``scan``, which keeps none.
 
     Args:
-        paths: The listed paths, for example of ``read_file_list``.
+        paths: The listed paths, for example of ``read_file_list``. What is drawn at once comes at
+            once: a path given by itself makes a list of one, and waits for no other.
         options: As for ``scan``.
         own: As for ``scan``.
 
     Yields:
-        As ``scan``.
+        As ``scan``, in the order listed: files in a row make a list of at most
+        ``directory.MOST_PATHS``, anything else stands where it was.
     """
     filters = filters_of(options)
     own = tuple(own)
     own_names = {os.path.basename(os.fsdecode(path)) for path in own}
     seen: set[str] = set()
-    for path in map(os.fsdecode, paths):
-        if path in seen:
-            continue
-        kind, item = look_at(path, filters)
-        found: Iterable[str | Entry]
-        if kind == "directory":
-            found = scan([path], options, own=own)
-        elif kind == "left out" or isinstance(item, tuple):
-            continue
-        elif os.path.basename(path) in own_names:
-            found = scan([path], options, own=own)
-        else:
-            found = (item,)
-        for each in found:
-            name = each if isinstance(each, str) else each.path
-            if name not in seen:
-                seen.add(name)
+    for drawn in paths:
+        files: list[str] = []
+        for path in drawn if isinstance(drawn, list) else (os.fsdecode(drawn),):
+            if path in seen:
+                continue
+            kind, item = look_at(path, filters)
+            if kind == "left out":
+                continue
+            is_own = os.path.basename(path) in own_names
+            found: Iterable[list[str] | Entry] = ()
+            if isinstance(item, tuple) or is_own:
+                found = scan([path], options, own=own)
+            elif isinstance(item, Entry):
+                found = (item,)
+            else:
+                seen.add(path)
+                files.append(path)
+                if len(files) < MOST_PATHS:
+                    continue
+            if files:
+                yield files
+                files = []
+            yield from _unseen(found, seen)
+        if files:
+            yield files
+
+
+def _unseen(found: Iterable[list[str] | Entry], seen: set[str]) -> Iterator[list[str] | Entry]:
+    """Leave out what came already, and remember what comes."""
+    for each in found:
+        if isinstance(each, Entry):
+            if each.path not in seen:
+                seen.add(each.path)
                 yield each
+        elif files := [path for path in each if path not in seen]:
+            seen.update(files)
+            yield files

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fsworkers.scan.globs import compile_glob
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["ScanOptions", "SizeRange", "parse_duration", "parse_size"]
 
@@ -54,7 +58,7 @@ class ScanOptions:
         globs: Patterns (``fsworkers.scan.globs``) of which one must match: the name, or when the
             pattern holds a slash, the path below the PATH argument. As in ``fd``, a pattern
             without a capital letter ignores case: ``*.jpg`` takes ``A.JPG``, ``*.JPG`` takes
-            only that.
+            only that. One string is one pattern, here and in ``excludes``.
         excludes: Patterns to leave out, matched as ``globs`` are but in exact case. A directory
             that matches is not entered; a pattern that ends in a slash is for directories alone.
             A PATH argument that is a directory is never excluded itself.
@@ -70,8 +74,8 @@ class ScanOptions:
         ValueError: A pattern cannot be read, or ``max_depth`` or ``changed_within_s`` is negative.
     """
 
-    globs: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
+    globs: Sequence[str] = ()
+    excludes: Sequence[str] = ()
     skip_hidden: bool = False
     follow: bool = False
     max_depth: int | None = None
@@ -80,8 +84,12 @@ class ScanOptions:
 
     def __post_init__(self) -> None:
         """Refuse at once what could only fail once the scan is under way."""
-        for pattern in (*self.globs, *self.excludes):
-            compile_glob(pattern)
+        for name in ("globs", "excludes"):
+            given: Sequence[str] = getattr(self, name)
+            patterns = (given,) if isinstance(given, str) else tuple(given)
+            object.__setattr__(self, name, patterns)
+            for pattern in patterns:
+                compile_glob(pattern)
         if self.max_depth is not None and self.max_depth < 0:
             raise ValueError(f"a depth of {self.max_depth} is below 0; 1 takes a PATH's own files")
         if self.changed_within_s is not None and not self.changed_within_s >= 0:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fsworkers.model import Entry
+from fsworkers.scan.directory import MOST_PATHS
 from fsworkers.scan.errors import PathNotFound
 from fsworkers.scan.kinds import error_reason, link_error_reason, special_kind
 
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
     from fsworkers.scan.filters import Filters
 
-__all__ = ["AnyPath", "Identity", "Roots", "check_paths", "resolve"]
+__all__ = ["AnyPath", "Identity", "PassedOver", "Roots", "check_paths", "resolve"]
 
 AnyPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 #: Device and inode number of a directory.
 Identity: TypeAlias = tuple[int, int]
+
+#: Names of a directory that a walk leaves out, because they are PATHs themselves (``None``), or
+#: reports as skipped (the reason).
+PassedOver: TypeAlias = dict[str, str | None]
 
 OWN_OUTPUT = "written by this run"
 
@@ -37,15 +42,14 @@ class Roots:
     """PATH arguments, resolved.
 
     Attributes:
-        found: In order: a directory's path with its identity, else the file or settled entry.
+        found: In order: a directory's path with its identity, files in a row, or a settled entry.
         directories: The identity of each directory among them, and the path it was given as.
-        names: By identity of the parent directory: names that a walk leaves out, because they are
-            PATHs themselves (``None``), or reports as skipped (the reason).
+        names: By identity of the parent directory.
     """
 
-    found: list[tuple[str, Identity] | str | Entry] = field(default_factory=list)
+    found: list[tuple[str, Identity] | list[str] | Entry] = field(default_factory=list)
     directories: dict[Identity, str] = field(default_factory=dict)
-    names: dict[Identity, dict[str, str | None]] = field(default_factory=dict)
+    names: dict[Identity, PassedOver] = field(default_factory=dict)
 
 
 def check_paths(paths: Iterable[AnyPath]) -> None:
@@ -109,13 +113,17 @@ def _add(roots: Roots, path: str, filters: Filters) -> None:
         if identity in roots.directories:
             return
         roots.directories[identity] = path
-    roots.found.append(item)
+    last = roots.found[-1] if roots.found else None
+    if isinstance(item, str) and isinstance(last, list) and len(last) < MOST_PATHS:
+        last.append(item)
+    else:
+        roots.found.append([item] if isinstance(item, str) else item)
 
 
 def look_at(
     path: str, filters: Filters
 ) -> tuple[Literal["directory", "other", "left out"], tuple[str, Identity] | str | Entry]:
-    """Tell what one given path is, following links; the second part is for ``Roots.found``."""
+    """Tell what one given path is, following links; the second part is what is found."""
     try:
         status = os.stat(path)
     except OSError as error:

@@ -4,8 +4,9 @@ The walk decides what is a file to process, what is reported and passed over, an
 directories are read. What PATHs mean is decided in ``roots``, what filters take in ``filters``.
 Whether a file can be read, or is still there, is for the job to find out.
 
-Nothing is collected: a directory is read while its files are drawn and its sub-directories wait on
-a stack, so one directory is open at a time and memory grows with waiting directories, not files.
+Nothing is read ahead: the files of a directory come at once, a large one's in parts, and its
+sub-directories wait on a stack. So one directory is open at most, and memory grows with waiting
+directories, not files.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from fsworkers.model import Entry
-from fsworkers.scan.directory import opened_directory
+from fsworkers.scan.directory import read_directory
 from fsworkers.scan.filters import Filters, filters_of
 from fsworkers.scan.kinds import NOT_FOLLOWED, error_reason, link_error_reason, special_kind
 from fsworkers.scan.options import ScanOptions
-from fsworkers.scan.roots import AnyPath, Identity, Roots, resolve
+from fsworkers.scan.roots import AnyPath, Identity, PassedOver, Roots, resolve
 
 if TYPE_CHECKING:
     import os
@@ -34,8 +35,8 @@ def scan(
     options: ScanOptions = _EVERYTHING,
     *,
     own: Iterable[AnyPath] = (),
-) -> Iterator[str | Entry]:
-    """Find the files below some PATHs.
+) -> Iterator[list[str] | Entry]:
+    """Find the files below some PATHs, a directory's at once.
 
     Paths come out as ``find`` writes them: the PATH as it was given, a slash, and the way below
     it. Each file comes once, however the PATHs repeat, overlap, or reach one directory by several
@@ -53,10 +54,13 @@ def scan(
         own: Files that this run writes (output, journal): reported as skipped when met.
 
     Yields:
-        A ``str`` for a regular file to process, which ``os.fsencode`` turns into the exact name;
-        an ``Entry`` for what was found and is not to be run: ``skipped`` for FIFOs, sockets,
-        devices, links that are not followed and directories met again, ``failed`` for a directory
-        that cannot be read (to its end) and a link that leads nowhere.
+        A list, never empty, of the regular files to process in one directory, in the order met,
+        or of PATHs in a row that are files: at most ``directory.MOST_PATHS`` paths, which
+        ``os.fsencode`` turns into the exact names. An ``Entry`` for what was found and is not to
+        be run: ``skipped`` for FIFOs, sockets, devices, links that are not followed and
+        directories met again, ``failed`` for a directory that cannot be read (to its end) and a
+        link that leads nowhere. Entries come right behind the list of the files they were met
+        among, that of a directory itself behind all that was read of it.
     """
     filters = filters_of(options)
     roots = resolve(paths, filters, own)
@@ -75,76 +79,82 @@ class _Walk:
         self._follow = options.follow
         self._max_depth = options.max_depth
         self._filters = filters
+        self._takes_all = filters.takes_name is None and filters.takes_file is None
         self._roots = roots.directories
         self._known = dict(roots.directories)
         self._names = roots.names
         self._identifies = options.follow or len(roots.directories) > 1 or bool(roots.names)
+        self._below_from = 0
         self._pending: list[tuple[str, int, Identity | None]] = []
 
-    def below(self, root: str, identity: Identity) -> Iterator[str | Entry]:
+    def below(self, root: str, identity: Identity) -> Iterator[list[str] | Entry]:
         """Walk one directory and what is below it."""
         if self._max_depth == 0:
             return
-        filters = self._filters
-        filtered = filters.takes_name is not None or filters.takes_file is not None
-        below_from = len(_with_slash(root))
+        self._below_from = len(_with_slash(root))
         pending = self._pending = [(root, 0, identity)]
         while pending:
             path, depth, known_as = pending.pop()
-            prefix = _with_slash(path)
             names = None if known_as is None else self._names.get(known_as)
-            takes_all = not filtered and names is None
             try:
-                with opened_directory(path) as entries:
-                    for entry in entries:
-                        try:
-                            if takes_all and entry.is_file(follow_symlinks=False):
-                                yield prefix + entry.name
-                                continue
-                            item = self._judge(entry, prefix, depth + 1, below_from, names)
-                        except OSError as error:
-                            item = Entry(prefix + entry.name, "failed", error_reason(error))
-                        if item is not None:
-                            yield item
+                for met in read_directory(path):
+                    files, settled = self._sort_out(met, depth + 1, names)
+                    if files:
+                        yield files
+                    yield from settled
             except OSError as error:
                 # Also when the listing breaks off in the middle: what was met before stands.
                 yield Entry(path, "failed", error_reason(error))
 
+    def _sort_out(
+        self, met: list[os.DirEntry[str]], depth: int, names: PassedOver | None
+    ) -> tuple[list[str], list[Entry]]:
+        """Tell files to process from what is settled; sub-directories go on the stack."""
+        takes_all = self._takes_all and names is None
+        files: list[str] = []
+        settled: list[Entry] = []
+        for entry in met:
+            try:
+                if takes_all and entry.is_file(follow_symlinks=False):
+                    files.append(entry.path)
+                    continue
+                item = self._judge(entry, depth, names)
+            except OSError as error:
+                item = Entry(entry.path, "failed", error_reason(error))
+            if isinstance(item, str):
+                files.append(item)
+            elif item is not None:
+                settled.append(item)
+        return files, settled
+
     def _judge(
-        self,
-        entry: os.DirEntry[str],
-        prefix: str,
-        depth: int,
-        below_from: int,
-        names: dict[str, str | None] | None,
+        self, entry: os.DirEntry[str], depth: int, names: PassedOver | None
     ) -> str | Entry | None:
         """Decide about one thing in a directory; ``None`` says nothing about it.
 
         Raises:
             OSError: It cannot be looked at.
         """
-        path = prefix + entry.name
-        below = path[below_from:]
+        below = entry.path[self._below_from :]
         if entry.is_dir(follow_symlinks=False):
-            return self._meet_directory(entry, path, depth, below)
+            return self._meet_directory(entry, depth, below)
         is_link = entry.is_symlink()
         target = None
         if is_link and self._follow:
             try:
                 target = entry.stat()
             except OSError as error:
-                return self._named(
-                    Entry(path, "failed", link_error_reason(path, error)), entry.name, below, names
-                )
+                item = Entry(entry.path, "failed", link_error_reason(entry.path, error))
+                return self._named(item, entry.name, below, names)
             if stat.S_ISDIR(target.st_mode):
                 if names is not None and entry.name in names:
                     return None
-                return self._meet_directory(entry, path, depth, below, linked=target)
-        item = self._judge_file(entry, path, target, is_link=is_link)
-        return None if item is None else self._named(item, entry.name, below, names)
+                return self._meet_directory(entry, depth, below, linked=target)
+        judged = self._judge_file(entry, target, is_link=is_link)
+        return None if judged is None else self._named(judged, entry.name, below, names)
 
     def _named(
-        self, item: str | Entry, name: str, below: str, names: dict[str, str | None] | None
+        self, item: str | Entry, name: str, below: str, names: PassedOver | None
     ) -> str | Entry | None:
         """Let an item through by its name, unless it is a PATH itself or this run's output."""
         takes_name = self._filters.takes_name
@@ -158,32 +168,27 @@ class _Walk:
         return item
 
     def _judge_file(
-        self, entry: os.DirEntry[str], path: str, target: os.stat_result | None, *, is_link: bool
+        self, entry: os.DirEntry[str], target: os.stat_result | None, *, is_link: bool
     ) -> str | Entry | None:
         """Decide by type, size and age about what is not a directory."""
         takes_file = self._filters.takes_file
         if is_link and target is None:
-            return None if takes_file is not None else Entry(path, "skipped", NOT_FOLLOWED)
+            return None if takes_file is not None else Entry(entry.path, "skipped", NOT_FOLLOWED)
         if target is None and takes_file is None and entry.is_file(follow_symlinks=False):
-            return path
+            return entry.path
         status = entry.stat(follow_symlinks=False) if target is None else target
         if stat.S_ISREG(status.st_mode):
-            return path if takes_file is None or takes_file(status) else None
-        return (
-            None if takes_file is not None else Entry(path, "skipped", special_kind(status.st_mode))
-        )
+            return entry.path if takes_file is None or takes_file(status) else None
+        if takes_file is not None:
+            return None
+        return Entry(entry.path, "skipped", special_kind(status.st_mode))
 
     def _meet_directory(
-        self,
-        entry: os.DirEntry[str],
-        path: str,
-        depth: int,
-        below: str,
-        *,
-        linked: os.stat_result | None = None,
+        self, entry: os.DirEntry[str], depth: int, below: str, linked: os.stat_result | None = None
     ) -> Entry | None:
         """Put a directory on the stack, unless it is left out or has its place already."""
         enters = self._filters.enters
+        path = entry.path
         if enters is not None and not enters(entry.name, below):
             return None
         if self._max_depth is not None and depth >= self._max_depth:

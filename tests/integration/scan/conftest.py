@@ -1,4 +1,4 @@
-"""A directory to build trees in, which is also the current one."""
+"""A directory to build trees in, which is also the current one, and lists made flat."""
 
 from __future__ import annotations
 
@@ -7,9 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fsworkers.model import Entry
+from fsworkers.scan.directory import MOST_PATHS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+
+def flat(found: Iterable[list[str] | Entry]) -> Iterator[str | Entry]:
+    """Give what a scan finds one by one, in its order; every list keeps its promise on the way."""
+    for each in found:
+        if isinstance(each, Entry):
+            yield each
+        else:
+            assert 0 < len(each) <= MOST_PATHS
+            yield from each
 
 
 @pytest.fixture

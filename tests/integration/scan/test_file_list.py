@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import io
 import os
+from itertools import chain
 from pathlib import Path
+from typing import IO
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fsworkers.model import Entry
+from fsworkers.scan import file_list
 from fsworkers.scan.file_list import read_file_list, scan_list
 from fsworkers.scan.options import ScanOptions
+from tests.integration.scan.conftest import flat
+
+
+def listed(stream: IO[bytes], nul: bool) -> list[str]:
+    """Read a whole list."""
+    lists = list(read_file_list(stream, nul))
+    assert all(lists)
+    return list(chain.from_iterable(lists))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=200)), st.booleans(), st.booleans())
@@ -20,30 +32,29 @@ def test_list_is_read_to_the_byte(names: list[bytes], nul: bool, ends: bool) -> 
     separator = b"\0" if nul else b"\n"
     names = [name for name in (each.replace(separator, b"") for each in names) if name]
     stream = io.BytesIO(separator.join(names) + (separator if ends else b""))
-    assert [os.fsencode(each) for each in read_file_list(stream, nul)] == names
+    assert [os.fsencode(each) for each in listed(stream, nul)] == names
 
 
 def test_blank_lines_are_ignored_and_spaces_are_not() -> None:
     """A line of one space is a name, an empty line is none."""
-    assert list(read_file_list(io.BytesIO(b"\n\na\n \n\nb\r\n"), False)) == ["a", " ", "b\r"]
+    assert listed(io.BytesIO(b"\n\na\n \n\nb\r\n"), False) == ["a", " ", "b\r"]
 
 
 def test_long_lists_cross_the_chunks(here: Path) -> None:
     """A path that is cut by a read is put together again."""
     names = [b"%06d" % number * 11 for number in range(5000)]
-    listed = list(read_file_list(io.BytesIO(b"\n".join(names)), False))
-    assert list(map(os.fsencode, listed)) == names
+    assert list(map(os.fsencode, listed(io.BytesIO(b"\n".join(names)), False))) == names
 
 
 def test_a_pipe_is_passed_on_as_it_delivers(here: Path) -> None:
-    """The first path comes while the writer still holds the pipe."""
+    """What one read gives comes at once, while the writer still holds the pipe."""
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as stream:
-        os.write(writer, b"first\nsec")
+        os.write(writer, b"zeroth\nfirst\nsec")
         paths = read_file_list(stream, False)
-        assert next(paths) == "first"
+        assert next(paths) == ["zeroth", "first"]
         os.write(writer, b"ond\n")
-        assert next(paths) == "second"
+        assert next(paths) == ["second"]
         os.close(writer)
         assert list(paths) == []
 
@@ -51,7 +62,7 @@ def test_a_pipe_is_passed_on_as_it_delivers(here: Path) -> None:
 def test_listed_paths_are_looked_at_one_by_one(tree: Path) -> None:
     """Missing ones fail, FIFOs are skipped, directories are walked."""
     os.mkfifo("pipe")
-    found = list(scan_list(["a/one.txt", "gone", "pipe", "a/b", b"a/one.txt"]))
+    found = list(flat(scan_list(["a/one.txt", "gone", "pipe", "a/b", b"a/one.txt"])))
     assert found[0] == "a/one.txt"
     assert isinstance(found[1], Entry)
     assert found[1].reason.startswith("FileNotFoundError")
@@ -62,7 +73,7 @@ def test_a_list_of_directories_and_their_files_gives_each_once(tree: Path) -> No
     """As find prints without -type f."""
     Path("a/link").symlink_to("b")
     printed = sorted(str(each) for each in tree.rglob("*"))
-    found = list(scan_list(printed, ScanOptions()))
+    found = list(flat(scan_list([printed], ScanOptions())))
     paths = [each if isinstance(each, str) else each.path for each in found]
     assert len(paths) == len(set(paths))
     assert {os.path.realpath(each) for each in found if isinstance(each, str)} == {
@@ -77,13 +88,40 @@ def test_a_list_is_drawn_lazily(tree: Path) -> None:
         yield "a/one.txt"
         raise AssertionError("drawn too early")
 
-    assert next(scan_list(endless())) == "a/one.txt"  # type: ignore[arg-type]
+    assert next(scan_list(endless())) == ["a/one.txt"]  # type: ignore[arg-type]
+
+
+def test_listed_files_come_in_lists_as_they_are_drawn(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files in a row are one list; what stands between them keeps its place."""
+    monkeypatch.setattr(file_list, "MOST_PATHS", 2)
+    os.mkfifo("pipe")
+    names = [f"f{number}" for number in range(5)]
+    for name in names:
+        Path(name).touch()
+    drawn: list[str | list[str]] = [
+        ["f0", "pipe", *names, "a/b", "a/one.txt"],
+        ["f1", "pipe"],
+        "a/.hidden",
+        "a/b/two.txt",
+    ]
+    assert list(scan_list(drawn)) == [
+        ["f0"],
+        Entry("pipe", "skipped", "FIFO"),
+        ["f1", "f2"],
+        ["f3", "f4"],
+        ["a/b/two.txt"],
+        ["a/b/c/three.jpg"],
+        ["a/one.txt"],
+        ["a/.hidden"],
+    ]
 
 
 def test_what_the_run_itself_writes_is_skipped_in_lists(tree: Path) -> None:
     """Listed by itself, or in a listed directory."""
     own = tree / "a" / "one.txt"
-    for listed in (["a/one.txt"], ["a", "a/one.txt"]):
-        found = [each for each in scan_list(listed, own=[own]) if isinstance(each, Entry)]
+    for paths in (["a/one.txt"], ["a", "a/one.txt"]):
+        found = [each for each in flat(scan_list(paths, own=[own])) if isinstance(each, Entry)]
         assert found == [Entry("a/one.txt", "skipped", "written by this run")]
-    assert list(scan_list(["a/b/two.txt"], own=["x/two.txt"])) == ["a/b/two.txt"]
+    assert list(scan_list(["a/b/two.txt"], own=["x/two.txt"])) == [["a/b/two.txt"]]

@@ -14,25 +14,26 @@ from typing import Self
 import pytest
 
 from fsworkers.model import Entry
-from fsworkers.scan import directory
+from fsworkers.scan import directory, roots
 from fsworkers.scan.errors import PathNotFound
 from fsworkers.scan.options import ScanOptions, parse_size
 from fsworkers.scan.roots import check_paths
 from fsworkers.scan.tree import scan
+from tests.integration.scan.conftest import flat
 
 EVERYTHING = {"a/one.txt", "a/.hidden", "a/b/two.txt", "a/b/c/three.jpg"}
 
 
 def files(*paths: str | bytes | Path, options: ScanOptions | None = None) -> list[str]:
     """Scan where everything that is found is a file to process."""
-    found = list(scan(paths, options or ScanOptions()))
+    found = list(flat(scan(paths, options or ScanOptions())))
     assert not [each for each in found if isinstance(each, Entry)]
     return [each for each in found if isinstance(each, str)]
 
 
 def entries(*paths: str, options: ScanOptions | None = None) -> dict[str, tuple[str, str]]:
     """Scan for what is not to be run: status and reason by path."""
-    found = list(scan(paths, options or ScanOptions()))
+    found = list(flat(scan(paths, options or ScanOptions())))
     settled = [each for each in found if isinstance(each, Entry)]
     assert len({each.path for each in settled}) == len(settled)
     return {each.path: (each.status, each.reason) for each in settled}
@@ -109,7 +110,7 @@ def test_follow_walks_a_directory_once(tree: Path) -> None:
     """A second way to a directory, and one that leads back, are named with the first."""
     Path("a/b/c/loop").symlink_to("../..")
     Path("a/again").symlink_to("b")
-    found = list(scan(["a"], ScanOptions(follow=True)))
+    found = list(flat(scan(["a"], ScanOptions(follow=True))))
     paths = [each for each in found if isinstance(each, str)]
     settled = {each.path: each.reason for each in found if isinstance(each, Entry)}
     assert sorted(map(os.path.realpath, paths)) == sorted(map(os.path.realpath, EVERYTHING))
@@ -155,7 +156,7 @@ def test_unreadable_directory_fails_and_the_scan_goes_on(tree: Path) -> None:
     try:
         if os.access("a/b", os.R_OK):
             pytest.skip("this user may read anything")
-        found = list(scan(["a"]))
+        found = list(flat(scan(["a"])))
     finally:
         Path("a/b").chmod(0o700)
     assert {"a/one.txt", "a/.hidden"} <= {each for each in found if isinstance(each, str)}
@@ -206,7 +207,7 @@ def test_listing_that_breaks_off_is_never_silently_short(
     for name in "xyz":
         Path(name).touch()
     monkeypatch.setattr(directory, "scandir", BreakingListing)
-    found = list(scan(["."]))
+    found = list(flat(scan(["."])))
     assert isinstance(found[0], str)
     assert found[1:] == [Entry(".", "failed", "OSError: [Errno 5] Input/output error")]
 
@@ -226,7 +227,7 @@ try:
 except OSError:
     pass
 threading.Timer(0.3, lambda: [os.close(one) for one in hoard]).start()
-print(all(isinstance(each, str) for each in scan(["a", "a/b"])), graceful.statistics().refused > 0)
+print(all(isinstance(each, list) for each in scan(["a", "a/b"])), graceful.statistics().refused > 0)
 """
     root = Path(__file__).parents[3]
     done = subprocess.run(
@@ -250,10 +251,50 @@ def test_nothing_is_collected_and_one_directory_is_open(here: Path) -> None:
     before = len(os.listdir("/dev/fd"))
     walk = scan(["."])
     assert len(os.listdir("/dev/fd")) == before
-    for _ in range(7):
-        next(walk)
-        assert len(os.listdir("/dev/fd")) <= before + 1
+    for _ in range(3):
+        found = next(walk)
+        assert isinstance(found, list)
+        assert len(found) == 3
+        assert len(os.listdir("/dev/fd")) == before
     walk.close()  # type: ignore[attr-defined]
+
+
+def test_a_large_directory_comes_in_parts(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work begins before it is read to its end; entries follow the part they were met in."""
+    monkeypatch.setattr(directory, "MOST_PATHS", 2)
+    for name in "abcdefg":
+        Path(name).touch()
+        Path(f"{name}.link").symlink_to(name)
+    names = [f"./{name}" for name in os.listdir()]
+    expected: list[list[str] | str] = []
+    for part in zip(names[::2], names[1::2], strict=True):
+        files = [name for name in part if not name.endswith(".link")]
+        expected += [files] if files else []
+        expected += [name for name in part if name not in files]
+    before = len(os.listdir("/dev/fd"))
+    found = []
+    walk = scan(["."])
+    for each in walk:
+        found.append(each.path if isinstance(each, Entry) else each)
+        assert len(os.listdir("/dev/fd")) <= before + 1
+    assert found == expected
+    left_early = scan(["."])
+    next(left_early)
+    left_early.close()  # type: ignore[attr-defined]
+
+
+def test_paths_in_a_row_that_are_files_make_a_list(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as a directory's list may hold; what stands between them keeps its place."""
+    monkeypatch.setattr(roots, "MOST_PATHS", 2)
+    found = list(scan(["a/one.txt", "gone", "a/.hidden", "a/b/two.txt", "a/b/c/three.jpg", "a"]))
+    assert [each.path if isinstance(each, Entry) else each for each in found] == [
+        ["a/one.txt"],
+        "gone",
+        ["a/.hidden", "a/b/two.txt"],
+        ["a/b/c/three.jpg"],
+    ]
 
 
 def test_names_are_exact(here: Path) -> None:
@@ -264,8 +305,9 @@ def test_names_are_exact(here: Path) -> None:
     assert sorted(map(os.fsencode, files("."))) == sorted(b"./" + name for name in names)
 
 
-def test_directories_beyond_the_longest_path_are_walked(here: Path) -> None:
-    """A file that no single path can reach is found, with at most two descriptors more."""
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_directory_beyond_the_longest_path_fails(here: Path, follow: bool) -> None:
+    """Files that no path can reach are not run: the first directory too deep says why."""
     depth, name = 25, "d" * 250
     descriptor = os.open(".", os.O_RDONLY)
     for level in range(depth):
@@ -276,17 +318,14 @@ def test_directories_beyond_the_longest_path_are_walked(here: Path) -> None:
         os.close(os.open(f"f{level}", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
     os.close(descriptor)
     try:
-        for options in (ScanOptions(), ScanOptions(follow=True)):
-            before = len(os.listdir("/dev/fd"))
-            found = []
-            for each in scan([name], options):
-                found.append(each)
-                assert len(os.listdir("/dev/fd")) <= before + 2
-            assert all(isinstance(each, str) for each in found)
-            assert {os.path.basename(each) for each in found} == {f"f{n}" for n in range(depth)}  # type: ignore[type-var]
-            assert max(len(each) for each in found if isinstance(each, str)) > 6000
+        *paths, entry = flat(scan([name], ScanOptions(follow=follow)))
     finally:
         subprocess.run(["rm", "-rf", name], check=True)
+    assert isinstance(entry, Entry)
+    assert (entry.path, entry.status) == ("/".join([name] * (len(paths) + 1)), "failed")
+    assert "File name too long" in entry.reason
+    assert 0 < len(paths) < depth
+    assert all(isinstance(each, str) for each in paths)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +378,7 @@ def test_what_the_run_itself_writes_is_skipped(tree: Path) -> None:
     out.touch()
     expected = Entry("a/out.jsonl", "skipped", "written by this run")
     for paths in (["a"], ["a", "a/out.jsonl"], ["a/out.jsonl"]):
-        found = list(scan(paths, own=[out, "a/journal.db"]))
+        found = list(flat(scan(paths, own=[out, "a/journal.db"])))
         assert [each for each in found if isinstance(each, Entry)] == [expected]
 
 

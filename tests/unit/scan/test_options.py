@@ -101,3 +101,11 @@ def test_bad_options_are_refused_at_once(wrong: dict[str, object]) -> None:
     """What could only fail once the scan is under way fails before."""
     with pytest.raises(ValueError, match=r"pattern|depth|age"):
         ScanOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_one_string_is_one_pattern() -> None:
+    """Not a pattern for each of its letters; any sequence of patterns is kept as a tuple."""
+    options = ScanOptions(globs="*.md", excludes=["a", "b"])
+    assert options == ScanOptions(globs=("*.md",), excludes=("a", "b"))
+    with pytest.raises(ValueError, match="empty pattern"):
+        ScanOptions(globs="")
