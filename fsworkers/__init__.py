@@ -9,7 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # of ``typing``, which someone who only wants the layer need not load
 if TYPE_CHECKING:
     from fsworkers import graceful
-    from fsworkers.engines.trees import process_tree
+    from fsworkers.engines.process_tree import process_tree
     from fsworkers.errors import FsworkersError, RetryLater, Skip
     from fsworkers.model import DescriptorUse, Outcome, RunSummary
     from fsworkers.pool.executor import Pool
@@ -39,7 +39,7 @@ _HOMES = {
     "RunSummary": "fsworkers.model",
     "ScanOptions": "fsworkers.scan.options",
     "Skip": "fsworkers.errors",
-    "process_tree": "fsworkers.engines.trees",
+    "process_tree": "fsworkers.engines.process_tree",
 }
 
 

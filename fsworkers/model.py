@@ -11,34 +11,6 @@ Status: TypeAlias = Literal["done", "failed", "skipped", "timed_out", "crashed",
 STATUSES: tuple[Status, ...] = ("done", "failed", "skipped", "timed_out", "crashed", "cancelled")
 
 
-class Job(msgspec.Struct, frozen=True, gc=False):
-    """One item and the task to run on it; ``replace`` makes the job of a further attempt.
-
-    Attributes:
-        id: Unique within its pool, in the order in which items were drawn.
-        run: Number under which its pool knows the call that asked for it, and so its task.
-        item: The item, packed for the wire (``pool.payload``).
-        path: The item as its outcome shows it.
-        attempt: Which execution this is, counted from 1.
-        retried: How many of these attempts were retries after a failure.
-        deferrals: How many were asked for by the task itself.
-        deaths: How many workers died while they held it.
-        starvations: How often a descriptor ran out below the descriptor layer.
-        is_suspect: It, or another one in its worker at the same time, overran its time.
-    """
-
-    id: int
-    run: int
-    item: Any
-    path: Any
-    attempt: int = 1
-    retried: int = 0
-    deferrals: int = 0
-    deaths: int = 0
-    starvations: int = 0
-    is_suspect: bool = False
-
-
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """A job's single final state.
 

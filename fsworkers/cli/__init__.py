@@ -14,6 +14,8 @@ import time
 
 _INTERRUPTED = 130
 
+_NEED_NO_WORKER = frozenset({"-h", "--help", "-n", "--dry-run"})
+
 _AGAIN_S = 0.05
 """Until an interrupt that was lost comes again."""
 
@@ -23,15 +25,31 @@ def main() -> None:
     try:
         sys.unraisablehook = _tell
         fill_standard_descriptors()
-        from fsworkers.cli.app import run  # noqa: PLC0415  (see above)
-
-        code = run(sys.argv[1:])
+        code = _run(sys.argv[1:])
     except BaseException as error:
         if not comes_of_interrupt(error):
             raise
         code = _INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
     sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command; the first worker starts while the rest of this is loaded."""
+    # Not for those that go on with a run: they enter its directory first.
+    if arguments[:1] != ["process"] or _NEED_NO_WORKER.intersection(arguments):
+        from fsworkers.cli.app import run  # noqa: PLC0415  (see above)
+
+        return run(arguments)
+    from fsworkers.pool.master.prespawn import discard, prespawn  # noqa: PLC0415
+
+    prespawn()
+    try:
+        from fsworkers.cli.app import run  # noqa: PLC0415
+
+        return run(arguments)
+    finally:
+        discard()
 
 
 def comes_of_interrupt(error: BaseException) -> bool:

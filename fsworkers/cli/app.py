@@ -12,20 +12,9 @@ from typing import Annotated
 import typer
 
 import fsworkers
-from fsworkers.cli import comes_of_interrupt
+from fsworkers.cli import comes_of_interrupt, commands
 from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain, say
-from fsworkers.cli.limits import limits
-from fsworkers.cli.process import process
-from fsworkers.cli.resume import resume, retry
-from fsworkers.cli.runs import runs
-from fsworkers.cli.show import show
-from fsworkers.cli.stress import stress
-from fsworkers.cli.tasks import tasks
-from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError
-from fsworkers.journal.errors import JournalFailed
 from fsworkers.names import printable
-from fsworkers.sinks.errors import DigestsMissing, OutputFailed
-from fsworkers.stress.errors import StageFailed
 
 app = typer.Typer(
     name="fsworkers",
@@ -36,14 +25,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(process)
-app.command()(resume)
-app.command()(retry)
-app.command()(runs)
-app.command()(show)
-app.command()(stress)
-app.command()(limits)
-app.command()(tasks)
+app.command()(commands.process)
+app.command()(commands.resume)
+app.command()(commands.retry)
+app.command()(commands.runs)
+app.command()(commands.show)
+app.command()(commands.stress)
+app.command()(commands.limits)
+app.command()(commands.tasks)
 
 
 def _show_version(value: bool) -> None:
@@ -62,18 +51,6 @@ def _options(
     ] = False,
 ) -> None:
     """Run a task over every file of a tree, on all cores, without running out of descriptors."""
-
-
-_CODES: tuple[tuple[type[Exception], int], ...] = (
-    (DigestsMissing, FAILED),
-    (OutputFailed, INTERNAL),
-    (JournalFailed, INTERNAL),
-    (PoolDoesNotFit, INTERNAL),
-    (WorkerStartError, INTERNAL),
-    (StageFailed, INTERNAL),
-    (FsworkersError, USAGE),
-)
-"""What each kind of error means for the exit code; the first that fits counts."""
 
 
 def run(arguments: list[str]) -> int:
@@ -99,16 +76,31 @@ def _explain(error: Exception, *, is_verbose: bool) -> int:
     if hasattr(error, "format_message"):  # click's own, from wherever typer takes it
         complain(f"{error.format_message()} (see fsworkers --help)")
         return USAGE
-    for kind, code in _CODES:
-        if isinstance(error, kind):
-            complain(str(error))
-            _show_notes(error)
-            return code
+    code = _code_of(error)
+    if code is not None:
+        complain(str(error))
+        _show_notes(error)
+        return code
     if is_verbose:
         traceback.print_exception(error)
     complain(f"internal error: {type(error).__name__}: {printable(str(error))}")
     _show_notes(error)
     return INTERNAL
+
+
+def _code_of(error: Exception) -> int | None:
+    """What an error of ours means for the exit code; ``None`` for any other."""
+    from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError  # noqa: PLC0415
+    from fsworkers.journal.errors import JournalFailed  # noqa: PLC0415  (only for an error)
+    from fsworkers.sinks.errors import DigestsMissing, OutputFailed  # noqa: PLC0415
+    from fsworkers.stress.errors import StageFailed  # noqa: PLC0415
+
+    if isinstance(error, DigestsMissing):
+        return FAILED
+    internal = (OutputFailed, JournalFailed, PoolDoesNotFit, WorkerStartError, StageFailed)
+    if isinstance(error, internal):
+        return INTERNAL
+    return USAGE if isinstance(error, FsworkersError) else None
 
 
 def _show_notes(error: Exception) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from fsworkers.engines.trees import TreeRun
+    from fsworkers.engines.run import Run
 
 REFRESH_S = 0.1
 
@@ -27,7 +27,7 @@ class Display:
         run: The run.
     """
 
-    def __init__(self, progress: Progress, bar: TaskID, run: TreeRun) -> None:
+    def __init__(self, progress: Progress, bar: TaskID, run: Run) -> None:
         self._progress = progress
         self._bar = bar
         self._run = run
@@ -68,7 +68,7 @@ class Display:
 
 
 @contextmanager
-def open_display(run: TreeRun) -> Iterator[Display]:
+def open_display(run: Run) -> Iterator[Display]:
     """Show a run on stderr until the block ends; what workers print appears above it."""
     from rich.console import Console  # noqa: PLC0415  (60 ms, only where there is a terminal)
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415

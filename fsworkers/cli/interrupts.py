@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
 
-    from fsworkers.engines.trees import TreeRun
+    from fsworkers.engines.run import Run
 
 _CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
@@ -25,7 +25,7 @@ class Interrupts:
         run: What to cancel, and on the second signal to kill.
     """
 
-    def __init__(self, run: TreeRun) -> None:
+    def __init__(self, run: Run) -> None:
         self.code: int | None = None
         self._run = run
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}

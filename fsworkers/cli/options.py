@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from fsworkers.tasks.registry import DEFAULT_TASK
-
 # fmt: off
 Paths = Annotated[list[str] | None, typer.Argument(metavar="PATH...", show_default=False)]
 TaskName = Annotated[
-    str | None, typer.Option("-t", "--task", help="Built-in task.", show_default=DEFAULT_TASK)
+    str | None, typer.Option("-t", "--task", help="Built-in task.", show_default="checksum")
 ]
 Call = Annotated[
     str | None,

@@ -11,7 +11,7 @@ from fsworkers.names import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fsworkers.engines.trees import TreeRun
+    from fsworkers.engines.run import Run
     from fsworkers.model import Outcome, RunSummary, Status
 
 MOST_NAMED = 10
@@ -26,7 +26,7 @@ class Report:
         is_recorded: All of it can be looked up later.
     """
 
-    def __init__(self, run: TreeRun, *, is_verbose: bool, is_recorded: bool) -> None:
+    def __init__(self, run: Run, *, is_verbose: bool, is_recorded: bool) -> None:
         self._tells_all = "fsworkers show" if is_recorded else "-v"
         self._run = run
         self._is_verbose = is_verbose

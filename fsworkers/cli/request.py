@@ -161,7 +161,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         except ValueError as error:
             raise BadOption(str(error)) from error
 
-    def found(self, filters: ScanOptions, own: Iterable[Path]) -> Iterable[str | Entry]:
+    def found(self, filters: ScanOptions, own: Iterable[Path]) -> Iterable[list[str] | Entry]:
         """What the scan will find; our own outputs are no input.
 
         Raises:

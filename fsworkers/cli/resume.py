@@ -4,66 +4,69 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fsworkers.cli import options
 from fsworkers.cli.exits import leave_quietly, say
 from fsworkers.cli.request import STDIN, Request, request_from_json
-from fsworkers.cli.sitting import Manner, Sitting, journal_hint
+from fsworkers.cli.session import DisplayOptions, Session, journal_hint
+from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.tally import Tally
-from fsworkers.engines.trees import algorithm_of
 from fsworkers.journal.earlier import open_earlier
 from fsworkers.journal.errors import RunNotResumable
-from fsworkers.journal.known import left_to_do, new_or_changed
+from fsworkers.journal.outcomes import FAILURES
 from fsworkers.journal.places import Located, find_run
-from fsworkers.journal.queries import FAILURES
 from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
+from fsworkers.journal.selection import left_to_do, new_or_changed
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths
 from fsworkers.sinks.open import open_sink
-from fsworkers.sinks.plain import encode
 from fsworkers.sinks.summary import check_summary_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from fsworkers.journal.known import Known
-    from fsworkers.model import Outcome
+    from fsworkers.journal.selection import Unchanged
+    from fsworkers.model import Entry, Outcome
 
 
 def resume(
-    run: options.Run = None,
-    journal: options.Journal = None,
-    progress: options.Progress = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    run: str | None,
+    journal: Path | None,
+    progress: bool | None,
+    quiet: bool,
+    verbose: bool,
 ) -> int:
     """Go on with a run that was interrupted or killed, with the options that it was begun with.
 
     What is done and unchanged since is not done again.
     """
-    manner = Manner(progress=progress, quiet=quiet, verbose=verbose)
-    return _go_on(run, journal, manner, only_failures=False)
+    shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose)
+    return _go_on(run, journal, shown, only_failures=False)
 
 
 def retry(
-    run: options.Run = None,
-    journal: options.Journal = None,
-    progress: options.Progress = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    run: str | None,
+    journal: Path | None,
+    progress: bool | None,
+    quiet: bool,
+    verbose: bool,
 ) -> int:
     """Do the files again that failed, were timed out or crashed in a run, and no others."""
-    manner = Manner(progress=progress, quiet=quiet, verbose=verbose)
-    return _go_on(run, journal, manner, only_failures=True)
+    shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose)
+    return _go_on(run, journal, shown, only_failures=True)
 
 
-def _go_on(wanted: str | None, named: Path | None, manner: Manner, *, only_failures: bool) -> int:
+def _go_on(
+    wanted: str | None, named: Path | None, shown: DisplayOptions, *, only_failures: bool
+) -> int:
     journal = None if named is None else Path(os.path.abspath(named))
     located = find_run(journal, wanted)
     request = _request_of(located)
@@ -79,9 +82,9 @@ def _go_on(wanted: str | None, named: Path | None, manner: Manner, *, only_failu
             )
     try:
         with ExitStack() as stack:
-            sitting = _sitting(stack, located, request, function, journal, only_failures)
-            code = sitting.run(manner)
-            if sitting.tally.new == 0 and not manner.quiet:
+            session = _session(stack, located, request, function, journal, only_failures)
+            code = session.run(shown)
+            if session.tally.new == 0 and not shown.quiet:
                 what = "to retry" if only_failures else "left to do"
                 say(f"there was nothing {what} in run {located.run.id}")
             return code
@@ -89,14 +92,14 @@ def _go_on(wanted: str | None, named: Path | None, manner: Manner, *, only_failu
         return leave_quietly()
 
 
-def _sitting(
+def _session(
     stack: ExitStack,
     located: Located,
     request: Request,
     function: Callable[[str], Any],
     journal: Path | None,
     only_failures: bool,
-) -> Sitting:
+) -> Session:
     """Open what may be refused, and then the journal."""
     own = [*request.writes_to, *files_of(located.journal)]
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
@@ -105,19 +108,16 @@ def _sitting(
     )
     if request.summary is not None:
         check_summary_target(Path(request.summary))
-    recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id, encode))
+    recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))
     _compare_tasks(recorder, request.fingerprint(function))
     if not only_failures:
         recorder.forget_scan_failures()
     tally = Tally(recorder.counts, recorder.size_bytes)
+    left: Iterable[list[str] | Entry | Unchanged]
     if only_failures:
-        found = _failures(recorder.outcomes(FAILURES), tally)
+        left = _failures(recorder.outcomes(FAILURES), tally)
     else:
-
-        def displace(known: Known) -> None:
-            tally.displace(known.status, known.size)
-
-        found = left_to_do(found, recorder.known_files(), displace)
+        left = found = left_to_do(found, recorder.blocks(), tally.displace)
         if request.changed:
             earlier = open_earlier(
                 stack,
@@ -125,12 +125,12 @@ def _sitting(
                 is_shared=journal is not None,
                 fingerprint=recorder.run.fingerprint,
             )
-            found = new_or_changed(found, earlier, recorder.run.cwd)
-    return Sitting(
+            left = new_or_changed(found, earlier, recorder.run.cwd)
+    return Session(
         id=located.run.id,
         request=request,
         function=function,
-        found=found,
+        found=left,
         sink=sink,
         tally=tally,
         recorder=recorder,
@@ -181,10 +181,10 @@ def _compare_tasks(recorder: Recorder, mark: str) -> None:
         recorder.note_task(f"mixed: {mark}")
 
 
-def _failures(recorded: Iterator[list[Outcome]], tally: Tally) -> Iterator[str]:
+def _failures(recorded: Iterator[list[Outcome]], tally: Tally) -> Iterator[list[str]]:
     """The files that a task failed on, and those that could not be looked at and now can."""
     for batch in recorded:
-        for outcome in batch:
-            if outcome.attempts or os.path.isfile(outcome.path):
-                tally.displace(outcome.status, outcome.size)
-                yield outcome.path
+        again = [one for one in batch if one.attempts or os.path.isfile(one.path)]
+        tally.displace(Counter(one.status for one in again), 0)
+        if again:
+            yield [one.path for one in again]

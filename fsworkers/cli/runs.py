@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fsworkers.cli import options
 from fsworkers.cli.exits import DONE, leave_quietly
+from fsworkers.journal.outcomes import FAILURES
 from fsworkers.journal.places import default_directory, find_runs
-from fsworkers.journal.queries import FAILURES
 from fsworkers.names import printable
 from fsworkers.sinks.plain import lossy, terminal_safe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fsworkers.journal.places import Located
 
 
-def runs(journal: options.Journal = None, json: options.Json = False) -> int:
+def runs(*, journal: Path | None, json: bool) -> int:
     """List the runs that are recorded, the latest last."""
     located = find_runs(journal)
     try:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from fsworkers.cli import options
 from fsworkers.cli.exits import DONE, leave_quietly
 from fsworkers.cli.report import counts_in_words, human_bytes, named
 from fsworkers.cli.runs import local_time
+from fsworkers.journal.blocks import RunBlocks
+from fsworkers.journal.outcomes import FAILURES, count_outcomes, read_outcomes
 from fsworkers.journal.places import find_run
-from fsworkers.journal.queries import FAILURES, count_outcomes, read_outcomes
-from fsworkers.journal.reading import open_outcomes
 from fsworkers.model import STATUSES
 from fsworkers.names import printable
 from fsworkers.sinks.jsonl import json_lines
 
 if TYPE_CHECKING:
-    import sqlite3
+    from pathlib import Path
 
     from fsworkers.journal.places import Located
     from fsworkers.model import Outcome
@@ -27,10 +26,11 @@ _NOT_DONE = tuple(status for status in STATUSES if status != "done")
 
 
 def show(
-    run: options.Run = None,
-    journal: options.Journal = None,
-    failed: options.Failed = False,
-    json: options.Json = False,
+    *,
+    run: str | None,
+    journal: Path | None,
+    failed: bool,
+    json: bool,
 ) -> int:
     """Show what a run came to, and the files that were not done.
 
@@ -38,28 +38,27 @@ def show(
     """
     located = find_run(journal, run)
     try:
-        with ExitStack() as stack:
-            connection = stack.enter_context(open_outcomes(located.journal, located.run))
+        with closing(RunBlocks(located.journal, located.run.number)) as blocks:
             if json:
-                _write_json(connection, located, only_failures=failed)
+                _write_json(blocks, only_failures=failed)
             else:
                 sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-                _write_text(connection, located, only_failures=failed)
+                _write_text(blocks, located, only_failures=failed)
             sys.stdout.flush()
     except BrokenPipeError:
         return leave_quietly()
     return DONE
 
 
-def _write_json(connection: sqlite3.Connection, located: Located, *, only_failures: bool) -> None:
+def _write_json(blocks: RunBlocks, *, only_failures: bool) -> None:
     statuses = FAILURES if only_failures else None
-    for batch in read_outcomes(connection, located.run.number, statuses):
+    for batch in read_outcomes(blocks, statuses):
         sys.stdout.buffer.write(json_lines(batch))
 
 
-def _write_text(connection: sqlite3.Connection, located: Located, *, only_failures: bool) -> None:
+def _write_text(blocks: RunBlocks, located: Located, *, only_failures: bool) -> None:
     run = located.run
-    counts, size_bytes = count_outcomes(connection, run.number)
+    counts, size_bytes = count_outcomes(blocks)
     sys.stdout.write(
         f"run      {run.id}, {run.state}\n"
         f"command  {run.command}\n"
@@ -69,7 +68,7 @@ def _write_text(connection: sqlite3.Connection, located: Located, *, only_failur
         f"{human_bytes(size_bytes)}\n"
     )
     unchanged = 0
-    for batch in read_outcomes(connection, run.number, FAILURES if only_failures else _NOT_DONE):
+    for batch in read_outcomes(blocks, FAILURES if only_failures else _NOT_DONE):
         told = [outcome for outcome in batch if not is_unchanged(outcome)]
         unchanged += len(batch) - len(told)
         sys.stdout.write("".join(named(outcome) + "\n" for outcome in told))

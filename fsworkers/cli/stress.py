@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from fsworkers.cli import stress_options as options
 from fsworkers.cli.exits import (
     DONE,
     FAILED,
@@ -47,21 +46,22 @@ MOST_WORKERS = 8
 """By default no more: what is to be shown is a limit within each worker."""
 
 
-def stress(  # noqa: PLR0917  (the command line passes them by name)
-    files: options.Files = 4000,
-    size: options.Size = "4k",
-    workers: options.Workers = None,
-    max_open_files: options.MaxOpenFiles = 64,
-    concurrency: options.Concurrency = 1000,
-    duration: options.Duration = 0.0,
-    seed: options.Seed = None,
-    scenario: options.Scenarios = None,
-    list_: options.List = False,
-    json: options.Json = None,
-    report: options.Report = None,
-    keep: options.Keep = False,
-    call: options.Call = None,
-    input_: options.Input = None,
+def stress(
+    *,
+    files: int,
+    size: str,
+    workers: int | None,
+    max_open_files: int,
+    concurrency: int,
+    duration: float,
+    seed: int | None,
+    scenario: list[str] | None,
+    list_: bool,
+    json: Path | None,
+    report: Path | None,
+    keep: bool,
+    call: str | None,
+    input_: str | None,
 ) -> int:
     """Run a load that breaks ordinary code, the ordinary way and ours, and judge the outcome."""
     from fsworkers.stress.run import check_plan  # noqa: PLC0415  (other commands need not wait)

@@ -1,4 +1,4 @@
-"""What every engine offers: run a task function over items, and yield outcomes in batches."""
+"""What every engine offers: run a task function over items, and tell what became of them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from fsworkers.model import Outcome
-    from fsworkers.pool.figures import PoolStatistics
+    from fsworkers.pool.actions import Conclude, Record
+    from fsworkers.pool.statistics import PoolStatistics
+    from fsworkers.pool.task_function import Encoder
 
 
 class Engine(Protocol):
     """How a run executes."""
 
-    def batches(
-        self, function: Callable[[str], Any], paths: Iterable[str], *, ordered: bool
-    ) -> Generator[list[Outcome]]:
-        """Yield every path's outcome, in lists; empty ones now and then while there is none.
+    def settled(
+        self,
+        function: Callable[[str], Any],
+        batches: Iterable[list[str]],
+        encode: Encoder,
+        *,
+        ordered: bool,
+    ) -> Generator[list[Record | Conclude]]:
+        """Yield what became of every path, in lists; empty ones now and then while there is none.
 
-        Paths are drawn lazily. Closing the generator drops what has not been started.
+        Batches are drawn lazily; in an ordered run no span reaches over an empty one. Closing the
+        generator drops what has not been started.
         """
 
     def cancel(self) -> None:

@@ -9,25 +9,30 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from collections import deque
 from functools import partial
-from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadSetting
-from fsworkers.model import Outcome
-from fsworkers.pool.fates import MAX_DEFERRALS
-from fsworkers.pool.figures import PoolStatistics
-from fsworkers.pool.functions import TaskFunction, attempt, is_coroutine_function
-from fsworkers.pool.map_run import unpacked
+from fsworkers.pool.actions import Conclude, Record
+from fsworkers.pool.blocks import Block
+from fsworkers.pool.failures import CANCELLED, Again, verdict
+from fsworkers.pool.pace import Pace
 from fsworkers.pool.retry import delay_s
+from fsworkers.pool.rules import Rules
+from fsworkers.pool.run_block import BlockRun
+from fsworkers.pool.statistics import PoolStatistics
+from fsworkers.pool.task_function import TaskFunction, is_coroutine_function
+from fsworkers.pool.wire import Answer, Descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable
 
-    from fsworkers.model import Status
+    from fsworkers.pool.run_block import Span
     from fsworkers.pool.settings import PoolSettings
+    from fsworkers.pool.task_function import Encoder
 
-BATCH_S = 0.05
+_NO_DESCRIPTORS = Descriptors(0, 0, 0, 0, 0, 0, 0.0, 0)
 
 
 class InlineEngine:
@@ -45,62 +50,97 @@ class InlineEngine:
     def __init__(self, settings: PoolSettings) -> None:
         if settings.timeout is not None:
             raise BadSetting("timeout", settings.timeout, "none with the inline engine")
-        self._retries = settings.retries
+        self._rules = Rules(workers=1, retries=settings.retries)
         self._retry_on = settings.retry_on
         self._cancelled = threading.Event()
         self._retried = 0
 
-    def batches(
+    def settled(
         self,
         function: Callable[[str], Any],
-        paths: Iterable[str],
+        batches: Iterable[list[str]],
+        encode: Encoder,
         *,
-        ordered: bool,  # noqa: ARG002  (they are in order always)
-    ) -> Generator[list[Outcome]]:
-        """Yield every path's outcome, in lists."""
+        ordered: bool,
+    ) -> Generator[list[Record | Conclude]]:
+        """Yield what became of every path, in lists."""
         if is_coroutine_function(function):
             function = partial(_run_coroutine, function)
-        is_measuring = getattr(function, "is_measuring", False)
         task = TaskFunction(
-            function, False, 1, is_measuring, wants_size=True, retry_on=self._retry_on
+            function,
+            encode,
+            is_measuring=getattr(function, "is_measuring", False),
+            wants_size=True,
+            is_ordered=ordered,
+            retry_on=self._retry_on,
         )
-        batch: list[Outcome] = []
-        hand_over_at = monotonic() + BATCH_S
-        for number, path in enumerate(paths):
-            batch.append(self._outcome(number, path, task))
-            if monotonic() >= hand_over_at:
-                yield batch
-                batch = []
-                hand_over_at = monotonic() + BATCH_S
-            if self._cancelled.is_set():
-                break
-        yield batch
+        pace = Pace()
+        first = 0
+        for paths in batches:
+            at = 0
+            while at < len(paths):
+                count = pace.block_items(None, 1)
+                block = Block(0, first, paths[at : at + count])
+                yield self._run(task, block, pace)
+                at += len(block.items)
+                first += len(block.items)
+                if self._cancelled.is_set():
+                    return
 
-    def _outcome(self, number: int, path: str, task: TaskFunction) -> Outcome:
-        attempts = 1
-        retried = 0
-        while True:
-            row = attempt(number, path, task, perf_counter())
-            _, value, failure, size, duration_s, mtime_ns = row
-            if failure is None or self._cancelled.is_set():
-                break
-            if failure.retry_s is not None and attempts <= MAX_DEFERRALS:
-                self._cancelled.wait(failure.retry_s)
-            elif failure.is_transient and retried < (
-                min(1, self._retries) if failure.is_dubious else self._retries
-            ):
-                retried += 1
-                self._cancelled.wait(delay_s(retried))
-            else:
-                break
-            attempts += 1
-        self._retried += retried
-        status: Status = "done"
-        if failure is not None:
-            status = "skipped" if failure.is_skip else "failed"
-        error, text = (None, None) if failure is None else (failure.error, failure.traceback)
-        outcome = Outcome(path, status, value, error, attempts, size, duration_s, 0, text, mtime_ns)
-        return unpacked(outcome)
+    def _run(self, task: TaskFunction, block: Block, pace: Pace) -> list[Record | Conclude]:
+        """Run a block, and what of it is to be run again; all of it is settled then."""
+        settled: list[Record | Conclude] = []
+        waiting = deque([block])
+        while waiting:
+            block = waiting.popleft()
+            history = block.history
+            run = BlockRun(
+                task, 0, block.first, list(block.items), attempts=history.attempt,
+                lets_through=KeyboardInterrupt,
+            )  # fmt: skip
+
+            def look(_now: float, run: BlockRun = run) -> None:
+                if self._cancelled.is_set():
+                    run.give_back(len(run.items))
+
+            run.run(lambda _start, _stop: None, look)
+            for span in run.take():
+                pace.learn(span.stop - span.start, span.busy_s)
+                settled += self._settle(block, span, waiting)
+            if run.stop < len(block.items):
+                left = block.part(block.first + run.stop, block.stop)
+                settled.append(Conclude(left, "cancelled", CANCELLED))
+        return settled
+
+    def _settle(self, block: Block, span: Span, waiting: deque[Block]) -> list[Record | Conclude]:
+        settled: list[Record | Conclude] = []
+        if len(span.failures) < span.stop - span.start:
+            answer = Answer(
+                0, 0, span.start, span.stop, span.size_bytes, span.busy_s, span.failures,
+                _NO_DESCRIPTORS,
+            )  # fmt: skip
+            settled.append(Record(block, answer, span.frames))
+        for failed in span.failures:
+            one = block.part(failed.position, failed.position + 1)
+            decided = verdict(block.history, failed.failure, self._rules, delay_s)
+            if isinstance(decided, Again) and not self._cancelled.wait(decided.delay_s):
+                self._retried += decided.history.retried - block.history.retried
+                waiting.appendleft(one.single(failed.position, decided.history))
+                continue
+            status = "failed" if isinstance(decided, Again) else decided.status
+            settled.append(
+                Conclude(
+                    one,
+                    status,
+                    failed.failure,
+                    0,
+                    block.history.attempt,
+                    failed.duration_s,
+                    failed.size,
+                    failed.mtime_ns,
+                )
+            )
+        return settled
 
     def cancel(self) -> None:
         """Start nothing more."""

@@ -9,10 +9,11 @@ from fsworkers.pool.executor import Pool
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from fsworkers.model import Outcome
-    from fsworkers.pool.figures import PoolStatistics
-    from fsworkers.pool.map_run import MapRun
+    from fsworkers.pool.actions import Conclude, Record
+    from fsworkers.pool.map_call import MapCall
     from fsworkers.pool.settings import PoolSettings
+    from fsworkers.pool.statistics import PoolStatistics
+    from fsworkers.pool.task_function import Encoder
 
 LOOK_S = 0.1
 """How often a caller gets control while no outcome arrives: often enough for a display."""
@@ -28,24 +29,36 @@ class LocalEngine:
     def __init__(self, settings: PoolSettings) -> None:
         self._pool = Pool.of(settings)
         self._pool.start()
-        self._run: MapRun | None = None
+        self._call: MapCall | None = None
+        self._is_cancelled = False
 
-    def batches(
-        self, function: Callable[[str], Any], paths: Iterable[str], *, ordered: bool
-    ) -> Generator[list[Outcome]]:
-        """Yield every path's outcome, in lists."""
-        self._run = self._pool.begin(function, paths, ordered=ordered, wants_size=True)
-        yield from self._run.batches(wait_s=LOOK_S)
+    def settled(
+        self,
+        function: Callable[[str], Any],
+        batches: Iterable[list[str]],
+        encode: Encoder,
+        *,
+        ordered: bool,
+    ) -> Generator[list[Record | Conclude]]:
+        """Yield what became of every path, in lists."""
+        self._call = self._pool.begin(
+            function, batches, ordered=ordered, batched=True, wants_size=True, encode=encode
+        )
+        if self._is_cancelled:  # before there was anything to cancel
+            self._call.cancel()
+        yield from self._call.settled(wait_s=LOOK_S)
 
     def cancel(self) -> None:
         """Start nothing more; the outcomes of what runs are still yielded."""
-        if self._run is not None:
-            self._run.cancel()
+        self._is_cancelled = True
+        if self._call is not None:
+            self._call.cancel()
 
     def abort(self) -> None:
         """Start nothing more, and end what runs: its outcomes are ``cancelled``."""
-        if self._run is not None:
-            self._run.abort()
+        self._is_cancelled = True
+        if self._call is not None:
+            self._call.abort()
 
     def statistics(self) -> PoolStatistics:
         """The pool's figures of this moment."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from fsworkers.model import RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from fsworkers.model import Outcome, Status
-    from fsworkers.pool.figures import PoolStatistics
+    from fsworkers.engines.encoding import Portion
+    from fsworkers.model import Status
+    from fsworkers.pool.statistics import PoolStatistics
 
 
 class Tally:
@@ -29,19 +30,16 @@ class Tally:
         self._before: Counter[Status] = Counter(before or {})
         self._before_bytes = before_bytes
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Count outcomes; the bytes are those of the files that were done."""
-        sizes = [outcome.size for outcome in outcomes if outcome.status == "done"]
-        self.size_bytes += sum(filter(None, sizes))
-        self.outcomes["done"] += len(sizes)
-        if len(sizes) != len(outcomes):
-            self.outcomes.update(one.status for one in outcomes if one.status != "done")
+    def add(self, portion: Portion) -> None:
+        """Count what became of some files; the bytes are those of the files that were done."""
+        self.size_bytes += portion.size_bytes
+        self.outcomes["done"] += portion.done
+        self.outcomes.update(one.status for one in portion.outcomes if one.status != "done")
 
-    def displace(self, status: Status, size: int | None) -> None:
-        """Count an outcome of before no longer: its file has another turn."""
-        self._before[status] -= 1
-        if status == "done":
-            self._before_bytes -= size or 0
+    def displace(self, counts: Mapping[Status, int], done_bytes: int) -> None:
+        """Count outcomes of before no longer: their files have another turn."""
+        self._before.subtract(counts)
+        self._before_bytes -= done_bytes
 
     @property
     def new(self) -> int:

@@ -13,6 +13,8 @@ from functools import wraps
 from io import text_encoding
 
 from fsworkers.graceful import files, folders, table
+from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.pressure import EXHAUSTED
 from fsworkers.graceful.renaming import rename_patiently
 from fsworkers.graceful.system import is_open  # not the module: ``os.system`` is something else
 from fsworkers.graceful.unswallowed import persist
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What the module itself calls is taken now: when installed, ``os`` leads back here.
-_close = _os.close
+_open, _close = _os.open, _os.close
+_take_now, _noted = BUDGET.take_now, table.noted
 
 
 def __getattr__(name: str) -> Any:
@@ -54,7 +57,33 @@ def _named_here(ours: Callable[..., Any]) -> Callable[..., Any]:
     return ours
 
 
-open = _counted(_os.open, 1)  # noqa: A001 - the drop-in's name is os.open
+_open_waiting = _counted(_os.open, 1)
+
+
+@wraps(_os.open)
+def _open_or_wait(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+    """``os.open``, waiting for a descriptor; where one is free, at once."""
+    permit = _take_now() if path.__class__ is str and dir_fd is None else None
+    if permit is None:
+        return _open_waiting(path, flags, mode, dir_fd=dir_fd)  # type: ignore[no-any-return]
+    try:
+        number = _open(path, flags, mode)
+    except OSError as error:
+        permit.give_back()
+        if error.errno in EXHAUSTED:
+            return _open_waiting(path, flags, mode)  # type: ignore[no-any-return]
+        raise
+    except BaseException:
+        permit.give_back()
+        raise
+    if number in _noted:
+        table.keep(number, permit)
+    else:
+        _noted[number] = permit
+    return number
+
+
+open = _named_here(_open_or_wait)  # noqa: A001 - the drop-in's name is os.open
 dup = _counted(_os.dup, 1)
 pipe = _counted(_os.pipe, 2)
 
@@ -76,7 +105,7 @@ for _name, _count in (
 
 def close(fd: int) -> None:
     """``os.close``, giving the permit back. Interrupted, it is closed all the same (close(2))."""
-    lent = table.pop(fd)
+    lent = _noted.pop(fd, None)
     try:
         _close(fd)
     except InterruptedError:

@@ -1,30 +1,68 @@
-"""The runs before this one that ``--changed`` looks files up in: same task, the latest first."""
+"""The runs before this one that ``--changed`` looks files up in: same task, the latest first.
+
+They may have been begun elsewhere and over other PATHs: what is compared are absolute places.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+import os
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
 
-from fsworkers.journal.errors import RunInProgress
-from fsworkers.journal.filing import file_batches
-from fsworkers.journal.known import Earlier, KnownFiles
-from fsworkers.journal.locks import RunLock
+from fsworkers.journal.blocks import RunBlocks
+from fsworkers.journal.errors import JournalError
 from fsworkers.journal.places import find_runs
-from fsworkers.journal.schema import connect, writing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import ExitStack
 
+    from fsworkers.journal.blocks import Group
+    from fsworkers.journal.known import Known
+    from fsworkers.journal.record import RunRecord
     from fsworkers.journal.recorder import Recorder
+
+LOGGER = logging.getLogger("fsworkers")
 
 MOST_EARLIER = 5
 """How many runs are looked at. Each run records what it found unchanged, so the latest alone tells
-of most files; each costs three descriptors and, for a file that none knows, a look-up."""
+of most files; each costs three or four descriptors and, for a file that none knows, a look-up."""
+
+
+class Earlier(NamedTuple):
+    """A run before this one with the same task.
+
+    Attributes:
+        run: Its record.
+        blocks: What is recorded of it.
+    """
+
+    run: RunRecord
+    blocks: RunBlocks
+
+    def known(self, groups: Sequence[Group]) -> list[dict[str, Known]]:
+        """What it tells of files in absolute directories, whatever it called these.
+
+        Raises:
+            JournalUnreadable: Its journal is damaged.
+        """
+        called = [
+            [(name, names) for name in reversed(spellings(place, self.run.cwd, self.run.roots))]
+            for place, names in groups
+        ]
+        found = iter(self.blocks.known(list(chain.from_iterable(called))))
+        merged = []
+        for names in called:  # the likeliest comes last, and usually one of them is all
+            told = [one for one in islice(found, len(names)) if one]
+            merged.append(told[0] if len(told) == 1 else dict(chain(*map(dict.items, told))))
+        return merged
 
 
 def open_earlier(
     stack: ExitStack, recorder: Recorder, *, is_shared: bool, fingerprint: str
 ) -> list[Earlier]:
-    """Open the journals of earlier runs of a task.
+    """Open the journals of earlier runs of a task. One that can't be read is left out.
 
     Args:
         stack: Closes them.
@@ -39,22 +77,55 @@ def open_earlier(
         and located.run.id != recorder.run.id
         and located.run.state != "running"
     ]
-    if is_shared:
-        recorder.file()
     earlier: list[Earlier] = []
     for located in runs[:MOST_EARLIER]:
         try:
-            lock = None if is_shared else RunLock(located.journal, located.run.id)
-        except RunInProgress:
-            continue  # somebody has just taken it up again
-        try:
-            connection = connect(located.journal)
-            stack.callback(connection.close)
-            if lock is not None:
-                with writing(located.journal):
-                    file_batches(connection)
-        finally:
-            if lock is not None:
-                lock.release()
-        earlier.append(Earlier(located.run, KnownFiles(connection, located.run.number)))
+            blocks = RunBlocks(located.journal, located.run.number)
+        except JournalError as error:
+            if located.journal.exists():  # it was thrown away just now, otherwise
+                LOGGER.warning("%s; run %s is not compared with", error, located.run.id)
+            continue
+        stack.callback(blocks.close)
+        earlier.append(Earlier(located.run, blocks))
     return earlier
+
+
+def absolute(directory: str, cwd: str) -> str:
+    """Where a directory is, seen from ``cwd``, which holds no links: leading dots are resolved.
+
+    Dots further on are kept, because ``link/..`` is not where it seems to be.
+    """
+    if directory.startswith("/"):
+        return directory
+    while True:
+        head, slash, rest = directory.partition("/")
+        if head == "..":
+            cwd = os.path.dirname(cwd)
+        elif head not in {".", ""}:
+            break
+        elif not slash:
+            return cwd
+        directory = rest
+        if not slash:
+            return cwd
+    return f"{cwd.rstrip('/')}/{directory}"
+
+
+def spellings(place: str, cwd: str, roots: Sequence[str]) -> list[str]:
+    """What a run in ``cwd`` over ``roots`` may have called the absolute directory ``place``.
+
+    The likeliest first, each with its slash; a list of files may have begun with ``./``.
+    """
+    place = place.rstrip("/") + "/"
+    names: list[str] = []
+    for root in roots:
+        start = absolute(root, cwd).rstrip("/")
+        if place.startswith(f"{start}/"):
+            slash = "" if root.endswith("/") else "/"
+            names.append(f"{root}{slash}{place[len(start) :].lstrip('/')}")
+        elif os.path.dirname(start).rstrip("/") + "/" == place:
+            names.append(root[: root.rfind("/") + 1])  # a PATH that is a file there
+    if place.startswith(cwd.rstrip("/") + "/"):
+        below = place[len(cwd.rstrip("/")) + 1 :]
+        names += [below, f"./{below}"]
+    return list(dict.fromkeys([*names, place]))

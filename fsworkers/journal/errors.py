@@ -10,6 +10,7 @@ __all__ = [
     "JournalError",
     "JournalFailed",
     "JournalTooNew",
+    "JournalUnreadable",
     "JournalUnwritable",
     "NotAJournal",
     "RunAmbiguous",
@@ -58,6 +59,15 @@ class JournalUnwritable(JournalError, OSError):
         )
 
 
+class JournalUnreadable(JournalError, OSError):
+    """What a journal holds cannot be read, for example because it is damaged."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"the journal '{printable(path)}' can't be read: {reason}")
+
+
 class JournalBusy(JournalError, TimeoutError):
     """Another program holds a journal locked, longer than is worth waiting for."""
 
@@ -72,16 +82,14 @@ class JournalBusy(JournalError, TimeoutError):
 class JournalFailed(JournalError, OSError):
     """Writing to a journal failed in mid-run, for example because the disk is full.
 
-    What it held up to then is whole, so the run can be resumed from there.
+    Nothing of what was being written is recorded; ``remedy`` says what to do about it.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, remedy: str) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(
-            f"writing to the journal '{printable(path)}' failed: {reason}; "
-            "what it holds up to here is whole, so make room and resume"
-        )
+        self.remedy = remedy
+        super().__init__(f"writing to the journal '{printable(path)}' failed: {reason}; {remedy}")
 
 
 class RunInProgress(JournalError, BlockingIOError):

@@ -6,6 +6,7 @@ Not on the journal itself: closing a descriptor of that would drop SQLite's own 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
@@ -13,9 +14,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fsworkers.journal.errors import JournalUnwritable, RunInProgress
+from fsworkers.names import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _TRIES = 10
 _PAUSE_S = 0.02
@@ -36,15 +40,20 @@ class RunLock:
 
     def __init__(self, journal: Path, run: str) -> None:
         self._path = _lock_of(journal)
+        self._descriptor = -1
         try:
-            descriptor = self._acquire()
+            holder = self._acquire()
+            if self._descriptor >= 0:
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, f"{run} {os.getpid()}\n".encode(), 0)
         except OSError as error:
-            raise JournalUnwritable(os.fspath(journal), os.strerror(error.errno or 0)) from error
-        if descriptor is None:
-            raise RunInProgress(os.fspath(journal), _holder(self._path) or "another run")
-        self._descriptor = descriptor
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{run} {os.getpid()}\n".encode(), 0)
+            self.release()
+            reason = os.strerror(error.errno or 0)
+            if error.errno == errno.ELOOP:
+                reason = f"its lock '{printable(self._path)}' is a symbolic link; take that away"
+            raise JournalUnwritable(os.fspath(journal), reason) from error
+        if self._descriptor < 0:
+            raise RunInProgress(os.fspath(journal), holder or "another run")
 
     def release(self) -> None:
         """Give it back, and take its file away."""
@@ -54,30 +63,30 @@ class RunLock:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _acquire(self) -> int | None:
+    def _acquire(self) -> str | None:
+        """Lock the file, or tell who has it locked."""
+        holder = None
         for _ in range(_TRIES):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, _FLAGS | os.O_CREAT, 0o600)
             if _try_lock(descriptor) and _is_same_file(descriptor, self._path):
-                return descriptor
+                self._descriptor = descriptor
+                return None
+            holder = _holder(descriptor)
             os.close(descriptor)
             select.select([], [], [], _PAUSE_S)
-        return None
+        return holder
 
 
 def running(journal: Path) -> str | None:
     """The id of the run that a living process writes to this journal; ``None`` if there is none."""
-    path = _lock_of(journal)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(_lock_of(journal), _FLAGS)
     except OSError:
         return None
     try:
-        is_free = _try_lock(descriptor)
+        holder = None if _try_lock(descriptor) else _holder(descriptor)
     finally:
         os.close(descriptor)
-    if is_free:
-        return None
-    holder = _holder(path)
     return holder.split()[1] if holder else None
 
 
@@ -96,14 +105,14 @@ def _try_lock(descriptor: int) -> bool:
 def _is_same_file(descriptor: int, path: Path) -> bool:
     """Whether the file is still the one at ``path``: whoever had it before may have removed it."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
 
 
-def _holder(path: Path) -> str | None:
+def _holder(descriptor: int) -> str | None:
     try:
-        run, pid = path.read_text("ascii", "replace").split()
+        run, pid = os.pread(descriptor, 200, 0).decode("ascii", "replace").split()
     except (OSError, ValueError):
         return None
     return f"run {run} (process {pid})"

@@ -23,7 +23,7 @@ from fsworkers.journal.errors import (
 )
 from fsworkers.journal.locks import RunLock, running
 from fsworkers.journal.record import read_runs
-from fsworkers.journal.schema import connect, files_of
+from fsworkers.journal.schema import connect, files_of, reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +86,8 @@ def surplus(journals: Sequence[Path], kept: int) -> Sequence[Path]:
 def find_runs(journal: Path | None) -> list[Located]:
     """All runs of one journal, or of all that nobody named; the oldest first.
 
+    Of the latter, one that can't be read is left out with a warning.
+
     Raises:
         JournalError: The journal that was named can't be read.
     """
@@ -95,11 +97,9 @@ def find_runs(journal: Path | None) -> list[Located]:
     for path in _run_files(default_directory()):
         try:
             found += _runs_in(path)
-        except JournalUnwritable as error:
-            if path.exists():  # it was thrown away just now, otherwise
-                LOGGER.warning("%s", error)
         except JournalError as error:
-            LOGGER.warning("%s", error)
+            if os.path.lexists(path):  # it was thrown away just now, otherwise
+                LOGGER.warning("%s", error)
     return sorted(found, key=lambda located: located.run.started)
 
 
@@ -136,7 +136,7 @@ def _run_files(directory: Path) -> list[Path]:
 
 
 def _runs_in(journal: Path) -> list[Located]:
-    with closing(connect(journal)) as connection:
+    with closing(connect(journal)) as connection, reading(journal):
         runs = read_runs(connection)
     alive = running(journal) if any(run.state == "running" for run in runs) else None
     return [
@@ -151,8 +151,8 @@ def _runs_in(journal: Path) -> list[Located]:
 def _throw_away(journal: Path) -> None:
     try:
         lock = RunLock(journal, journal.stem)
-    except RunInProgress:
-        return
+    except (RunInProgress, JournalUnwritable):
+        return  # it stays: this is no reason for another run not to begin
     try:
         for path in (*files_of(journal)[:-1], journal.with_name(f".{journal.name}.tmp")):
             path.unlink(missing_ok=True)

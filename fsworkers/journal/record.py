@@ -120,18 +120,29 @@ def update_figures(
 def update_state(
     connection: sqlite3.Connection, number: int, state: State, *, fingerprint: str | None = None
 ) -> None:
-    """Write what becomes of a run; a fingerprint, where the task is no longer the one it was."""
+    """Write what becomes of a run; a fingerprint, where the task is no longer the one it was.
+
+    While a resumed run goes on, its counts leave out files that are about to be done again: they
+    can't be relied on until it has come to its end.
+    """
     connection.execute(
-        "UPDATE run SET state = ?, ended = ?, fingerprint = ifnull(?, fingerprint)"
+        "UPDATE run SET state = ?, ended = ?, fingerprint = ifnull(?, fingerprint),"
+        " is_counted = CASE ? WHEN 'running' THEN 0 WHEN 'finished' THEN 1 ELSE is_counted END"
         " WHERE number = ?",
-        (state, None if state == "running" else time.time(), fingerprint, number),
+        (state, None if state == "running" else time.time(), fingerprint, state, number),
     )
 
 
 def read_runs(connection: sqlite3.Connection) -> list[RunRecord]:
-    """All runs of a journal, the oldest first."""
-    rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM run ORDER BY number")  # noqa: S608  (our own names)
-    return [_record_of(row) for row in rows]
+    """All runs of a journal, the oldest first.
+
+    Raises:
+        sqlite3.Error: The table can't be read, like the errors that follow.
+        msgspec.ValidationError: A run's record holds something that it can't.
+        ValueError: Likewise.
+    """
+    query = f"SELECT {', '.join(_COLUMNS)} FROM run ORDER BY number"  # noqa: S608  (our own names)
+    return [_record_of(row) for row in connection.execute(query).fetchall()]
 
 
 def _record_of(row: Sequence[object]) -> RunRecord:

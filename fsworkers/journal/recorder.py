@@ -1,7 +1,7 @@
 """Writes one run into a journal while it goes on: the only writer there.
 
-Outcomes are recorded before anybody else is told of them, a batch in one transaction, together
-with the run's figures. So whatever kills the process, the journal holds whole batches.
+Blocks are recorded before anybody else is told of what is in them, each call in one transaction,
+together with the run's figures. So whatever kills the process, the journal holds whole blocks.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import ExitStack, closing, suppress
+from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
+from fsworkers.journal.blocks import RunBlocks
 from fsworkers.journal.errors import RunNotFound
-from fsworkers.journal.filing import file_batches
-from fsworkers.journal.known import KnownFiles
 from fsworkers.journal.locks import RunLock
-from fsworkers.journal.queries import count_outcomes, forget_scan_failures, read_outcomes
+from fsworkers.journal.outcomes import count_outcomes, read_outcomes
 from fsworkers.journal.record import (
     RunRecord,
     insert_run,
@@ -26,15 +25,16 @@ from fsworkers.journal.record import (
     update_figures,
     update_state,
 )
-from fsworkers.journal.rows import packed_batches
-from fsworkers.journal.schema import connect, files_of, open_journal, transaction, writing
+from fsworkers.journal.rows import unpack_directories
+from fsworkers.journal.schema import files_of, open_journal, reading, transaction, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from fsworkers.journal.record import State
+    from fsworkers.journal.rows import Block
     from fsworkers.model import Outcome, Status
 
 
@@ -52,12 +52,7 @@ class Recorder:
     """
 
     def __init__(
-        self,
-        path: Path,
-        lock: RunLock,
-        connection: sqlite3.Connection,
-        run: RunRecord,
-        encode_value: Callable[[Any], bytes],
+        self, path: Path, lock: RunLock, connection: sqlite3.Connection, run: RunRecord
     ) -> None:
         self.path = path
         self.run = run
@@ -65,63 +60,50 @@ class Recorder:
         self.size_bytes = 0
         self._lock = lock
         self._connection = connection
-        self._readers: list[sqlite3.Connection] = []
-        self._encode_value = encode_value
+        self._readers: list[RunBlocks] = []
         self.is_ended = False
         self._is_closed = False
 
     @classmethod
-    def begin(cls, path: Path, run: RunRecord, encode_value: Callable[[Any], bytes]) -> Self:
+    def begin(cls, path: Path, run: RunRecord) -> Self:
         """Record a run that begins, in a journal that is made if there is none.
-
-        Args:
-            path: The journal.
-            run: The run.
-            encode_value: Turns a task's value into JSON.
 
         Raises:
             JournalError: The journal can't be used, or another run is writing to it.
         """
-        lock = RunLock(path, run.id)
-        try:
+        with ExitStack() as undo:
+            lock = RunLock(path, run.id)
+            undo.callback(lock.release)
             connection = open_journal(path)
-            try:
-                with writing(path):
-                    run = replace(run, number=insert_run(connection, run))
-                    return cls(path, lock, connection, run, encode_value)
-            except BaseException:
-                connection.close()
-                raise
-        except BaseException:
-            lock.release()
-            raise
+            undo.callback(connection.close)
+            with writing(path):
+                run = replace(run, number=insert_run(connection, run))
+            undo.pop_all()
+            return cls(path, lock, connection, run)
 
     @classmethod
-    def go_on(cls, path: Path, run_id: str, encode_value: Callable[[Any], bytes]) -> Self:
+    def go_on(cls, path: Path, run_id: str) -> Self:
         """Take up a run that has ended or was killed.
 
         Raises:
             JournalError: The journal can't be used, has no such run, or the run is still going on.
         """
-        lock = RunLock(path, run_id)
-        try:
-            connection = connect(path)
-            try:
-                with writing(path):
-                    run = next((one for one in read_runs(connection) if one.id == run_id), None)
-                    if run is None:
-                        raise RunNotFound(run_id, os.fspath(path))
-                    file_batches(connection)
-                    update_state(connection, run.number, "running")
-                    recorder = cls(path, lock, connection, run, encode_value)
-                    recorder.recount()
-                    return recorder
-            except BaseException:
-                connection.close()
-                raise
-        except BaseException:
-            lock.release()
-            raise
+        with ExitStack() as undo:
+            lock = RunLock(path, run_id)
+            undo.callback(lock.release)
+            connection = open_journal(path, must_exist=True)
+            undo.callback(connection.close)
+            with reading(path):
+                run = next((one for one in read_runs(connection) if one.id == run_id), None)
+            if run is None:
+                raise RunNotFound(run_id, os.fspath(path))
+            recorder = cls(path, lock, connection, run)
+            with closing(RunBlocks(path, run.number)) as blocks:
+                recorder.counts, recorder.size_bytes = count_outcomes(blocks)
+            with writing(path):
+                update_state(connection, run.number, "running")
+            undo.pop_all()
+            return recorder
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -129,51 +111,49 @@ class Recorder:
         return files_of(self.path)
 
     def record(
-        self,
-        outcomes: Sequence[Outcome],
-        counts: Mapping[Status, int],
-        size_bytes: int,
-        seconds: float,
+        self, blocks: Sequence[Block], counts: Mapping[Status, int], size_bytes: int, seconds: float
     ) -> None:
-        """Write a batch of outcomes, and what the whole run has come to with them.
+        """Write blocks, and what the whole run has come to with them.
+
+        Args:
+            blocks: As ``journal.rows`` packs them.
+            counts: How many files have each outcome now.
+            size_bytes: The bytes of those that are done.
+            seconds: How long the run has been at work.
 
         Raises:
-            JournalFailed: The system refused; nothing of the batch is recorded.
+            JournalFailed: The system refused; nothing of these blocks is recorded.
         """
-        if not outcomes:
-            return
         with writing(self.path), transaction(self._connection):
             self._connection.executemany(
-                "INSERT INTO batch (run, rows) VALUES (?, ?)",
-                [
-                    (self.run.number, packed)
-                    for packed in packed_batches(outcomes, self._encode_value)
-                ],
+                "INSERT INTO block (run, directories, rows) VALUES (?, ?, ?)",
+                [(self.run.number, directories, rows) for directories, rows in blocks],
             )
             update_figures(self._connection, self.run.number, counts, size_bytes, seconds)
 
-    def known_files(self) -> KnownFiles:
-        """For look-ups from another thread, on a connection of their own."""
-        return KnownFiles(self._another(), self.run.number)
-
-    def forget_scan_failures(self) -> None:
-        """Drop the failures that a new scan will find again, if they still are."""
-        with writing(self.path):
-            forget_scan_failures(self._connection, self.run.number)
-            self.recount()
-
-    def recount(self) -> None:
-        """Count the outcomes that are there now."""
-        self.counts, self.size_bytes = count_outcomes(self._connection, self.run.number)
+    def blocks(self) -> RunBlocks:
+        """What is recorded by now, for look-ups from any thread."""
+        blocks = RunBlocks(self.path, self.run.number)
+        self._readers.append(blocks)
+        return blocks
 
     def outcomes(self, statuses: Sequence[Status] | None = None) -> Iterator[list[Outcome]]:
-        """The outcomes recorded so far, by path; for any thread, on a connection of their own."""
-        return read_outcomes(self._another(), self.run.number, statuses)
+        """The outcomes recorded by now, for any thread; see ``read_outcomes``."""
+        return read_outcomes(self.blocks(), statuses)
 
-    def file(self) -> None:
-        """Make all outcomes recorded so far known to ``outcomes``."""
-        with writing(self.path):
-            file_batches(self._connection)
+    def forget_scan_failures(self) -> None:
+        """Drop the failures that a new scan will find again, if they still are.
+
+        Otherwise a directory that can be read now would stay a failure beside all its files.
+        """
+        with reading(self.path), writing(self.path), transaction(self._connection):
+            query = "SELECT number, directories FROM block WHERE run = ?"
+            found = self._connection.execute(query, (self.run.number,))
+            failures = [(n,) for n, packed in found if unpack_directories(packed).is_scan_failure]
+            self._connection.executemany("DELETE FROM block WHERE number = ?", failures)
+        if failures:
+            with closing(RunBlocks(self.path, self.run.number)) as blocks:
+                self.counts, self.size_bytes = count_outcomes(blocks, anew=True)
 
     def note_task(self, fingerprint: str) -> None:
         """Remember that the run's task is no longer the one it began with."""
@@ -204,11 +184,6 @@ class Recorder:
                 reader.close()
             self._connection.close()
             self._lock.release()
-
-    def _another(self) -> sqlite3.Connection:
-        connection = connect(self.path)
-        self._readers.append(connection)
-        return connection
 
     def __enter__(self) -> Self:
         return self

@@ -1,46 +1,14 @@
-"""What the dispatcher asks its shell to do, and the rows in which workers report. Plain data."""
+"""What the dispatcher asks its shell to do. Plain data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from fsworkers.model import Job, Outcome
-
-
-class Failure(NamedTuple):
-    """Why an attempt did not succeed.
-
-    Attributes:
-        error: ``"Type: message"``.
-        traceback: The remote traceback's text.
-        is_transient: The same attempt may well succeed later (see ``pool.retry``).
-        is_dubious: It is worth one further attempt, and no more.
-        is_overdue: The attempt was cancelled because it took too long.
-        retry_s: The task itself asks to be tried again after so many seconds.
-        is_starved: A descriptor ran out below the descriptor layer: no fault of the job.
-        is_skip: The task itself declined the file.
-        exception: The pickled exception, for callers that want it raised; ``None`` if unpicklable.
-    """
-
-    error: str
-    traceback: str | None = None
-    is_transient: bool = False
-    is_dubious: bool = False
-    is_overdue: bool = False
-    retry_s: float | None = None
-    is_starved: bool = False
-    is_skip: bool = False
-    exception: bytes | None = None
-
-
-Row: TypeAlias = tuple[int, Any, Failure | None, int | None, float, int | None]
-"""One attempt's report: job id, packed value, failure, size in bytes, duration in seconds, and the
-file's modification time before it."""
-
-
-Settled: TypeAlias = "tuple[Job, Outcome, Failure | None]"
-"""A job, its outcome (the value still packed), and why when it is not ``done``."""
+    from fsworkers.model import Status
+    from fsworkers.pool.blocks import Block
+    from fsworkers.pool.failures import Failure
+    from fsworkers.pool.wire import Answer
 
 
 class Start(NamedTuple):
@@ -50,14 +18,15 @@ class Start(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send one block: consecutive jobs of one task."""
+    """Send a block down a lane, where it has this number."""
 
     lane: int
-    jobs: list[Job]
+    number: int
+    block: Block
 
 
 class Recall(NamedTuple):
-    """Ask a worker to give back up to ``most`` jobs that it has not started."""
+    """Ask a worker to give back up to ``most`` items that it has not begun."""
 
     lane: int
     most: int
@@ -71,20 +40,51 @@ class Kill(NamedTuple):
 
 
 class Retire(NamedTuple):
-    """Let a worker that holds no job end; its end is reported back as ``died``."""
+    """Let a worker that has nothing to do end; its end is reported back as ``died``."""
 
     lane: int
 
 
 class Record(NamedTuple):
-    """Jobs of one run that came to their outcome."""
+    """The items of a span were done, but for those among ``answer.failures``.
 
-    run: int
-    settled: list[Settled]
+    Attributes:
+        block: The block they belong to.
+        answer: Says which span of it, and what it came to.
+        columns: What the worker made of them, as it came.
+    """
+
+    block: Block
+    answer: Answer
+    columns: Any
+
+
+class Conclude(NamedTuple):
+    """All items of a block came to this outcome, which is not ``done``.
+
+    Attributes:
+        block: The items.
+        status: Of all of them.
+        failure: Why.
+        worker: Which ran the last attempt; ``None`` if none did.
+        attempts: How often each was run.
+        duration_s: How long the last attempt took.
+        size: Bytes of the file, where they are known.
+        mtime_ns: Its modification time.
+    """
+
+    block: Block
+    status: Status
+    failure: Failure
+    worker: int | None = None
+    attempts: int = 0
+    duration_s: float = 0.0
+    size: int | None = None
+    mtime_ns: int | None = None
 
 
 class Warn(NamedTuple):
-    """Something the user should know, though the run goes on."""
+    """Something the user should know, though the pool goes on."""
 
     message: str
 
@@ -95,4 +95,4 @@ class GiveUp(NamedTuple):
     reason: str
 
 
-Action: TypeAlias = Start | Send | Recall | Kill | Retire | Record | Warn | GiveUp
+Action: TypeAlias = Start | Send | Recall | Kill | Retire | Record | Conclude | Warn | GiveUp

@@ -16,6 +16,7 @@ import os
 import threading
 import weakref
 from concurrent.futures import Executor, Future
+from functools import partial
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
@@ -24,20 +25,21 @@ from msgspec.structs import asdict
 
 from fsworkers.errors import PoolClosed, UnpicklableValue
 from fsworkers.pool import wire
-from fsworkers.pool.call_run import CallRun
-from fsworkers.pool.capping import fitting_workers
-from fsworkers.pool.figures import PoolStatistics
-from fsworkers.pool.functions import (
+from fsworkers.pool.map_call import MapCall
+from fsworkers.pool.master.loop import Master
+from fsworkers.pool.master.worker_limit import fitting_workers
+from fsworkers.pool.payload import pack
+from fsworkers.pool.run_block import encode_bare_values, encode_values
+from fsworkers.pool.settings import PoolSettings, usable_processors
+from fsworkers.pool.statistics import PoolStatistics
+from fsworkers.pool.submissions import Submissions
+from fsworkers.pool.task_function import (
     call,
     call_coroutine,
     is_coroutine_function,
     pickle_function,
     slots_of,
 )
-from fsworkers.pool.map_run import MapRun
-from fsworkers.pool.master import Master
-from fsworkers.pool.payload import pack
-from fsworkers.pool.settings import PoolSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
     from fsworkers.model import Outcome
     from fsworkers.pool.retry import RetryOn
+    from fsworkers.pool.task_function import Encoder
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,17 +116,21 @@ class Pool(Executor):
         )
         self._pid = os.getpid()
         self._lock = threading.RLock()  # a signal handler may end the pool in the midst of it
-        self._job_ids = count()
-        self._run_ids = count()
+        self._call_numbers = count()
         self._master: Master | None = None
-        self._calls: dict[bool, CallRun] = {}
-        self._map_runs: weakref.WeakSet[MapRun] = weakref.WeakSet()
+        self._calls: dict[bool, Submissions] = {}
+        self._map_calls: weakref.WeakSet[MapCall] = weakref.WeakSet()
         self._is_closed = False
+        self._end_at_exit: Callable[[], None] | None = None
 
     @classmethod
     def of(cls, settings: PoolSettings) -> Pool:
         """A pool with settings that have been checked already."""
-        return cls(**asdict(settings))
+        options = asdict(settings)
+        del options["first_workers"]
+        pool = cls(**options)
+        pool._settings = settings
+        return pool
 
     def start(self) -> None:
         """Start the workers, if they are not running yet. Nobody need call it: first use does.
@@ -165,11 +172,10 @@ class Pool(Executor):
             PoolClosed: The pool has been shut down.
         """
         if len(iterables) == 1:
-            run = self.begin(fn, iterables[0], ordered=ordered)
+            started = self.begin(fn, iterables[0], ordered=ordered)
         else:
-            run = self.begin(_Spread(fn), zip(*iterables, strict=False), ordered=ordered)
-        deadline = None if timeout is None else monotonic() + timeout
-        return _outcomes(run, deadline)
+            started = self.begin(_Spread(fn), zip(*iterables, strict=False), ordered=ordered)
+        return started.outcomes(None if timeout is None else monotonic() + timeout)
 
     def begin(
         self,
@@ -177,11 +183,19 @@ class Pool(Executor):
         items: Iterable[Any],
         *,
         ordered: bool = False,
+        batched: bool = False,
         wants_size: bool = False,
-    ) -> MapRun:
-        """As ``map``, but give the run itself: it yields outcomes in batches, and can be cancelled.
+        encode: Encoder = encode_values,
+    ) -> MapCall:
+        """As ``map``, but give the call itself: it yields what became of spans of items.
 
-        With ``wants_size``, outcomes tell the size of the file that their item names.
+        Args:
+            fn: The task function.
+            items: The items; lists of items with ``batched``.
+            ordered: Yield in the order of the items.
+            batched: Whether ``items`` yields lists.
+            wants_size: Whether answers tell the size of the file that each item names.
+            encode: Makes in the worker what is yielded of the items that were done.
 
         Raises:
             UnpicklableTask: ``fn`` can't be sent to the workers.
@@ -189,21 +203,23 @@ class Pool(Executor):
         """
         function = fn.function if isinstance(fn, _Spread) else fn
         is_coroutine = is_coroutine_function(function)
-        task = self._task_of(fn, is_coroutine=is_coroutine, wants_size=wants_size)
+        task = self._task_of(
+            fn, is_coroutine=is_coroutine, ordered=ordered, wants_size=wants_size, encode=encode
+        )
         master = self._running_master()
-        run = MapRun(
+        started = MapCall(
             task,
             items,
-            self._job_ids,
-            is_ordered=ordered,
-            wake_master=master.wake,
-            cancel_jobs=master.cancel,
-            abort_jobs=master.abort,
+            workers=master.worker_count,
+            is_batched=batched,
+            begin=master.begin,
+            wake=master.wake,
+            cancel=master.cancel,
+            abort=master.abort,
             owner=self,
         )
-        self._map_runs.add(run)
-        master.begin(run)
-        return run
+        self._map_calls.add(started)
+        return started
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn(*args, **kwargs)`` in a worker; a coroutine function's future gets its result.
@@ -212,13 +228,13 @@ class Pool(Executor):
             PoolClosed: The pool has been shut down.
         """
         future: Future[T] = Future()
-        run = self._call_run(is_coroutine=is_coroutine_function(fn))
+        submissions = self._submissions(is_coroutine=is_coroutine_function(fn))
         try:
             packed = pack((fn, args, kwargs))
         except UnpicklableValue as error:
             future.set_exception(error)
         else:
-            run.put(packed, args[0] if args else None, future)
+            submissions.put(packed, future)
         return future
 
     def statistics(self) -> PoolStatistics:
@@ -247,12 +263,13 @@ class Pool(Executor):
         if cancel_futures:
             for calls in self._calls.values():
                 calls.cancel_waiting()
-        for run in list(self._map_runs):
-            run.close()
+        for started in list(self._map_calls):
+            started.close()
         master.stop()
         if wait and threading.current_thread() is not master:
             master.join()
-            atexit.unregister(master.stop_and_join)
+            if self._end_at_exit is not None:
+                atexit.unregister(self._end_at_exit)
 
     def kill(self) -> None:
         """End the pool at once: workers are killed, waiting futures and runs fail."""
@@ -281,16 +298,25 @@ class Pool(Executor):
             raise
 
     def _task_of(
-        self, fn: Callable[..., Any], *, is_coroutine: bool, wants_size: bool = False
+        self,
+        fn: Callable[..., Any],
+        *,
+        is_coroutine: bool,
+        ordered: bool = False,
+        wants_size: bool = False,
+        wants_exceptions: bool = False,
+        encode: Encoder = encode_values,
     ) -> wire.Task:
         slots = slots_of(self._settings.slots, is_coroutine=is_coroutine)
         return wire.Task(
-            run=next(self._run_ids),
-            function=pickle_function(fn, self._settings.retry_on),
+            call=next(self._call_numbers),
+            function=pickle_function(fn, self._settings.retry_on, encode),
             is_coroutine=is_coroutine,
             slots=slots,
             wants_size=wants_size,
             wants_install=self._settings.install and not getattr(fn, "is_graceful", False),
+            wants_exceptions=wants_exceptions,
+            is_ordered=ordered,
             timeout_s=self._settings.timeout,
         )
 
@@ -314,23 +340,37 @@ class Pool(Executor):
                 workers,
                 asked_for,
             )
-        master = Master(self._settings, workers)
+        first_count = self._settings.first_workers or usable_processors()
+        master = Master(self._settings, workers, first_count)
         master.start()
         # Left open, it ends once the submitted calls are done; at exit, that is waited for.
         weakref.finalize(self, master.stop).atexit = False
-        atexit.register(master.stop_and_join)
+        self._end_at_exit = partial(_end_at_exit, master, self._map_calls)
+        atexit.register(self._end_at_exit)
         return master
 
-    def _call_run(self, *, is_coroutine: bool) -> CallRun:
+    def _submissions(self, *, is_coroutine: bool) -> Submissions:
         master = self._running_master()
         with self._lock:
-            run = self._calls.get(is_coroutine)
-            if run is None:
+            submissions = self._calls.get(is_coroutine)
+            if submissions is None:
                 function = call_coroutine if is_coroutine else call
-                task = self._task_of(function, is_coroutine=is_coroutine)
-                run = self._calls[is_coroutine] = CallRun(task, self._job_ids, master.wake)
-                master.begin(run)
-        return run
+                task = self._task_of(
+                    function,
+                    is_coroutine=is_coroutine,
+                    wants_exceptions=True,
+                    encode=encode_bare_values,
+                )
+                submissions = self._calls[is_coroutine] = Submissions(task, master.wake)
+                master.begin(submissions)
+        return submissions
+
+
+def _end_at_exit(master: Master, map_calls: weakref.WeakSet[MapCall]) -> None:
+    """Nobody will draw from a map any more; what was submitted is finished."""
+    for started in list(map_calls):
+        started.close()
+    master.stop_and_join()
 
 
 class _Spread:
@@ -341,16 +381,3 @@ class _Spread:
 
     def __call__(self, items: tuple[Any, ...]) -> Any:
         return self.function(*items)
-
-
-def _outcomes(run: MapRun, deadline: float | None) -> Iterator[Outcome]:
-    if deadline is None:
-        for batch in run.batches():
-            yield from batch
-        return
-    batches = run.batches(wait_until=deadline)
-    for batch in batches:
-        if not batch:
-            batches.close()
-            raise TimeoutError
-        yield from batch

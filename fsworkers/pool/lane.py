@@ -1,125 +1,113 @@
-"""What the master knows of one worker, and how large its next block should be. Pure."""
+"""What the dispatcher knows of one worker. Pure."""
 
 from __future__ import annotations
 
-from math import ceil
+from collections import deque
 
-import msgspec
+from fsworkers.pool.blocks import Block, Holding
 
-from fsworkers.model import Job  # noqa: TC001  (a Struct keeps its annotations)
-
-BLOCK_S = 0.05
-"""A block is about this much work: long against a message (some 100 µs), short against a run."""
-
-MAX_BLOCK_JOBS = 1024
-"""More jobs in a message gain nothing: its fixed cost is below 1 % by then."""
-
-STUCK_S = 0.02
-"""A lane that has answered nothing for this long may be stuck behind a slow job."""
+CREDIT_BLOCKS = 2
+"""One block running, one waiting."""
 
 
-class Lane(msgspec.Struct, eq=False):
+class Lane:
     """One worker as the dispatcher sees it.
 
-    Attributes:
+    Args:
         number: Never used twice within a pool.
-        slots: Jobs that the worker runs at one time.
+        now: When its worker was started.
         deadline: Until when it must report ready.
-        held: The jobs it has been sent and has not answered for, oldest first.
-        last_block_jobs: Size of the block that was sent last.
-        learned_jobs: How many jobs ``job_s`` rests on.
-        recall_from: When it may be asked again, after it had nothing to give back.
-        job_s: Moving average of the seconds a job takes; ``None`` before the first result.
-        sent_jobs: How many it has been given to run.
+
+    Attributes:
+        holdings: The blocks it has been sent and has not answered for, oldest first.
+        slots: How many of the items that it holds run at one time.
+        sent_items: How many it has been given to run.
         rss_bytes: Memory of the worker, as it last reported.
+        last_heard: When it gave the last sign of life, or was sent something while idle.
+        last_progress: When it last answered for an item, or began to have some.
+        recall_from: When it may be asked again, after it had nothing to give back.
         is_condemned: It is being killed.
         is_hung: It is being killed because it gave no sign of life.
-        is_retiring: It gets no more jobs, and ends when it has none left.
-        is_solo: It runs one job that must be alone (on probation, or starved of descriptors).
+        is_retiring: It gets no more blocks, and ends when it has none left.
+        is_solo: It runs one item that must be alone.
     """
 
-    number: int
-    slots: int
-    deadline: float
-    is_ready: bool = False
-    is_condemned: bool = False
-    is_hung: bool = False
-    is_retiring: bool = False
-    is_told_to_end: bool = False
-    is_solo: bool = False
-    is_recalling: bool = False
-    held: dict[int, Job] = {}
-    sent_jobs: int = 0
-    rss_bytes: int = 0
-    last_block_jobs: int = 0
-    learned_jobs: int = 0
-    job_s: float | None = None
-    recall_from: float = 0.0
-    last_heard: float = 0.0
-    last_progress: float = 0.0
+    def __init__(self, number: int, now: float, deadline: float) -> None:
+        self.number = number
+        self.deadline = deadline
+        self.holdings: deque[Holding] = deque()
+        self.slots = 1
+        self.sent_blocks = 0
+        self.sent_items = 0
+        self.rss_bytes = 0
+        self.last_heard = now
+        self.last_progress = now
+        self.recall_from = 0.0
+        self.is_ready = False
+        self.is_condemned = False
+        self.is_hung = False
+        self.is_retiring = False
+        self.is_told_to_end = False
+        self.is_solo = False
+        self.is_recalling = False
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether it is there and has nothing to do."""
-        return self.is_at_work and not self.held
+    def __repr__(self) -> str:
+        held = ", ".join(f"call {one.block.call} {one.open}" for one in self.holdings)
+        marks = [name for name in self.__dict__ if name.startswith("is_") and getattr(self, name)]
+        return f"<Lane {self.number} {' '.join(marks) or 'starting'}; {held or 'idle'}>"
 
     @property
     def is_at_work(self) -> bool:
-        """Whether it takes jobs at all."""
-        return self.is_ready and not self.is_condemned and not self.is_retiring
+        """Whether it takes blocks at all."""
+        return self.is_ready and not (self.is_condemned or self.is_retiring)
+
+    @property
+    def credit(self) -> int:
+        """How many more blocks may be sent now."""
+        if not self.is_at_work or self.is_solo or self.is_recalling:
+            return 0
+        return max(CREDIT_BLOCKS - len(self.holdings), int(self.has_free_slot))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many blocks as it may, free slots apart."""
+        return len(self.holdings) >= CREDIT_BLOCKS
 
     @property
     def has_free_slot(self) -> bool:
-        """Whether it could start a job at once."""
-        return len(self.held) < self.slots
+        """Whether it could begin an item at once although it has some, of the same call."""
+        return self.slots > 1 and self.count < self.slots
+
+    def has_free_slot_for(self, call: int) -> bool:
+        """Whether an item of this call could begin at once beside those that it has."""
+        return self.has_free_slot and self.holdings[0].block.call == call
 
     @property
-    def has_credit(self) -> bool:
-        """Whether a block may be sent: it holds none, or only the one that was sent last.
+    def count(self) -> int:
+        """How many items it has not answered for."""
+        return sum(holding.count for holding in self.holdings)
 
-        Two blocks are the credit of a lane, one running and one waiting. Workers answer in the
-        order of arrival, so once no more jobs are unanswered than the last block had, every
-        earlier block is finished. Free slots are credit as well.
-        """
-        return (
-            self.is_at_work
-            and not self.is_solo
-            and not self.is_recalling
-            and (len(self.held) <= self.last_block_jobs or self.has_free_slot)
-        )
+    def hold(self, block: Block, slots: int, now: float) -> Holding:
+        """A block is sent, of a call whose items run in so many slots."""
+        is_alike = all(holding.block.call == block.call for holding in self.holdings)
+        self.slots = slots if is_alike else 1
+        if not self.holdings:
+            self.last_progress = self.last_heard = now
+        holding = Holding(self.sent_blocks, block)
+        self.sent_blocks += 1
+        self.sent_items += len(block.items)
+        self.holdings.append(holding)
+        return holding
 
-    @property
-    def waiting_jobs(self) -> int:
-        """How many of the jobs it holds can't have been started yet, at least."""
-        return max(0, len(self.held) - self.slots)
+    def find(self, number: int) -> Holding | None:
+        """The holding of that number, if anything of it is unanswered."""
+        for holding in self.holdings:
+            if holding.number == number:
+                return holding
+        return None
 
-    def next_block_jobs(self) -> int:
-        """Size of the next block: ``BLOCK_S`` of work, as far as the average can be trusted.
-
-        It is trusted for as many further jobs as it rests on, so blocks begin with one job and
-        grow geometrically.
-        """
-        if self.job_s is None:
-            return self.slots
-        fitting = BLOCK_S * self.slots / max(self.job_s, 1e-9)
-        return max(self.slots, int(min(fitting, 2 * self.learned_jobs, MAX_BLOCK_JOBS)))
-
-    def learn(self, jobs: int, busy_s: float) -> None:
-        """Take the time of ``jobs`` finished jobs, ``busy_s`` in all, into the average."""
-        average_s = busy_s / jobs
-        self.job_s = average_s if self.job_s is None else (self.job_s + average_s) / 2
-        self.learned_jobs += jobs
-
-    def is_worth_relieving(self, now: float) -> bool:
-        """Whether its waiting jobs would wait so long that moving them pays."""
-        if not self.waiting_jobs or self.is_recalling or self.is_solo or not self.is_at_work:
-            return False
-        if now < self.recall_from:
-            return False
-        expected_s = len(self.held) * (self.job_s or 0.0) / self.slots
-        return expected_s > STUCK_S or now - self.last_progress >= STUCK_S
-
-
-def tail_block_jobs(queued: int, lanes: int) -> int:
-    """Size of a block when no more than the ``queued`` jobs will come, so that all end together."""
-    return max(1, ceil(queued / (2 * lanes)))
+    def drop_if_answered(self, holding: Holding) -> None:
+        """Let go of a holding of which nothing is unanswered."""
+        if not holding.open:
+            self.holdings.remove(holding)
+            self.is_solo = self.is_solo and bool(self.holdings)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
 SILENCE_S = 1.0
-"""How much longer than its time a job's worker may be silent: heartbeats come late under load."""
+"""How much longer than its time an item's worker may be silent: heartbeats come late under load."""
 
 CANCEL_S = 1.0
 """How long a coroutine may take to end once it was cancelled, before its worker is killed."""
 
 
-class Rules(msgspec.Struct, frozen=True):
+class Rules(NamedTuple):
     """The settings that decide, in seconds and counts.
 
     Attributes:
-        workers: Lanes to keep alive.
-        retries: Further attempts for a job whose failure is transient.
+        workers: Lanes to have at most; each is started when there is work for it.
+        retries: Further attempts for an item whose failure is transient.
         timeout_s: Longest time of one attempt; ``None`` for no bound.
         ready_s: How long a worker may take to report ready.
         grace_s: Longest silence of a worker before it counts as hung.
-        max_deaths: Deaths of a worker that make the job it ran ``crashed``.
-        max_lane_jobs: Jobs after which a worker is replaced; ``None`` for never.
+        max_deaths: Deaths of a worker that make the item it ran ``crashed``.
+        max_lane_items: Items after which a worker is replaced; ``None`` for never.
         max_rss_bytes: Memory above which a worker is replaced; ``None`` for never.
     """
 
@@ -31,14 +31,14 @@ class Rules(msgspec.Struct, frozen=True):
     ready_s: float = 10.0
     grace_s: float = 30.0
     max_deaths: int = 2
-    max_lane_jobs: int | None = None
+    max_lane_items: int | None = None
     max_rss_bytes: int | None = None
 
     @property
     def silence_s(self) -> float:
-        """How long a worker that holds jobs may be silent.
+        """How long a worker that has something to do may be silent.
 
         C code that keeps the interpreter lock silences heartbeats too, so with a time-out silence
-        means a job that overruns it.
+        means an item that overruns it.
         """
         return self.grace_s if self.timeout_s is None else self.timeout_s + SILENCE_S

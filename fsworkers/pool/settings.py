@@ -31,6 +31,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
         install: Whether other libraries' file operations in the workers wait for descriptors too.
         ready_timeout: Seconds in which a worker must get ready; ``None`` for 10 and a bit each.
         grace: Seconds without a sign of life after which a worker counts as hung.
+        first_workers: How many are started at once, the others when there is work for them;
+            ``None`` for one per usable processor.
 
     Raises:
         BadSetting: A value that can't be.
@@ -48,6 +50,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     install: bool = True
     ready_timeout: float | None = None
     grace: float = 30.0
+    first_workers: int | None = None
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, least=1)

@@ -1,9 +1,10 @@
-"""The messages between master and worker: one ZeroMQ frame each, a pickled named tuple.
+"""The messages between master and worker: a pickled header, and frames that are passed on as is.
 
-Down a lane go ``Hello``, ``Task``, ``Forget``, ``Block``, ``GiveBack`` and ``Stop``, up the back
-channel ``Ready``, ``Results``, ``GivenBack``, ``Heartbeat`` and ``TaskBroken``. All of them stay
-between the processes of one pool: the sockets lie in a directory that no other user can enter, and
-each frame begins with the pool's secret, without which nothing is unpickled.
+Down a lane go ``Hello``, ``Task``, ``Forget``, ``Work`` (with a block's items as a frame),
+``GiveBack`` and ``Stop``, up the back channel ``Ready``, ``Answer`` (with columns as frames),
+``GivenBack``, ``Heartbeat`` and ``TaskBroken``. All of them stay between the processes of one pool:
+the sockets lie in a directory that no other user can enter, and each message begins with the pool's
+secret, without which nothing is unpickled. The master copies and decodes headers alone.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import pickle
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from fsworkers.pool.actions import Row  # noqa: TC001  (named tuples keep their annotations)
-from fsworkers.pool.payload import size_of
+import zmq
+
+from fsworkers.pool.failures import Failure  # noqa: TC001  (named tuples keep their annotations)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
 
 class Descriptors(NamedTuple):
@@ -37,43 +39,57 @@ class Hello(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A run's task function: pickled, and how to run it.
+    """A call's task function: pickled, and how to run it.
 
     Attributes:
-        run: The run it belongs to.
-        function: The function and its retry rule, pickled together.
+        call: The call it belongs to.
+        function: The function, its retry rule and the encoder of its columns, pickled together.
         is_coroutine: Whether it runs in the event loop.
-        slots: Jobs in progress at one time.
-        wants_size: Whether outcomes tell the size of the file that the item names.
+        slots: Items in progress at one time.
+        wants_size: Whether answers tell the size of the file that the item names.
         wants_install: Whether ``open`` and the like are to wait for descriptors in this worker.
+        wants_exceptions: Whether failures bring the pickled exception along.
+        is_ordered: Whether each failure is answered for by itself, so that spans keep an order.
         timeout_s: After how long a coroutine is cancelled; ``None`` for never.
     """
 
-    run: int
+    call: int
     function: bytes
     is_coroutine: bool
     slots: int
     wants_size: bool = False
     wants_install: bool = False
+    wants_exceptions: bool = False
+    is_ordered: bool = False
     timeout_s: float | None = None
 
 
 class Forget(NamedTuple):
-    """The run is over; its task function will not be needed again."""
+    """The call is over; its task function will not be needed again."""
 
-    run: int
+    call: int
 
 
-class Block(NamedTuple):
-    """Consecutive jobs of one run: their ids, and beside them their packed items."""
+class Work(NamedTuple):
+    """A block. Its items follow as a frame.
 
-    run: int
-    job_ids: list[int]
-    items: list[Any]
+    Attributes:
+        call: Whose items they are.
+        number: Of the block, within its lane.
+        first: Index of the first item in the call.
+        attempts: Which attempt it is.
+        kind: How the frame that follows holds the items (see ``pool.payload``).
+    """
+
+    call: int
+    number: int
+    first: int
+    attempts: int
+    kind: str
 
 
 class GiveBack(NamedTuple):
-    """Give back up to ``most`` jobs that have not been started, the last ones first."""
+    """Give back up to ``most`` items that have not been begun, the last ones first."""
 
     most: int
 
@@ -83,47 +99,82 @@ class Stop(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """The worker can run jobs."""
+    """The worker can run items."""
 
     worker: int
 
 
-class Results(NamedTuple):
-    """Reports of attempts, in the order in which they ended."""
+class Failed(NamedTuple):
+    """An item that failed.
+
+    Attributes:
+        position: Index of the item in its call.
+        failure: Why.
+        duration_s: How long the attempt took.
+        size: Bytes of the file, where they were asked for.
+        mtime_ns: Its modification time before the attempt.
+    """
+
+    position: int
+    failure: Failure
+    duration_s: float
+    size: int | None = None
+    mtime_ns: int | None = None
+
+
+class Answer(NamedTuple):
+    """What became of a span of a block; columns of what was done in it follow as frames.
+
+    Attributes:
+        worker: Who answers.
+        number: Of the block, within the lane.
+        start: Index of the first item.
+        stop: Index behind the last one.
+        size_bytes: Bytes of the files that were done.
+        busy_s: How long the items took, all together.
+        failures: Those that failed.
+        descriptors: The worker's figures.
+        rss_bytes: Its memory, where that is wanted.
+    """
 
     worker: int
-    rows: list[Row]
+    number: int
+    start: int
+    stop: int
+    size_bytes: int
+    busy_s: float
+    failures: Sequence[Failed]
     descriptors: Descriptors
     rss_bytes: int = 0
 
 
 class GivenBack(NamedTuple):
-    """The jobs given back, perhaps none."""
+    """Items given back, perhaps none: number of the block, first index, the one behind the last."""
 
     worker: int
-    job_ids: list[int]
+    spans: list[tuple[int, int, int]]
 
 
 class Heartbeat(NamedTuple):
-    """What each busy slot runs, and for how many seconds."""
+    """What each busy slot runs: number of the block, index, and for how many seconds."""
 
     worker: int
-    running: list[tuple[int, float]]
+    running: list[tuple[int, int, float]]
     descriptors: Descriptors
     rss_bytes: int = 0
 
 
 class TaskBroken(NamedTuple):
-    """The task function can't be had in the worker: none of the run's jobs can be executed."""
+    """The task function can't be had in the worker: none of the call's items can be executed."""
 
     worker: int
-    run: int
+    call: int
     error: str
     traceback: str
 
 
-Order: TypeAlias = Hello | Task | Forget | Block | GiveBack | Stop
-Report: TypeAlias = Ready | Results | GivenBack | Heartbeat | TaskBroken
+Order: TypeAlias = Hello | Task | Forget | Work | GiveBack | Stop
+Report: TypeAlias = Ready | Answer | GivenBack | Heartbeat | TaskBroken
 
 
 class Config(NamedTuple):
@@ -132,11 +183,12 @@ class Config(NamedTuple):
     Attributes:
         worker: Its number.
         directory: Where it binds its two sockets; its own, removed once both are connected.
-        secret: What each frame begins with.
+        secret: What each message begins with.
         sys_path: The master's import path, so that the same modules are found.
         max_open_files: Descriptors it may lend to file operations; ``None`` for what is free.
         flush_s: Longest time a finished result waits before it is sent.
         heartbeat_s: Time between heartbeats.
+        page_line: Which line of the progress page is its own.
         wants_memory: Whether reports are to tell how much memory the worker has.
     """
 
@@ -147,29 +199,11 @@ class Config(NamedTuple):
     max_open_files: int | None
     flush_s: float
     heartbeat_s: float
+    page_line: int
     wants_memory: bool = False
 
 
 SECRET_BYTES = 16
-
-MESSAGE_BYTES = 1 << 20
-"""From here on a larger message gains nothing: its fixed cost is some 100 µs, packing and
-unpacking take 400."""
-
-
-def messages_of(rows: list[Row]) -> Iterator[list[Row]]:
-    """Divide reports into messages, each closed as soon as its values reach ``MESSAGE_BYTES``.
-
-    A message is in memory twice while it is unpacked; this bounds how much that can be.
-    """
-    first = size = 0
-    for end, row in enumerate(rows, 1):
-        size += size_of(row[1])
-        if size >= MESSAGE_BYTES:
-            yield rows[first:end]
-            first, size = end, 0
-    if first < len(rows):
-        yield rows[first:]
 
 
 def lane_address(directory: str) -> str:
@@ -182,13 +216,27 @@ def back_address(directory: str) -> str:
     return f"ipc://{directory}/back"
 
 
-def encode(message: Order | Report, secret: bytes) -> bytes:
-    """Turn a message into a frame."""
-    return secret + pickle.dumps(message, protocol=5)
+INLINE_BYTES = 1 << 14
+"""Frames up to here go within the header: a message in one part takes half the time."""
 
 
-def decode(frame: bytes, secret: bytes) -> Any:
-    """Turn a frame back into its message; ``None`` for one that is not of this pool."""
-    if not compare_digest(frame[:SECRET_BYTES], secret):
+def encode(message: Order | Report, secret: bytes, frames: Sequence[bytes] = ()) -> list[bytes]:
+    """Turn a message and the frames that follow it into the parts that are sent."""
+    if sum(map(len, frames)) <= INLINE_BYTES:
+        return [secret + pickle.dumps((message, frames), protocol=5)]
+    return [secret + pickle.dumps((message, None), protocol=5), *frames]
+
+
+def decode(parts: Sequence[bytes], secret: bytes) -> tuple[Any, Sequence[bytes]] | None:
+    """Turn parts back into the message and its frames; ``None`` for what is not of this pool."""
+    if not compare_digest(parts[0][:SECRET_BYTES], secret):
         return None
-    return pickle.loads(memoryview(frame)[SECRET_BYTES:])
+    message, frames = pickle.loads(memoryview(parts[0])[SECRET_BYTES:])
+    return message, parts[1:] if frames is None else frames
+
+
+def send(socket: zmq.Socket[bytes], parts: Sequence[bytes]) -> None:
+    """Send a message: never waits, as nothing but credit bounds what is under way."""
+    for part in parts[:-1]:
+        socket.send(part, zmq.SNDMORE | zmq.NOBLOCK)
+    socket.send(parts[-1], zmq.NOBLOCK)

@@ -18,22 +18,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
+from fsworkers.model import Outcome
 from fsworkers.sinks.plain import encode, lossy
 from fsworkers.sinks.rows import COLUMNS, path_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fsworkers.model import Outcome
     from fsworkers.sinks.output import Output
+    from fsworkers.sinks.sink import DoneEncoder
 
-__all__ = ["CsvSink", "csv_rows"]
+__all__ = ["CsvSink", "csv_rows", "encode_done"]
 
 
 class CsvSink:
     """Writes outcomes as CSV; the header comes with the first batch, or at the end."""
 
     def __init__(self, output: Output) -> None:
+        self.encode_done: DoneEncoder = encode_done
         self._output = output
         self._has_header = False
 
@@ -41,6 +43,10 @@ class CsvSink:
         """Write a batch; see ``Sink.write``."""
         if outcomes:
             self._write(csv_rows(outcomes))
+
+    def write_encoded(self, lines: bytes) -> None:
+        """Write rows; see ``Sink.write_encoded``."""
+        self._write(lines)
 
     def close(self) -> None:
         """End the output; see ``Sink.close``. Without any outcome it holds the header alone."""
@@ -61,6 +67,23 @@ def csv_rows(outcomes: Sequence[Outcome]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([_fields(each) for each in outcomes])
     return text.getvalue().encode()
+
+
+def encode_done(
+    paths: Sequence[str],
+    values: Sequence[Any],
+    sizes: Sequence[int | None],
+    durations_s: Sequence[float],
+    attempts: int,
+    worker: int,
+) -> bytes:
+    """Encode files that were done, given in columns, as rows without the header."""
+    return csv_rows(
+        [
+            Outcome(path, "done", value, None, attempts, size, duration_s, worker)
+            for path, value, size, duration_s in zip(paths, values, sizes, durations_s, strict=True)
+        ]
+    )
 
 
 def _fields(outcome: Outcome) -> tuple[object, ...]:

@@ -23,12 +23,12 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-__all__ = ["encode", "encoder", "lossy", "safe_repr", "terminal_safe"]
+__all__ = ["encode", "encode_list", "encoder", "lossy", "safe_repr", "terminal_safe"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DEEPEST = 100
@@ -76,6 +76,14 @@ def encode(value: Any) -> bytes:
         return encoder.encode(value)
     except Exception:  # noqa: BLE001 - whatever is wrong with the value, its file has an outcome
         return _encode_replaced(value)
+
+
+def encode_list(values: Sequence[Any]) -> bytes:
+    """Encode values as one JSON array: all at once, or one by one where that cannot be done."""
+    try:
+        return encoder.encode(values)
+    except Exception:  # noqa: BLE001 - as in encode
+        return b"[" + b",".join(map(encode, values)) + b"]"
 
 
 def _encode_replaced(value: Any) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.sinks.errors import DigestsMissing
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
     from fsworkers.model import Outcome
     from fsworkers.sinks.output import Output
+    from fsworkers.sinks.sink import DoneEncoder
 
-__all__ = ["SumsSink", "sums_line"]
+__all__ = ["SumsSink", "digest_of", "encode_done", "sums_line"]
 
 _is_digest = re.compile(r"(?:[0-9a-fA-F]{2}){4,}").fullmatch
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
@@ -38,6 +40,7 @@ class SumsSink:
     """
 
     def __init__(self, output: Output, algorithm: str | None = None) -> None:
+        self.encode_done: DoneEncoder = partial(encode_done, algorithm)
         self._output = output
         self._algorithm = algorithm
         self._missing_count = 0
@@ -49,7 +52,7 @@ class SumsSink:
         for outcome in outcomes:
             if outcome.status != "done":
                 continue
-            digest = self._digest(outcome.value)
+            digest = digest_of(outcome.value, self._algorithm)
             path = outcome.path
             if digest is None:
                 self._miss(path)
@@ -61,6 +64,10 @@ class SumsSink:
                 self._miss(path)
         if lines:
             self._output.write(os.fsencode("".join(lines)))
+
+    def write_encoded(self, lines: bytes) -> None:
+        """Write lines; see ``Sink.write_encoded``."""
+        self._output.write(lines)
 
     def close(self) -> None:
         """End the output; see ``Sink.close``.
@@ -74,16 +81,34 @@ class SumsSink:
             missing_count, self._missing_count = self._missing_count, 0
             raise DigestsMissing(self._output.name, missing_count, self._first_missing)
 
-    def _digest(self, value: Any) -> str | None:
-        if not isinstance(value, str) and isinstance(value, Mapping):
-            value = value.get(self._algorithm) or value.get("digest")
-        return value if isinstance(value, str) and _is_digest(value) else None
-
     def _miss(self, path: Any) -> None:
         if not self._missing_count:
             is_path = isinstance(path, (str, bytes, os.PathLike))
             self._first_missing = os.fsdecode(path) if is_path else repr(path)
         self._missing_count += 1
+
+
+def digest_of(value: Any, algorithm: str | None) -> str | None:
+    """The digest that a value is, or holds under the algorithm's name; ``None`` if it is none."""
+    if not isinstance(value, str) and isinstance(value, Mapping):
+        value = value.get(algorithm) or value.get("digest")
+    return value if isinstance(value, str) and _is_digest(value) else None
+
+
+def encode_done(
+    algorithm: str | None,
+    paths: Sequence[str],
+    values: Sequence[Any],
+    _sizes: Sequence[int | None],
+    _durations_s: Sequence[float],
+    _attempts: int,
+    _worker: int,
+) -> bytes | None:
+    """Encode files that were done, given in columns; ``None`` if one of them has no digest."""
+    digests = [digest_of(value, algorithm) for value in values]
+    if None in digests:
+        return None
+    return os.fsencode("".join(map(sums_line, digests, paths)))  # type: ignore[arg-type]
 
 
 def sums_line(digest: str, path: str) -> str:

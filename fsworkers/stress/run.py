@@ -90,11 +90,11 @@ def own_paths(plan: Plan, folder: str) -> tuple[str, list[str]]:
         NoSpace: There is no room for the list, and a board for as many operations.
     """
     met = list(scan([plan.input or "."], ScanOptions()))
-    found = [one for one in met if isinstance(one, str)]
+    found = [path for one in met if isinstance(one, list) for path in one]
     unread = [
         f"{printable(one.path)}: {one.reason}"
         for one in met
-        if not isinstance(one, str) and one.status == "failed"
+        if not isinstance(one, list) and one.status == "failed"
     ]
     if not found:
         why = f" that can be read ({unread[0]})" if unread else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from os import fstat, readv
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fsworkers.errors import BadSetting, MissingExtra
@@ -55,7 +56,7 @@ class Checksum:
     def __init__(self, algorithm: str = "sha256") -> None:
         self.algorithm = algorithm
         self._new = _constructor(algorithm)
-        self._buffers: list[memoryview] = []
+        self._buffers: list[tuple[memoryview]] = []
 
     def __call__(self, path: str) -> tuple[str, int, int]:
         """Read the file at ``path``.
@@ -63,27 +64,29 @@ class Checksum:
         Raises:
             OSError: It can't be opened or read.
         """
-        digest = self._new()
-        size = 0
-        buffer = self._buffers.pop() if self._buffers else memoryview(bytearray(CHUNK_BYTES))
-        into = (buffer,)
+        into = self._buffers.pop() if self._buffers else (memoryview(bytearray(CHUNK_BYTES)),)
+        (buffer,) = into
         descriptor = open_descriptor(path, _FLAGS)
         try:
-            mtime_ns = os.fstat(descriptor).st_mtime_ns
-            while count := os.readv(descriptor, into):
-                digest.update(buffer[:count])
-                size += count
+            status = fstat(descriptor)
+            count = size = readv(descriptor, into)
+            digest = self._new(buffer[:count])
+            # A read that ends short where the file does was the last: another one says nothing new.
+            if size != status.st_size or count == CHUNK_BYTES:
+                while count := readv(descriptor, into):
+                    digest.update(buffer[:count])
+                    size += count
         finally:
             close_descriptor(descriptor)
-            self._buffers.append(buffer)
-        return digest.hexdigest(), size, mtime_ns
+            self._buffers.append(into)
+        return digest.hexdigest(), size, status.st_mtime_ns
 
     def __reduce__(self) -> tuple[type[Checksum], tuple[str]]:
         """Travel by the algorithm's name."""
         return Checksum, (self.algorithm,)
 
 
-def _constructor(algorithm: str) -> Callable[[], Digest]:
+def _constructor(algorithm: str) -> Callable[[memoryview], Digest]:
     if algorithm == "blake3":
         try:
             from blake3 import blake3  # noqa: PLC0415  (an extra)
@@ -92,5 +95,5 @@ def _constructor(algorithm: str) -> Callable[[], Digest]:
         return blake3
     if algorithm not in ALGORITHMS:
         raise BadSetting("algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}")
-    constructor: Callable[[], Digest] = getattr(hashlib, algorithm)
+    constructor: Callable[[memoryview], Digest] = getattr(hashlib, algorithm)
     return constructor

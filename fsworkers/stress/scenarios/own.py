@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.pool.functions import is_coroutine_function
+from fsworkers.pool.task_function import is_coroutine_function
 from fsworkers.stress.scenarios.scenario import Faults, Job, Scenario
 from fsworkers.tasks.callables import load_callable
 

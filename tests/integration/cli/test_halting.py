@@ -30,11 +30,12 @@ def fail_or_take_long(path):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """3,000 files, every third of which is bad, and the module that says so."""
+    """3,000 files in six folders, every third of which is bad, and the module that says so."""
     root = tmp_path / "tree"
     root.mkdir()
     for number in range(3000):
-        (root / f"{'bad' if number % 3 == 0 else 'good'}-{number}").touch()
+        (root / f"{number // 500}").mkdir(exist_ok=True)
+        (root / f"{number // 500}" / f"{'bad' if number % 3 == 0 else 'good'}-{number}").touch()
     (tmp_path / "task.py").write_text(TASK)
     return root
 

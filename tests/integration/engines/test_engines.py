@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from fsworkers import Outcome, ScanOptions, Skip, process_tree
-from fsworkers.engines.trees import TreeRun, open_engine
+from fsworkers.engines.process_tree import open_engine
+from fsworkers.engines.run import Run
 from fsworkers.errors import BadSetting, TaskNotFound
 from fsworkers.model import Entry
+from fsworkers.pool import outcomes
+from fsworkers.pool.run_block import encode_values
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.errors import PathNotFound
 from fsworkers.tasks.checksum import Checksum
@@ -49,8 +52,13 @@ def tree(tmp_path: Path) -> Path:
 
 def outcomes_of(engine: Engine, function: object, items: list[str], **how: bool) -> list[Outcome]:
     """Everything that an engine yields."""
-    batches = engine.batches(function, items, **{"ordered": False, **how})  # type: ignore[arg-type]
-    return [outcome for batch in batches for outcome in batch]
+    everything = engine.settled(function, [items], encode_values, **{"ordered": False, **how})  # type: ignore[arg-type]
+    return [
+        outcome
+        for arrived in everything
+        for one in arrived
+        for outcome in outcomes.outcomes_of(one)
+    ]
 
 
 def shout(word: str) -> str:
@@ -95,19 +103,19 @@ def test_outcomes_tell_the_file_as_it_was(engine: Engine, tmp_path: Path, functi
         (tmp_path / name).write_text(name)
         os.utime(tmp_path / name, ns=(0, 1_234_567_891))
     items = [str(tmp_path / name) for name in ("good", "bad", "missing")]
-    outcomes = outcomes_of(engine, function, items, ordered=True)
-    assert [(one.size, one.mtime_ns) for one in outcomes[:2]] == [
+    told = outcomes_of(engine, function, items, ordered=True)
+    assert [(one.size, one.mtime_ns) for one in told[:2]] == [
         (4, 1_234_567_891),
         (3, 1_234_567_891),
     ]
-    assert (outcomes[2].size, outcomes[2].mtime_ns) == (None, None)
+    assert (told[2].size, told[2].mtime_ns) == (None, None)
 
 
 @pytest.mark.parametrize("function", [shout, shout_later])
 def test_each_item_has_its_outcome(engine: Engine, function: object) -> None:
     """Plain and coroutine functions give one outcome an item, in order when asked."""
-    outcomes = outcomes_of(engine, function, ["a", "b", "c"], ordered=True)
-    assert [(one.path, one.status, one.value) for one in outcomes] == [
+    told = outcomes_of(engine, function, ["a", "b", "c"], ordered=True)
+    assert [(one.path, one.status, one.value) for one in told] == [
         ("a", "done", "A"),
         ("b", "done", "B"),
         ("c", "done", "C"),
@@ -116,8 +124,8 @@ def test_each_item_has_its_outcome(engine: Engine, function: object) -> None:
 
 def test_skips_and_retries(engine: Engine) -> None:
     """A task may decline a file; a failure that may pass is tried again."""
-    outcomes = outcomes_of(engine, decline, ["a", "b", "c"], ordered=True)
-    assert [(one.status, one.attempts, one.error) for one in outcomes] == [
+    told = outcomes_of(engine, decline, ["a", "b", "c"], ordered=True)
+    assert [(one.status, one.attempts, one.error) for one in told] == [
         ("done", 1, None),
         ("skipped", 1, "not wanted"),
         ("failed", 2, "ConnectionError: in passing"),
@@ -127,11 +135,18 @@ def test_skips_and_retries(engine: Engine) -> None:
 
 def test_closing_stops_the_engine(engine: Engine) -> None:
     """A consumer that stops ends the run."""
-    batches = engine.batches(shout, (str(number) for number in range(10**9)), ordered=False)
-    while not next(batches):
+    batches = ([str(number)] for number in range(10**9))
+    everything = engine.settled(shout, batches, encode_values, ordered=False)
+    while not next(everything):
         pass
     engine.cancel()
-    assert sum(len(batch) for batch in batches) < 100_000
+    told = [
+        outcome
+        for arrived in everything
+        for one in arrived
+        for outcome in outcomes.outcomes_of(one)
+    ]
+    assert len(told) < 100_000
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -166,18 +181,17 @@ def test_process_tree_with_own_function_and_filters(tree: Path) -> None:
     assert all(outcome.value == len(outcome.path) for outcome in seen)
 
 
-def test_ordered_run_keeps_entries_in_place() -> None:
+def test_ordered_run_keeps_entries_in_place(engine: Engine) -> None:
     """What the scan settles itself stands among the outcomes where it was found."""
-    found: list[str | Entry] = [
-        "a",
+    found: list[list[str] | Entry] = [
+        ["a"],
         Entry("x", "skipped", "FIFO"),
-        "b",
-        "c",
+        ["b", "c"],
         Entry("y", "failed", "gone"),
     ]
-    engine = open_engine("inline", PoolSettings())
-    run = TreeRun(engine, shout, found, ordered=True)
-    paths = [outcome.path for batch in run.batches() for outcome in batch]
+    run = Run(engine, shout, found, ordered=True, wants_outcomes=True)
+    told = [portion for portion in run.portions() if portion is not None]
+    paths = [outcome.path for portion in told for outcome in portion.outcomes]
     assert paths == ["a", "x", "b", "c", "y"]
     assert (run.summary().found, run.has_scan_ended) == (5, True)
 

@@ -421,7 +421,7 @@ def test_state_directory_that_cannot_be_written(place: Workplace) -> None:
 def test_journal_that_cannot_grow(place: Workplace) -> None:
     """A write that the system refuses ends the run with 3 and a way to resume; nothing is lost."""
     place.make_files(3000)
-    command = 'ulimit -f 100; exec "$@" process tree --journal j.db -o /dev/null'
+    command = 'ulimit -f 300; exec "$@" process tree --journal j.db -o /dev/null'
     done = subprocess.run(
         ["sh", "-c", command, "sh", *FSWORKERS],
         cwd=place.root, env=place.environment, capture_output=True, timeout=50, check=False,

@@ -19,7 +19,7 @@ from tests.integration.pool import functions_for_tests as functions
 def pool():
     """A pool for the tests that leave it as it was."""
     with Pool(2) as pool:
-        pool.submit(abs, 1).result()
+        list(pool.map(functions.wait, [0.2] * 4))  # until both are there
         yield pool
 
 

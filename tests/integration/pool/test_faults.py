@@ -20,7 +20,7 @@ import pytest
 
 from fsworkers import Pool
 from fsworkers.errors import DirectoryNotPrivate, WorkerStartError
-from fsworkers.pool.links import make_private_directory, name_directory
+from fsworkers.pool.master.links import make_private_directory, name_directory
 from tests.integration.pool import functions_for_tests as functions
 
 
@@ -139,7 +139,7 @@ def test_workers_that_cannot_start_are_reported_once(
 def test_worker_that_never_gets_ready_holds_up_no_other(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One worker hangs at its start: the other one begins after the ready timeout."""
+    """One worker hangs at its start: the other one begins at once, and there is a warning."""
     gate = tmp_path / "first"
     (tmp_path / "sitecustomize.py").write_text(
         textwrap.dedent(f"""
@@ -153,8 +153,12 @@ def test_worker_that_never_gets_ready_holds_up_no_other(
         """)
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    began = time.monotonic()
     with Pool(2, ready_timeout=1.5) as pool:
-        outcomes = list(pool.map(functions.square, range(50)))
+        everything = pool.map(functions.wait, [0.05] * 50)
+        outcomes = [next(everything)]
+        assert time.monotonic() - began < 1.5
+        outcomes += everything
     assert [outcome.status for outcome in outcomes] == ["done"] * 50
     assert "was not ready within 1.5 s" in caplog.text
 
@@ -228,7 +232,7 @@ def test_master_killed_while_workers_start_leaves_nothing(tmp_path: Path) -> Non
         "os.posix_spawn",
         "links.os.mkdir",
         "links.os.stat",
-        "supervision.WorkerProcess.let_go_on",
+        "process.WorkerProcess.let_go_on",
         "links.Links.connect",
     ],
 )
@@ -241,7 +245,7 @@ def test_master_killed_at_a_step_of_a_start_leaves_nothing(
     master = run_script(f"""
         import os, tempfile
         from fsworkers import Pool
-        from fsworkers.pool import links, supervision
+        from fsworkers.pool.master import links, process
         tempfile.tempdir = {str(tmp_path)!r}
         real = {where}.{name}
         def die(*given, **named):
@@ -347,7 +351,7 @@ def test_caller_out_of_descriptors_loses_nothing() -> None:
                             hoard.append(os.open("/dev/null", os.O_RDONLY))
                     except OSError:
                         pass
-                    for worker in list(pool._master._workers.values()):
+                    for worker in list(pool._master._fleet._workers.values()):
                         os.kill(worker.pid, signal.SIGKILL)
                         break
                 if len(outcomes) == 100:
@@ -378,7 +382,7 @@ def test_only_worker_dies_while_the_caller_is_out_of_descriptors() -> None:
                             hoard.append(os.open("/dev/null", os.O_RDONLY))
                     except OSError:
                         pass
-                    (worker,) = pool._master._workers.values()
+                    (worker,) = pool._master._fleet._workers.values()
                     os.kill(worker.pid, signal.SIGKILL)
                     threading.Timer(3, let_go).start()
             print(len(outcomes), set(outcomes), pool.statistics().restarts)

@@ -14,6 +14,7 @@ import pytest
 
 from fsworkers import Pool
 from fsworkers.errors import PoolClosed, TaskLoadError, UnpicklableTask
+from fsworkers.pool.outcomes import outcomes_of
 from tests.integration.pool import functions_for_tests as functions
 
 
@@ -21,7 +22,7 @@ from tests.integration.pool import functions_for_tests as functions
 def pool():
     """A pool for the tests that leave it as it was."""
     with Pool(2) as pool:
-        list(pool.map(functions.square, range(2)))
+        list(pool.map(functions.wait, [0.2] * 4))  # until both are there
         yield pool
 
 
@@ -40,13 +41,13 @@ def test_order_is_kept_when_asked_for(pool: Pool) -> None:
     assert [o.value for o in pool.map(functions.wait, seconds, ordered=True)] == seconds
 
 
-def test_paths_are_shown_as_text(pool: Pool, tmp_path: Path) -> None:
-    """For paths, the outcome shows a string, whatever type the path had."""
+def test_outcome_shows_the_item_as_it_was_given(pool: Pool, tmp_path: Path) -> None:
+    """A ``Path`` stays one, and so do bytes."""
     file = tmp_path / "file"
     file.write_bytes(b"12345")
     for item in (str(file), file, bytes(file)):
         (outcome,) = pool.map(functions.size, [item])
-        assert (outcome.path, outcome.value) == (str(file), 5)
+        assert (outcome.path, outcome.value) == (item, 5)
 
 
 @pytest.mark.parametrize("kind", ["lambda", "closure", "partial", "method", "coroutine", "builtin"])
@@ -289,12 +290,12 @@ def test_item_drawn_while_the_run_is_cancelled_holds_nothing_up(pool: Pool) -> N
         is_cancelled.wait()
         yield 2
 
-    run = pool.begin(functions.square, items())
+    call = pool.begin(functions.square, items())
     outcomes = []
-    for batch in run.batches(wait_s=0.01):
-        outcomes += batch
+    for arrived in call.settled(wait_s=0.01):
+        outcomes += [outcome for one in arrived for outcome in outcomes_of(one)]
         if outcomes and not is_cancelled.is_set():
-            run.abort()
+            call.abort()
             list(pool.map(functions.square, range(10)))  # by then the master has dropped the run
             is_cancelled.set()
     assert [outcome.value for outcome in outcomes] == [1]

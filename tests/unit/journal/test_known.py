@@ -1,70 +1,80 @@
-"""Which files are left to do: decisions over plain data."""
+"""What a block tells of single files: decisions over plain data."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from fsworkers.journal.known import Known, absolute, spellings
+from fsworkers.journal.known import Known, is_settled, known_at
+from fsworkers.journal.rows import (
+    Block,
+    names_of,
+    pack_outcomes,
+    pack_untried,
+    unpack_rows,
+)
+from fsworkers.model import STATUSES, Outcome, Status
+from fsworkers.sinks.plain import encode
+from tests.unit.journal.samples import OUTCOMES
 
 
 @pytest.mark.parametrize(
-    ("known", "settled"),
+    ("status", "attempts", "mtime_ns", "settled"),
     [
-        (Known("done", 1, 5, 1, None), True),
-        (Known("done", 1, None, 1, None), False),
-        (Known("skipped", 1, 5, 0, "unchanged since run x"), True),
-        (Known("skipped", 1, 5, 1, "the task declined it"), False),
-        (Known("skipped", None, None, 0, "FIFO"), False),
-        (Known("failed", 1, 5, 1, "no"), False),
-        (Known("cancelled", None, None, 0, None), False),
+        ("done", 1, 5, True),
+        ("done", 1, None, False),
+        ("skipped", 0, 5, True),
+        ("skipped", 1, 5, False),
+        ("skipped", 0, None, False),
+        ("failed", 1, 5, False),
+        ("cancelled", 0, None, False),
     ],
 )
-def test_what_is_settled(known: Known, settled: bool) -> None:
+def test_what_is_settled(
+    status: Status, attempts: int, mtime_ns: int | None, settled: bool
+) -> None:
     """Done, or unchanged since it was: with the time that tells whether it still is."""
-    assert known.is_settled is settled
+    assert is_settled(status, attempts, mtime_ns) is settled
 
 
-def test_another_size_or_time_is_another_file() -> None:
-    """Both must be as they were, to the nanosecond."""
-    known = Known("done", 10, 1_000_000_001, 1, None)
-    assert known.is_about(10, 1_000_000_001)
-    assert not known.is_about(11, 1_000_000_001)
-    assert not known.is_about(10, 1_000_000_000)
+def known_of(block: Block) -> dict[str, Known]:
+    """What all of a block tells, as if its files were in one directory."""
+    rows = unpack_rows(block[1])
+    names = names_of(rows)
+    return dict(zip(names, known_at(rows, range(len(names))), strict=True))
 
 
-@pytest.mark.parametrize(
-    ("path", "place"),
-    [
-        ("a/b", "/home/me/a/b"),
-        ("./a", "/home/me/a"),
-        (".//a", "/home/me/a"),
-        ("../you/a", "/home/you/a"),
-        ("../../..", "/"),
-        (".", "/home/me"),
-        ("", "/home/me"),
-        ("/x/../y", "/x/../y"),
-        ("link/../a", "/home/me/link/../a"),
-    ],
-)
-def test_where_a_path_leads(path: str, place: str) -> None:
-    """Leading dots are resolved; what follows a name is not, for the name may be a link."""
-    assert absolute(path, "/home/me") == place
+@given(st.lists(OUTCOMES, min_size=1, max_size=6), st.sampled_from(STATUSES), st.booleans())
+def test_last_outcome_of_a_file_is_known(
+    outcomes: list[Outcome], status: Status, are_alike: bool
+) -> None:
+    """Whether a block is of one kind or mixed, of two outcomes for a name the later one stands."""
+    outcomes = [replace(one, path=one.path.rpartition("/")[2]) for one in outcomes]
+    if are_alike:
+        outcomes = [replace(one, status=status, attempts=0, mtime_ns=5) for one in outcomes]
+    known: dict[str, Known] = {}
+    for block in pack_outcomes(outcomes, encode):
+        known |= known_of(block)
+    assert known == {
+        one.path: (
+            (one.size, one.mtime_ns)
+            if is_settled(one.status, one.attempts, one.mtime_ns)
+            else None,
+            one.status,
+            one.size,
+            one.error,
+        )
+        for one in outcomes
+    }
 
 
-@pytest.mark.parametrize(
-    ("root", "cwd", "place", "name"),
-    [
-        ("tree", "/home", "/home/tree/a", "tree/a"),
-        ("./tree/", "/home", "/home/tree/a", "./tree/a"),
-        ("../tree", "/home", "/tree/a/b", "../tree/a/b"),
-        (".", "/home", "/home/a", "./a"),
-        ("/", "/home", "/etc/a", "/etc/a"),
-        ("tree/a", "/home", "/home/tree/a", "tree/a"),
-        ("/home/tree", "/elsewhere", "/home/tree/a", "/home/tree/a"),
-    ],
-)
-def test_names_that_a_run_gave(root: str, cwd: str, place: str, name: str) -> None:
-    """The name that a scan of that PATH gives comes first, and leads to the same place."""
-    names = spellings(place, cwd, [root])
-    assert names[0] == name
-    assert all(absolute(each, cwd) == place for each in names)
+def test_unchanged_file_is_settled_and_tells_why() -> None:
+    """The next run skips it for the same reason; one that was cancelled was not looked at."""
+    assert known_of(pack_untried(["d/a"], "skipped", "unchanged since run 1", [3], [5])) == {
+        "a": ((3, 5), "skipped", 3, "unchanged since run 1")
+    }
+    assert known_of(pack_untried(["d/a"], "cancelled", None)) == {
+        "a": (None, "cancelled", None, None)
+    }

@@ -1,167 +1,179 @@
-"""Outcomes packed and unpacked, and the tables that they go through."""
+"""Outcomes packed into blocks and expanded again."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fsworkers.journal import rows as rows_module
-from fsworkers.journal.errors import RunInProgress
-from fsworkers.journal.locks import RunLock, running
-from fsworkers.journal.places import surplus
-from fsworkers.journal.queries import count_outcomes, read_outcomes
-from fsworkers.journal.record import RunRecord, read_runs
-from fsworkers.journal.recorder import Recorder
-from fsworkers.journal.rows import outcome_of, packed_batches, unpack_batch
-from fsworkers.journal.schema import connect
-from fsworkers.model import STATUSES, Outcome
+from fsworkers.journal.known import known_at
+from fsworkers.journal.rows import (
+    Block,
+    by_directory,
+    cut,
+    names_of,
+    outcomes_of,
+    pack_done,
+    pack_outcomes,
+    pack_untried,
+    unpack_directories,
+    unpack_rows,
+)
+from fsworkers.model import Outcome
 from fsworkers.sinks.plain import encode
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-PATHS = st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name).map(os.fsdecode)
-NUMBERS = st.none() | st.integers(0, 2**63 - 1)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
-ANY_TEXT = st.none() | st.text(st.characters())
-OUTCOMES = st.builds(
-    Outcome,
-    path=PATHS,
-    status=st.sampled_from(STATUSES),
-    value=JSON,
-    error=ANY_TEXT,
-    attempts=st.integers(0, 9),
-    size=NUMBERS,
-    duration_s=st.floats(0, 1e6),
-    worker=NUMBERS,
-    traceback=ANY_TEXT,
-    mtime_ns=st.none() | st.integers(-(2**63), 2**63 - 1),
-)
+from tests.unit.journal.samples import JSON, NUMBERS, OUTCOMES, PATHS, TIMES
 
 
-def a_run(name: str = "20260101T000000Z-00000a") -> RunRecord:
-    """A run as it begins; its names are no UTF-8."""
-    return RunRecord(
-        id=name,
-        cwd="/\udcff",
-        argv=("fsworkers", "process", "\udcfe"),
-        roots=("\udcfe",),
-        options=None,
-        fingerprint="f",
-    )
+def latest(outcomes: list[Outcome]) -> list[Outcome]:
+    """Of two outcomes for one path, the later one."""
+    return list({one.path: one for one in outcomes}.values())
 
 
-def record(recorder: Recorder, outcomes: Sequence[Outcome]) -> None:
-    """Record a batch; the figures do not matter."""
-    recorder.record(outcomes, {"done": len(outcomes)}, 0, 1.0)
+def expanded(*blocks: Block) -> list[Outcome]:
+    """All outcomes of some blocks."""
+    return [one for block in blocks for _, some in outcomes_of(block) for one in some]
 
 
-@given(st.lists(OUTCOMES, max_size=5))
+@given(st.lists(OUTCOMES, max_size=6))
 def test_outcomes_come_back(outcomes: list[Outcome]) -> None:
-    """Any path, text and JSON value is read as it was written."""
-    packed = packed_batches(outcomes, encode)
-    again = [outcome_of(row) for batch in packed for row in unpack_batch(batch)]
-    assert again == outcomes
+    """Any path, text and JSON value is read as it was written, each path once."""
+    assert expanded(*pack_outcomes(outcomes, encode)) == latest(outcomes)
 
 
-@given(batches=st.lists(st.lists(OUTCOMES, max_size=4), max_size=4))
-def test_latest_outcome_of_a_path_stands(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[list[Outcome]]
+@given(st.lists(st.tuples(PATHS, JSON, NUMBERS, TIMES, st.floats(0, 9)), min_size=1, max_size=6))
+def test_done_files_come_back(
+    files: list[tuple[str, object, int | None, int | None, float]],
 ) -> None:
-    """Filed batches hold each path once, with its last outcome, in the order of bytes."""
-    path = tmp_path_factory.mktemp("journal") / "j.db"
-    with Recorder.begin(path, a_run(), encode) as recorder:
-        for batch in batches:
-            record(recorder, batch)
-        recorder.file()
-        found = [outcome for batch in recorder.outcomes() for outcome in batch]
-    latest = {outcome.path: outcome for batch in batches for outcome in batch}
-    assert found == [latest[name] for name in sorted(latest, key=os.fsencode)]
+    """What a worker packs in columns is read as the outcomes that it stands for."""
+    paths, values, sizes, times, durations = zip(*files, strict=True)
+    block = pack_done(paths, msgspec.json.encode(values), sizes, times, durations, 7)
+    assert expanded(block) == [
+        Outcome(path, "done", value, None, 1, size, duration, 7, None, time)
+        for path, value, size, time, duration in files
+    ]
 
 
-def test_large_values_are_recorded_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches stay below what SQLite takes in one piece; a value beyond that is left out."""
-    monkeypatch.setattr(rows_module, "_BATCH_BYTES", 100)
+@pytest.mark.parametrize("sizes", [None, [1, 2]])
+def test_untried_files_come_back(sizes: list[int] | None) -> None:
+    """One status and reason for all, with size and time or without."""
+    block = pack_untried(["d/a", "b"], "skipped", "\udcff", sizes, sizes)
+    assert expanded(block) == [
+        Outcome(path, "skipped", error="\udcff", size=size, mtime_ns=size)
+        for path, size in zip(["d/a", "b"], sizes or (None, None), strict=True)
+    ]
+    assert unpack_directories(block[0]).statuses == ["skipped"]
+
+
+@pytest.mark.parametrize(
+    "name", [b"x.txt", b"/", b"/x", b"a//b", b"a/", b"new\nline/\xff\xfe", b"nul\0nul", b""]
+)
+def test_any_name_is_kept(name: bytes) -> None:
+    """To the byte, with a directory or without, also where a part of the path is empty."""
+    (outcome,) = expanded(pack_done([os.fsdecode(name)], b"[1]", [1], [1], [0.5], 0))
+    assert os.fsencode(outcome.path) == name
+
+
+@given(st.lists(PATHS, max_size=8))
+def test_paths_are_divided_by_directory(paths: list[str]) -> None:
+    """Where the directory changes and nowhere else; directory and name are the path."""
+    groups = by_directory(paths)
+    assert [directory + name for directory, names in groups for name in names] == paths
+    directories = [directory for directory, _ in groups]
+    assert all(one != other for one, other in pairwise(directories))
+    assert not any("/" in name for _, names in groups for name in names)
+    assert all(not directory or directory.endswith("/") for directory in directories)
+
+
+def test_large_values_are_recorded_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks stay below what SQLite takes in one piece; a value beyond that is left out."""
+    monkeypatch.setattr(rows_module, "_LARGEST_BLOCK_BYTES", 150)
     monkeypatch.setattr(rows_module, "LARGEST_VALUE_BYTES", 200)
     outcomes = [Outcome(f"{n}", "done", "x" * n, mtime_ns=1) for n in (50, 150, 250)]
-    packed = list(packed_batches(outcomes, encode))
-    assert len(packed) == 3
-    again = [outcome_of(row) for batch in packed for row in unpack_batch(batch)]
+    blocks = list(pack_outcomes(outcomes, encode))
+    assert len(blocks) == 3
+    again = expanded(*blocks)
     assert [(len(one.value or ""), one.mtime_ns) for one in again] == [(50, 1), (150, 1), (0, None)]
 
 
-def test_run_is_read_as_it_was_written(tmp_path: Path) -> None:
-    """Names that are no UTF-8 survive; one left without an end is interrupted."""
-    path = tmp_path / "j.db"
-    with Recorder.begin(path, a_run(), encode) as recorder:
-        record(recorder, [Outcome("a", "done", size=3), Outcome("b", "failed", error="\udcff")])
-    connection = connect(path)
-    (run,) = read_runs(connection)
-    connection.close()
-    assert (run.cwd, run.argv, run.roots) == (a_run().cwd, a_run().argv, a_run().roots)
-    assert run.state == "interrupted"
-    assert run.command == "fsworkers process '\\xfe'"
-    assert [name.name for name in tmp_path.iterdir()] == ["j.db"]
-    with Recorder.go_on(path, run.id, encode) as recorder:
-        assert (dict(recorder.counts), recorder.size_bytes) == ({"done": 1, "failed": 1}, 3)
-        recorder.end("finished")
+def test_worker_leaves_out_what_is_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's block is one piece: where its values are too large, the largest are left out."""
+    monkeypatch.setattr(rows_module, "LARGEST_VALUE_BYTES", 100)
+    values = ["x" * 90, "y" * 40]
+    block = pack_done(["a", "b"], msgspec.json.encode(values), [1, 1], [5, 5], [0.0, 0.0], 0)
+    assert [(one.value, one.mtime_ns) for one in expanded(block)] == [(None, None), ("y" * 40, 5)]
 
 
-def test_failure_of_a_batch_leaves_the_others(tmp_path: Path) -> None:
-    """What can't be encoded ends the run; the batch before it is there whole."""
-
-    def fails(value: object) -> bytes:
-        if value == "bad":
-            raise RuntimeError
-        return encode(value)
-
-    path = tmp_path / "j.db"
-    with Recorder.begin(path, a_run(), fails) as recorder:
-        record(recorder, [Outcome("a", "done", "good")])
-        with pytest.raises(RuntimeError):
-            record(recorder, [Outcome("b", "done", "good"), Outcome("c", "done", "bad")])
-        recorder.file()
-        assert [one.path for batch in recorder.outcomes() for one in batch] == ["a"]
+def test_scan_failures_are_packed_apart() -> None:
+    """What was not looked at is told from what a task failed on, without a look at the rows."""
+    outcomes = [
+        Outcome("a", "failed", error="no such file", attempts=0),
+        Outcome("b", "failed", error="ValueError", attempts=1),
+        Outcome("c", "skipped", error="FIFO"),
+    ]
+    blocks = list(pack_outcomes(outcomes, encode))
+    directories = [unpack_directories(block[0]) for block in blocks]
+    assert [one.is_scan_failure for one in directories] == [True, False]
+    assert set(directories[1].statuses) == {"failed", "skipped"}
 
 
-def test_pages_of_outcomes_join(tmp_path: Path) -> None:
-    """More outcomes than one query gives come once each, and are counted."""
-    path = tmp_path / "j.db"
-    with Recorder.begin(path, a_run(), encode) as recorder:
-        record(recorder, [Outcome(f"{n:05}", STATUSES[n % 2], size=n) for n in range(2500)])
-        recorder.file()
-        connection = connect(path)
-        found = [one for batch in read_outcomes(connection, 1, ["failed"]) for one in batch]
-        counts, size_bytes = count_outcomes(connection, 1)
-        connection.close()
-    assert [one.size for one in found] == list(range(1, 2500, 2))
-    assert (counts["done"], size_bytes) == (1250, sum(range(0, 2500, 2)))
+@given(st.lists(OUTCOMES, min_size=2, max_size=6, unique_by=lambda one: one.path))
+def test_block_is_cut_up(outcomes: list[Outcome]) -> None:
+    """Each piece holds its files and nothing else."""
+    outcomes = [msgspec.structs.replace(one, attempts=1) for one in outcomes]
+    (block,) = pack_outcomes(outcomes, encode)
+    parts = list(unpack_directories(block[0]).parts)
+    odd = [(name, [at for at in some if at % 2]) for name, some in parts]
+    even = [(name, [at for at in some if not at % 2]) for name, some in parts]
+    whole, *halves = cut(block[1], [parts, even, odd])
+    assert expanded(whole) == outcomes
+    assert [expanded(half) for half in halves] == [outcomes[::2], outcomes[1::2]]
+    (swapped,) = cut(block[1], [[(name, list(some)[::-1]) for name, some in parts]])
+    assert sorted(expanded(swapped), key=str) == sorted(outcomes, key=str)
 
 
-def test_lock_is_held_by_one(tmp_path: Path) -> None:
-    """The second is told who holds it; once given back, nothing is left of it."""
-    journal = tmp_path / "j.db"
-    lock = RunLock(journal, "first")
-    assert running(journal) == "first"
-    with pytest.raises(RunInProgress, match=rf"run first \(process {os.getpid()}\)"):
-        RunLock(journal, "second")
-    lock.release()
-    assert running(journal) is None
-    RunLock(journal, "second").release()
-    assert not list(tmp_path.iterdir())
+def test_columns_of_different_lengths_are_damage() -> None:
+    """A block whose parts do not fit together is not expanded into something else."""
+    one = pack_done(["a", "b"], b"[1, 2]", [1, 1], [5, 5], [0.0, 0.0], 0)
+    broken = unpack_rows(one[1])
+    broken.sizes = [1]
+    with pytest.raises(msgspec.DecodeError, match="a column of 2 files has 1 entries"):
+        unpack_rows(msgspec.msgpack.encode(broken))
+    broken = unpack_rows(one[1])
+    broken.values = b"[1]"
+    with pytest.raises(msgspec.DecodeError):
+        expanded((one[0], msgspec.msgpack.encode(broken)))
+    for packed in b"", b"\x00", one[1][:-1]:
+        with pytest.raises(msgspec.DecodeError):
+            unpack_rows(packed)
 
 
-def test_oldest_journals_are_surplus() -> None:
-    """Names begin with the time, so the order of names is that of time."""
-    journals = [Path(f"2026{n:02}.db") for n in (3, 1, 2)]
-    assert surplus(journals, 2) == [Path("202601.db")]
-    assert surplus(journals, 3) == []
+@given(st.lists(OUTCOMES, min_size=1, max_size=4), st.data())
+def test_any_damage_is_told_or_harmless(outcomes: list[Outcome], data: st.DataObject) -> None:
+    """With some byte altered a block is refused, or has as many outcomes as names."""
+    blocks = list(pack_outcomes(outcomes, encode))
+    block = list(data.draw(st.sampled_from(blocks)))
+    which = data.draw(st.integers(0, 1))
+    altered = bytearray(block[which])
+    altered[data.draw(st.integers(0, len(altered) - 1))] ^= data.draw(st.integers(1, 255))
+    block[which] = bytes(altered)
+    try:
+        again = expanded((block[0], block[1]))
+        rows = unpack_rows(block[1])
+        known = known_at(rows, range(len(names_of(rows))))
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return
+    assert len(again) == len(known) == len(names_of(rows))
+
+
+def test_workers_load_no_database() -> None:
+    """A worker packs, and only the master writes."""
+    program = "import fsworkers.journal.rows, sys; print('sqlite3' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"False\n"

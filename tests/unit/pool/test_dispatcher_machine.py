@@ -1,30 +1,30 @@
-"""The dispatcher under any order of events: every job gets exactly one outcome."""
+"""The dispatcher under any order of events: every item gets exactly one outcome."""
 
 from __future__ import annotations
 
 import math
-import random
-from collections import Counter, deque
+from collections import Counter
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fsworkers.model import Job
 from fsworkers.pool.actions import (
     Action,
-    Failure,
+    Conclude,
     GiveUp,
     Kill,
     Recall,
     Record,
     Retire,
-    Row,
     Send,
     Start,
 )
-from fsworkers.pool.dispatcher import Dispatcher, RunTraits
+from fsworkers.pool.dispatcher import MAX_FRUITLESS_DEATHS, Dispatcher, Traits
+from fsworkers.pool.failures import Failure
 from fsworkers.pool.rules import Rules
+from fsworkers.pool.wire import Answer
+from tests.unit.pool.scripted import ScriptedSource, ScriptedWorker
 
 TRANSIENT = Failure("OSError: again", is_transient=True)
 STARVED = Failure("OSError: EMFILE", is_starved=True)
@@ -34,18 +34,8 @@ OVERDUE = Failure("TimeoutError", is_overdue=True)
 DEFERRED = Failure("RetryLater: not yet", retry_s=0.05)
 SKIPPED = Failure("no picture", is_skip=True)
 FAILURES = [TRANSIENT, STARVED, LASTING, DUBIOUS, OVERDUE, DEFERRED, SKIPPED]
-
-
-class ScriptedWorker:
-    """A worker whose every step the test decides: it holds jobs and answers when it is told to."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.is_ready = False
-        self.is_retired = False
-        self.taken = 0
-        self.jobs: deque[Job] = deque()
-        self.recalls: deque[int] = deque()
+SERIAL, SIDE_BY_SIDE = 0, 1
+SLOTS = 3
 
 
 class DispatcherMachine(RuleBasedStateMachine):
@@ -55,33 +45,49 @@ class DispatcherMachine(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.workers: dict[int, ScriptedWorker] = {}
-        self.added: list[int] = []
-        self.outcomes: Counter[int] = Counter()
-        self.statuses: Counter[str] = Counter()
-        self.unsent: list[tuple[int, list[Row]]] = []
+        self.sources = [ScriptedSource(SERIAL), ScriptedSource(SIDE_BY_SIDE)]
+        self.outcomes: Counter[tuple[int, int]] = Counter()
+        self.was_begun: set[tuple[int, int]] = set()
+        self.unsent: list[tuple[int, Answer]] = []
         self.has_given_up = False
-        self.random = random.Random(0)
+        self.dispatcher: Dispatcher | None = None
 
     @initialize(
         workers=st.integers(1, 4),
         retries=st.integers(0, 2),
         timeout=st.booleans(),
-        max_lane_jobs=st.none() | st.integers(1, 20),
+        max_lane_items=st.none() | st.integers(1, 20),
+        max_deaths=st.integers(1, 3),
     )
-    def open(self, workers: int, retries: int, timeout: bool, max_lane_jobs: int | None) -> None:
+    def open(
+        self,
+        workers: int,
+        retries: int,
+        timeout: bool,
+        max_lane_items: int | None,
+        max_deaths: int,
+    ) -> None:
         """Start."""
         rules = Rules(
             workers,
             retries=retries,
             timeout_s=1.0 if timeout else None,
-            max_lane_jobs=max_lane_jobs,
+            max_lane_items=max_lane_items,
+            max_deaths=max_deaths,
             max_rss_bytes=1000,
         )
-        self.max_lane_jobs = max_lane_jobs
+        self.max_lane_items = max_lane_items
         self.dispatcher = Dispatcher(rules, lambda attempt: 0.01 * attempt)
-        self.dispatcher.add_run(0, RunTraits())
-        self.dispatcher.add_run(1, RunTraits(slots=3, is_cancellable=True))
         self.perform(self.dispatcher.open(self.now))
+        self.perform(self.dispatcher.add_call(SERIAL, self.sources[0], Traits(), self.now))
+        traits = Traits(slots=SLOTS, is_cancellable=True)
+        self.perform(self.dispatcher.add_call(SIDE_BY_SIDE, self.sources[1], traits, self.now))
+
+    @property
+    def pool(self) -> Dispatcher:
+        """The dispatcher, which is there from the first step on."""
+        assert self.dispatcher is not None
+        return self.dispatcher
 
     def perform(self, actions: list[Action]) -> None:
         """Carry actions out as the shell would."""
@@ -89,47 +95,77 @@ class DispatcherMachine(RuleBasedStateMachine):
             if isinstance(action, Start):
                 self.workers[action.lane] = ScriptedWorker(action.lane)
             elif isinstance(action, Send):
-                self.send(self.workers[action.lane], action.jobs)
+                self.send(self.workers[action.lane], action)
             elif isinstance(action, Recall):
                 self.workers[action.lane].recalls.append(action.most)
             elif isinstance(action, Record):
-                for job, outcome, _ in action.settled:
-                    self.outcomes[job.id] += 1
-                    self.statuses[outcome.status] += 1
+                answer = action.answer
+                failed = {one.position for one in answer.failures}
+                for index in range(answer.start, answer.stop):
+                    if index not in failed:
+                        self.outcomes[action.block.call, index] += 1
+            elif isinstance(action, Conclude):
+                self.conclude(action)
             elif isinstance(action, Kill):
                 self.die(action.lane)
             elif isinstance(action, Retire):
-                assert not self.workers[action.lane].jobs
+                assert not self.workers[action.lane].holdings
                 self.workers[action.lane].is_retired = True
             elif isinstance(action, GiveUp):
                 self.has_given_up = True
 
-    def send(self, worker: ScriptedWorker, jobs: list[Job]) -> None:
+    def send(self, worker: ScriptedWorker, send: Send) -> None:
         """A block arrives, which must be one that the worker may be given."""
-        assert worker.is_ready, "no job leaves before its worker is ready"
-        assert not worker.is_retired, "no job is sent to a worker that was told to end"
-        assert len({job.run for job in jobs}) == 1
-        worker.jobs.extend(jobs)
-        worker.taken += len(jobs)
-        assert self.max_lane_jobs is None or worker.taken <= self.max_lane_jobs
+        block = send.block
+        assert worker.is_ready, "no item leaves before its worker is ready"
+        assert not worker.is_retired, "no item is sent to a worker that was told to end"
+        held = sum(holding.count for holding in worker.holdings)
+        assert len(worker.holdings) < 2 or (block.call == SIDE_BY_SIDE and held < SLOTS), "credit"
+        assert len(block.items) == 1 or block.history == (1, 0, 0, 0, 0, False)
+        if block.history.must_run_alone:
+            assert not worker.holdings, "what must run alone is alone"
+        worker.take(send)
+        assert self.max_lane_items is None or worker.taken <= self.max_lane_items
+
+    def conclude(self, action: Conclude) -> None:
+        """Items came to an outcome that is not ``done``."""
+        block = action.block
+        for index in range(block.first, block.stop):
+            self.outcomes[block.call, index] += 1
+            if action.status in {"crashed", "timed_out"}:
+                is_suspected = self.pool._fruitless_deaths >= MAX_FRUITLESS_DEATHS
+                assert is_suspected or (block.call, index) in self.was_begun, "a beginning"
+
+    def note_begun(self, worker: ScriptedWorker) -> None:
+        """Remember what was begun, for what may be blamed later."""
+        if worker.begun is not None and worker.holdings:
+            holding = worker.holdings[0]
+            if holding.number == worker.begun.number:
+                self.was_begun.add((holding.block.call, worker.begun.start))
 
     def die(self, number: int) -> None:
         """A worker ends with all that it holds."""
-        if self.workers.pop(number, None) is not None:
-            self.perform(self.dispatcher.died(number, "killed by SIGKILL", self.now))
+        worker = self.workers.pop(number, None)
+        if worker is not None:
+            self.perform(self.pool.died(number, "killed by SIGKILL", worker.begun, self.now))
 
     def pick(self, choice: int) -> ScriptedWorker | None:
         """One of the workers."""
         workers = list(self.workers.values())
         return workers[choice % len(workers)] if workers else None
 
-    @rule(count=st.integers(1, 40), run=st.integers(0, 1))
-    def add(self, count: int, run: int) -> None:
-        """Jobs come in."""
-        first = len(self.added)
-        jobs = [Job(first + i, run, "item", "item") for i in range(count)]
-        self.added += [job.id for job in jobs]
-        self.perform(self.dispatcher.add(jobs, self.now))
+    @rule(count=st.integers(1, 40), call=st.integers(0, 1))
+    def draw(self, count: int, call: int) -> None:
+        """Items come in."""
+        if not self.sources[call].is_complete:
+            self.sources[call].drawn += count
+            self.perform(self.pool.supplied(self.now))
+
+    @rule(call=st.integers(0, 1))
+    def complete(self, call: int) -> None:
+        """No more will come."""
+        self.sources[call].is_complete = True
+        self.perform(self.pool.supplied(self.now))
 
     @rule(choice=st.integers(0, 3))
     def get_ready(self, choice: int) -> None:
@@ -137,53 +173,65 @@ class DispatcherMachine(RuleBasedStateMachine):
         worker = self.pick(choice)
         if worker is not None:
             worker.is_ready = True
-            self.perform(self.dispatcher.ready(worker.number, self.now))
+            self.perform(self.pool.ready(worker.number, self.now))
+
+    @rule(choice=st.integers(0, 3))
+    def begin(self, choice: int) -> None:
+        """A worker begins an item."""
+        worker = self.pick(choice)
+        if worker is not None:
+            worker.begin()
+            self.note_begun(worker)
 
     @rule(
         choice=st.integers(0, 3),
         count=st.integers(1, 10),
         failure=st.none() | st.sampled_from(FAILURES),
-        is_out_of_order=st.booleans(),
+        seconds=st.sampled_from([1e-6, 1e-3, 0.2]),
         is_held_up=st.booleans(),
     )
     def answer(
-        self,
-        choice: int,
-        count: int,
-        failure: Failure | None,
-        is_out_of_order: bool,
-        is_held_up: bool,
+        self, choice: int, count: int, failure: Failure | None, seconds: float, is_held_up: bool
     ) -> None:
-        """A worker finishes jobs; the report may arrive much later."""
+        """A worker finishes items; the answer may arrive much later."""
         worker = self.pick(choice)
         if worker is None:
             return
-        rows: list[Row] = []
-        for _ in range(min(count, len(worker.jobs))):
-            job = worker.jobs.pop() if is_out_of_order else worker.jobs.popleft()
-            seconds = self.random.choice([1e-6, 1e-3, 0.2])
-            rows.append((job.id, None, failure, None, seconds, None))
+        worker.begin()
+        self.note_begun(worker)
+        call = worker.holdings[0].block.call if worker.holdings else 0
+        answer = worker.finish(count, failure, seconds)
+        if answer is None:
+            return
+        self.was_begun |= {(call, index) for index in range(answer.start, answer.stop)}
         if is_held_up:
-            self.unsent.append((worker.number, rows))
+            self.unsent.append((worker.number, answer))
         else:
-            self.perform(self.dispatcher.results(worker.number, rows, self.now))
+            self.catch_up(worker.number)
+            self.perform(self.pool.answered(worker.number, answer, None, self.now))
+
+    def catch_up(self, number: int) -> None:
+        """What a worker sends arrives in order."""
+        late = [answer for sender, answer in self.unsent if sender == number]
+        self.unsent = [entry for entry in self.unsent if entry[0] != number]
+        for answer in late:
+            self.perform(self.pool.answered(number, answer, None, self.now))
 
     @precondition(lambda self: self.unsent)
     @rule()
     def arrive_late(self) -> None:
-        """A report arrives that was held up, perhaps after the news of its worker's death."""
-        number, rows = self.unsent.pop(0)
-        self.perform(self.dispatcher.results(number, rows, self.now))
+        """An answer arrives that was held up, perhaps after the news of its worker's death."""
+        number, answer = self.unsent.pop(0)
+        self.perform(self.pool.answered(number, answer, None, self.now))
 
-    @rule(choice=st.integers(0, 3), started=st.integers(0, 3))
-    def give_back(self, choice: int, started: int) -> None:
-        """A worker answers a recall with what it has not started."""
+    @rule(choice=st.integers(0, 3), kept=st.integers(0, 3))
+    def give_back(self, choice: int, kept: int) -> None:
+        """A worker answers a recall with what it has not begun."""
         worker = self.pick(choice)
         if worker is not None and worker.recalls:
-            count = min(worker.recalls.popleft(), max(0, len(worker.jobs) - started))
-            back = [worker.jobs.pop().id for _ in range(count)]
-            worker.taken -= len(back)
-            self.perform(self.dispatcher.returned(worker.number, back[::-1], self.now))
+            spans = worker.give_back(worker.recalls.popleft(), kept)
+            self.catch_up(worker.number)
+            self.perform(self.pool.returned(worker.number, spans, self.now))
 
     @rule(choice=st.integers(0, 3))
     def kill(self, choice: int) -> None:
@@ -196,22 +244,26 @@ class DispatcherMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         """Time passes; live workers send heartbeats unless too much of it has passed."""
         self.now += seconds
-        self.perform(self.dispatcher.tick(self.now))
+        self.perform(self.pool.tick(self.now))
 
-    @rule(choice=st.integers(0, 3), elapsed=st.sampled_from([0.1, 0.9, 1.5]))
+    @rule(choice=st.integers(0, 3), elapsed=st.sampled_from([0.1, 0.9, 1.5, 2.5]))
     def heartbeat(self, choice: int, elapsed: float) -> None:
         """A worker tells what it runs."""
         worker = self.pick(choice)
         if worker is not None and worker.is_ready:
-            running = [(worker.jobs[0].id, elapsed)] if worker.jobs else []
-            self.perform(self.dispatcher.heard(worker.number, running, self.now))
+            worker.begin()
+            self.note_begun(worker)
+            running = []
+            if worker.holdings:
+                running = [(worker.holdings[0].number, worker.holdings[0].open[0][0], elapsed)]
+            self.perform(self.pool.heard(worker.number, running, self.now))
 
     @rule(choice=st.integers(0, 3), rss_bytes=st.sampled_from([500, 1500]))
     def weigh(self, choice: int, rss_bytes: int) -> None:
         """A worker tells how much memory it has."""
         worker = self.pick(choice)
         if worker is not None:
-            self.dispatcher.weighed(worker.number, rss_bytes)
+            self.pool.weighed(worker.number, rss_bytes)
 
     @rule(choice=st.integers(0, 3))
     def end(self, choice: int) -> None:
@@ -224,65 +276,89 @@ class DispatcherMachine(RuleBasedStateMachine):
     def stop(self, choice: int) -> None:
         """A worker is found stopped."""
         worker = self.pick(choice)
-        if worker is not None and worker.number in self.dispatcher.silent_lanes(self.now):
-            self.perform(self.dispatcher.stopped(worker.number, self.now))
+        if worker is not None and worker.number in self.pool.silent_lanes(self.now):
+            self.perform(self.pool.stopped(worker.number, self.now))
 
     @rule(seconds=st.sampled_from([1.0, 100.0]))
     def sleep_all(self, seconds: float) -> None:
         """The whole machine stands still: nobody is killed for that."""
         self.now += seconds
-        self.dispatcher.overslept(seconds)
+        self.pool.overslept(seconds)
 
-    @rule(run=st.just(1))
-    def abort(self, run: int) -> None:
-        """The caller of one run wants out at once."""
-        self.perform(self.dispatcher.abort(run, self.now))
-        held = [job for lane in self.dispatcher.lanes.values() for job in lane.held.values()]
-        assert all(job.run != run for job in held)
+    @rule()
+    def abort(self) -> None:
+        """The caller of one call wants out at once."""
+        self.perform(self.pool.abort(SIDE_BY_SIDE, self.now))
+        for lane in self.pool.lanes.values():
+            assert all(holding.block.call != SIDE_BY_SIDE for holding in lane.holdings)
 
-    @rule(run=st.just(1))
-    def cancel(self, run: int) -> None:
-        """The caller of one run loses interest."""
-        self.perform(self.dispatcher.cancel(run, self.now))
+    @rule()
+    def cancel(self) -> None:
+        """The caller of one call loses interest."""
+        self.perform(self.pool.cancel(SIDE_BY_SIDE, self.now))
 
     @invariant()
     def never_two_outcomes(self) -> None:
-        """No job is recorded twice, and no more are anywhere than were added."""
-        if not self.added:
+        """No item is recorded twice, and no more are anywhere than were taken."""
+        if self.dispatcher is None:
             return
         assert max(self.outcomes.values(), default=0) <= 1
-        unsettled = len(self.added) - len(self.outcomes)
-        assert self.dispatcher.queued + self.dispatcher.in_flight == unsettled
+        unsettled = sum(source.taken for source in self.sources) - len(self.outcomes)
+        assert self.pool.queued + self.pool.in_flight == unsettled
 
     @invariant()
     def there_is_always_somebody(self) -> None:
-        """There is a worker and a time at which to look again, or the pool has given up."""
-        if not self.added or self.has_given_up:
+        """There is a worker, and a finite time at which to look again while it is busy."""
+        if self.dispatcher is None or self.has_given_up:
             return
         assert self.workers
-        next_tick = self.dispatcher.next_tick(self.now)
-        assert next_tick is not None
-        assert math.isfinite(next_tick)
+        next_tick = self.pool.next_tick(self.now)
+        is_busy = any(
+            lane.holdings or not lane.is_ready or lane.is_condemned
+            for lane in self.pool.lanes.values()
+        )
+        assert next_tick is not None or not is_busy
+        assert next_tick is None or math.isfinite(next_tick)
 
     @invariant()
-    def lanes_hold_two_blocks_at_most(self) -> None:
-        """A lane's credit is two blocks: no more is unanswered than the last two had."""
-        if not self.added:
+    def nothing_waits_while_somebody_is_idle(self) -> None:
+        """What could be dealt out is."""
+        if self.dispatcher is None:
             return
-        for lane in self.dispatcher.lanes.values():
-            assert len(lane.held) <= 2 * 1024 + 2
+        is_idle = any(
+            lane.is_at_work and not lane.holdings and not lane.is_recalling
+            for lane in self.pool.lanes.values()
+        )
+        if is_idle and SIDE_BY_SIDE not in self.cancelled_calls():
+            assert not any(source.ready for source in self.sources)
+
+    def cancelled_calls(self) -> set[int]:
+        """Calls of which nothing is dealt out any more."""
+        return {n for n, state in self.pool._calls.items() if state.is_cancelled}
 
     def teardown(self) -> None:
-        """Let everything that is left run its course: each job has exactly one outcome."""
-        if not hasattr(self, "dispatcher"):
+        """Let everything that is left run its course: each item has exactly one outcome."""
+        if self.dispatcher is None:
             return
+        for source in self.sources:
+            source.is_complete = True
+        self.perform(self.pool.supplied(self.now))
         for _ in range(20_000):
-            if len(self.outcomes) == len(self.added) or self.has_given_up:
+            if self.is_all_settled() or self.has_given_up:
                 break
             self.settle_a_little()
         if not self.has_given_up:
-            assert sorted(self.outcomes) == self.added
+            assert self.is_all_settled()
             assert set(self.outcomes.values()) <= {1}
+            assert all(self.pool.drop_call(call) for call in (SERIAL, SIDE_BY_SIDE))
+
+    def is_all_settled(self) -> bool:
+        """Whether everything that was drawn has come to an outcome, or is not wanted any more."""
+        drawn = sum(
+            source.taken if source.call in self.cancelled_calls() else source.drawn
+            for source in self.sources
+        )
+        return len(self.outcomes) == drawn
 
     def settle_a_little(self) -> None:
         """Every worker does what it owes."""
@@ -293,17 +369,14 @@ class DispatcherMachine(RuleBasedStateMachine):
                 continue
             if not worker.is_ready:
                 worker.is_ready = True
-                self.perform(self.dispatcher.ready(worker.number, self.now))
+                self.perform(self.pool.ready(worker.number, self.now))
+            self.catch_up(worker.number)
             while worker.recalls:
                 worker.recalls.popleft()
-                self.perform(self.dispatcher.returned(worker.number, [], self.now))
-            rows: list[Row] = [(job.id, None, None, None, 0.001, None) for job in worker.jobs]
-            worker.jobs.clear()
-            # Held-up answers were lost with their worker, or are still on their way.
-            rows += [row for number, late in self.unsent if number == worker.number for row in late]
-            self.unsent = [entry for entry in self.unsent if entry[0] != worker.number]
-            self.perform(self.dispatcher.results(worker.number, rows, self.now))
-        self.perform(self.dispatcher.tick(self.now))
+                self.perform(self.pool.returned(worker.number, [], self.now))
+            while worker.number in self.workers and (answer := worker.finish(1000)) is not None:
+                self.perform(self.pool.answered(worker.number, answer, None, self.now))
+        self.perform(self.pool.tick(self.now))
 
 
 TestDispatcher = DispatcherMachine.TestCase

@@ -16,8 +16,16 @@ from hypothesis import strategies as st
 from fsworkers.errors import BadSetting, UnpicklableValue
 from fsworkers.graceful.imports import refusal
 from fsworkers.pool import wire
-from fsworkers.pool.actions import Row
-from fsworkers.pool.payload import Packed, pack, size_of, unpack
+from fsworkers.pool.payload import (
+    PACKED_LIST,
+    Packed,
+    pack,
+    pack_items,
+    pack_values,
+    unpack,
+    unpack_items,
+    unpack_values,
+)
 from fsworkers.pool.retry import delay_s, is_starved, is_transient
 from fsworkers.pool.settings import PoolSettings
 
@@ -27,30 +35,43 @@ SECRET = bytes(range(wire.SECRET_BYTES))
 plain = st.none() | numbers | st.text() | st.binary()
 
 
-@given(st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+values = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+
+
+@given(values)
 def test_values_come_back_as_they_were(value: Any) -> None:
-    """Whatever is packed is the same when unpacked, also after a message."""
-    message = wire.decode(wire.encode(wire.Block(0, [1], [pack(value)]), SECRET), SECRET)
-    assert unpack(message.items[0]) == value
+    """Whatever is packed is the same when unpacked, also after a column."""
+    (column,) = unpack_values(pack_values([pack(value)]))
+    assert unpack(column) == value
 
 
-@given(
-    st.lists(
-        st.integers(0, 2 * wire.MESSAGE_BYTES).map(bytes)
-        | st.integers(0, 2 * wire.MESSAGE_BYTES).map(lambda size: pack([bytes(size)]))
-        | st.text()
-        | numbers,
-        max_size=8,
-    )
-)
-def test_large_results_are_divided_into_messages(values: list[Any]) -> None:
-    """None is lost, all keep their order, and only the last of a message goes over its size."""
-    rows: list[Row] = [(job, value, None, None, 0.0, None) for job, value in enumerate(values)]
-    messages = list(wire.messages_of(rows))
-    assert [row for message in messages for row in message] == rows
-    sizes = [[size_of(row[1]) for row in message] for message in messages]
-    assert all(sum(message[:-1]) < wire.MESSAGE_BYTES for message in sizes)
-    assert all(sum(message) >= wire.MESSAGE_BYTES for message in sizes[:-1])
+@given(st.lists(values | st.text(), min_size=1, max_size=20), st.integers(1, 200))
+def test_items_come_back_as_they_were(items: list[Any], most_bytes: int) -> None:
+    """Whatever they are: as many as a block holds, at least one, in order, none twice."""
+    back: list[Any] = []
+    while len(back) < len(items):
+        kind, frame, count = pack_items(items[len(back) :], most_bytes)
+        assert count >= 1
+        unpacked = unpack_items(kind, frame)
+        assert len(unpacked) == count
+        back += map(unpack, unpacked) if kind == PACKED_LIST else unpacked
+    assert back == items
+    assert list(map(type, back)) == list(map(type, items))
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=50), min_size=1), st.integers(1, 99))
+def test_blocks_of_texts_are_bounded_by_bytes(items: list[str], most_bytes: int) -> None:
+    """Only a single one goes over what a block may hold."""
+    _, frame, count = pack_items(items, most_bytes)
+    assert count == 1 or len(frame) <= most_bytes or "\0" in "".join(items)
+
+
+def test_item_that_cannot_travel_ends_the_block_before_it() -> None:
+    """What is before it goes; where it is the first, that is its failure."""
+    lock = threading.Lock()
+    assert pack_items([[1], [2], lock, [3]], 1000).length == 2
+    with pytest.raises(UnpicklableValue, match="type lock"):
+        pack_items([lock, [3]], 1000)
 
 
 def test_plain_values_are_not_wrapped() -> None:
@@ -65,11 +86,22 @@ def test_unpicklable_value_says_its_type() -> None:
         pack(threading.Lock())
 
 
-def test_names_that_are_not_utf8_survive() -> None:
-    """A surrogate in a path is kept through a message."""
-    name = b"\xff\n".decode(errors="surrogateescape")
-    frame = wire.encode(wire.Block(0, [1], [name]), SECRET)
-    assert wire.decode(frame, SECRET).items == [name]
+@pytest.mark.parametrize("name", [b"\xff\n", b"", b"a\0b", "\ud800".encode(errors="surrogatepass")])
+def test_odd_names_survive(name: bytes) -> None:
+    """Bytes that are no UTF-8, nothing at all, what no name can hold, half a character."""
+    text = name.decode(errors="surrogateescape")
+    kind, frame, _ = pack_items([text, "plain"], 1000)
+    assert unpack_items(kind, frame) == [text, "plain"]
+    kind, frame, _ = pack_items(["\ud800"], 1000)
+    assert unpack_items(kind, frame) == ["\ud800"]
+
+
+@given(st.lists(st.integers(0, wire.INLINE_BYTES).map(bytes), max_size=3))
+def test_frames_come_back_as_they_were(frames: list[bytes]) -> None:
+    """Small ones travel within the header, large ones beside it."""
+    parts = wire.encode(wire.Ready(3), SECRET, frames)
+    message, back = wire.decode(parts, SECRET) or (None, ())
+    assert (message, [*back]) == (wire.Ready(3), frames)
 
 
 class Tripwire:
@@ -86,9 +118,9 @@ class Tripwire:
 def test_nothing_foreign_is_unpickled(prefix: bytes, tmp_path: Path) -> None:
     """A frame without the pool's secret is dropped unread."""
     made = tmp_path / "made"
-    assert wire.decode(prefix + pickle.dumps(Tripwire(str(made))), SECRET) is None
+    assert wire.decode([prefix + pickle.dumps((Tripwire(str(made)), ()))], SECRET) is None
     assert not made.exists()
-    wire.decode(SECRET + pickle.dumps(Tripwire(str(made))), SECRET)
+    wire.decode([SECRET + pickle.dumps((Tripwire(str(made)), ()))], SECRET)
     assert made.exists()
 
 

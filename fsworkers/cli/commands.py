@@ -1,0 +1,140 @@
+"""The commands as the command line sees them: their options, and what help says of them.
+
+Nothing else is here, so that ``--help`` and a wrong option cost no more than typer does. Each
+command's work is in the module of its name, which is imported when it is run.
+"""
+
+from __future__ import annotations
+
+from fsworkers.cli import options, stress_options
+
+
+def process(  # noqa: PLR0917  (the command line passes them by name)
+    paths: options.Paths = None,
+    task: options.TaskName = None,
+    call: options.Call = None,
+    option: options.TaskOptions = None,
+    workers: options.Workers = None,
+    slots: options.Slots = None,
+    max_open_files: options.MaxOpenFiles = None,
+    glob: options.Globs = None,
+    exclude: options.Excludes = None,
+    skip_hidden: options.SkipHidden = False,
+    follow: options.Follow = False,
+    max_depth: options.MaxDepth = None,
+    size: options.Sizes = None,
+    changed_within: options.ChangedWithin = None,
+    files_from: options.FilesFrom = None,
+    nul: options.Nul = False,
+    retries: options.Retries = 0,
+    timeout: options.Timeout = None,
+    halt: options.Halt = None,
+    no_install: options.NoInstall = False,
+    output: options.Output = None,
+    summary: options.Summary = None,
+    keep_order: options.KeepOrder = False,
+    journal: options.Journal = None,
+    no_journal: options.NoJournal = False,
+    changed: options.Changed = False,
+    dry_run: options.DryRun = False,
+    progress: options.Progress = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Run a task on every file under each PATH; without --task, compute its sha256."""
+    asked = dict(locals())
+    from fsworkers.cli.process import process as run  # noqa: PLC0415  (as above; likewise below)
+
+    return run(**asked)
+
+
+def resume(
+    run: options.Run = None,
+    journal: options.Journal = None,
+    progress: options.Progress = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Go on with a run that was interrupted or killed, with the options that it was begun with.
+
+    What is done and unchanged since is not done again.
+    """
+    asked = dict(locals())
+    from fsworkers.cli.resume import resume as command  # noqa: PLC0415
+
+    return command(**asked)
+
+
+def retry(
+    run: options.Run = None,
+    journal: options.Journal = None,
+    progress: options.Progress = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Do the files again that failed, were timed out or crashed in a run, and no others."""
+    asked = dict(locals())
+    from fsworkers.cli.resume import retry as command  # noqa: PLC0415
+
+    return command(**asked)
+
+
+def runs(journal: options.Journal = None, json: options.Json = False) -> int:
+    """List the runs that are recorded, the latest last."""
+    asked = dict(locals())
+    from fsworkers.cli.runs import runs as command  # noqa: PLC0415
+
+    return command(**asked)
+
+
+def show(
+    run: options.Run = None,
+    journal: options.Journal = None,
+    failed: options.Failed = False,
+    json: options.Json = False,
+) -> int:
+    """Show what a run came to, and the files that were not done.
+
+    With --json, every file as a line like those of `process`.
+    """
+    asked = dict(locals())
+    from fsworkers.cli.show import show as command  # noqa: PLC0415
+
+    return command(**asked)
+
+
+def stress(  # noqa: PLR0917  (the command line passes them by name)
+    files: stress_options.Files = 4000,
+    size: stress_options.Size = "4k",
+    workers: stress_options.Workers = None,
+    max_open_files: stress_options.MaxOpenFiles = 64,
+    concurrency: stress_options.Concurrency = 1000,
+    duration: stress_options.Duration = 0.0,
+    seed: stress_options.Seed = None,
+    scenario: stress_options.Scenarios = None,
+    list_: stress_options.List = False,
+    json: stress_options.Json = None,
+    report: stress_options.Report = None,
+    keep: stress_options.Keep = False,
+    call: stress_options.Call = None,
+    input_: stress_options.Input = None,
+) -> int:
+    """Run a load that breaks ordinary code, the ordinary way and ours, and judge the outcome."""
+    asked = dict(locals())
+    from fsworkers.cli.stress import stress as command  # noqa: PLC0415
+
+    return command(**asked)
+
+
+def tasks() -> None:
+    """List the built-in tasks with their options."""
+    from fsworkers.cli.tasks import tasks as command  # noqa: PLC0415
+
+    command()
+
+
+def limits() -> None:
+    """Show the descriptor limits of this machine and process, and the budget that follows."""
+    from fsworkers.cli.limits import limits as command  # noqa: PLC0415
+
+    command()

@@ -1,0 +1,183 @@
+"""One process's part in a run: a run has one session, and another each time it is resumed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.cli.display import open_display
+from fsworkers.cli.exits import DONE, FAILED, say
+from fsworkers.cli.interrupts import Interrupts
+from fsworkers.cli.report import Report
+from fsworkers.engines.local import LocalEngine
+from fsworkers.engines.run import Run
+from fsworkers.journal.record import State
+from fsworkers.names import printable
+from fsworkers.sinks.errors import DigestsMissing
+from fsworkers.sinks.summary import write_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fsworkers.cli.request import Request
+    from fsworkers.engines.tally import Tally
+    from fsworkers.journal.recorder import Recorder
+    from fsworkers.journal.selection import Unchanged
+    from fsworkers.model import Entry, RunSummary
+    from fsworkers.sinks.sink import Sink
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisplayOptions:
+    """How a session is shown on stderr.
+
+    Attributes:
+        progress: Whether there is a live line; ``None`` for where it makes sense.
+        quiet: No progress and no summary.
+        verbose: Name every file that was not done, with its traceback.
+    """
+
+    progress: bool | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    def wants_display(self, output: str | None) -> bool:
+        """Whether to show a live line.
+
+        On a terminal, unless results go to one as well, where the line would garble them.
+        """
+        if self.quiet:
+            return False
+        if self.progress is not None:
+            return self.progress
+        return sys.stderr.isatty() and not (output is None and sys.stdout.isatty())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Everything that is needed to run, or go on.
+
+    Attributes:
+        id: The run's name.
+        request: What was asked for.
+        function: The task function.
+        found: What there is to do now.
+        sink: Where outcomes go.
+        tally: Counts them.
+        recorder: The journal, if there is one.
+        hint: How to resume, if it is not the plain command.
+        rebuilds: Write the output from the journal in the end, instead of outcomes as they
+            arrive: what was recorded before is part of it, and how much of that stays is known
+            only when the scan has ended.
+        end_state: What the run is when this has come to its end.
+    """
+
+    id: str
+    request: Request
+    function: Callable[[str], Any]
+    found: Iterable[list[str] | Entry | Unchanged]
+    sink: Sink
+    tally: Tally
+    recorder: Recorder | None
+    hint: str = ""
+    rebuilds: bool = False
+    end_state: State = "finished"
+
+    def run(self, shown: DisplayOptions) -> int:
+        """Run it, and return the exit code."""
+        try:
+            return self._run(shown)
+        except BrokenPipeError:
+            raise  # who reads our output has what was wanted
+        except KeyboardInterrupt:
+            if self._is_resumable:
+                say(self._how_to_resume)
+            raise
+        except Exception as error:
+            if self._is_resumable:
+                error.add_note(self._how_to_resume)  # the boundary shows it below the error
+            raise
+
+    @property
+    def _is_resumable(self) -> bool:
+        return self.recorder is not None and not self.recorder.is_ended
+
+    def _run(self, shown: DisplayOptions) -> int:
+        with ExitStack() as stack:
+            engine = LocalEngine(self.request.settings())
+            stack.callback(engine.close)
+            if not self.rebuilds:
+                stack.callback(self.sink.close)  # one that is not rebuilt stays as it is
+            run = Run(
+                engine,
+                self.function,
+                self.found,
+                ordered=self.request.keep_order and not self.rebuilds,
+                halting=self.request.halting(),
+                id=self.id,
+                tally=self.tally,
+                recorder=self.recorder,
+                sink=None if self.rebuilds else self.sink,
+            )
+            interrupts = stack.enter_context(Interrupts(run))
+            report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
+            is_shown = shown.wants_display(self.request.output)
+            display = stack.enter_context(open_display(run)) if is_shown else None
+            for portion in run.portions():
+                if portion is not None and portion.outcomes:
+                    report.add(portion.outcomes)
+                if display is not None:
+                    display.refresh()
+            summary = run.summary()
+            ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
+            engine.stop()  # while the workers end, the journal comes to rest
+            self._finish(ending)
+        if self.request.summary is not None:
+            write_summary(Path(self.request.summary), summary)
+        if not shown.quiet:
+            report.write(summary, begin=BEGINNINGS.get(ending, ""))
+        if ending in BEGINNINGS and self.recorder is not None:
+            say(self._how_to_resume)
+        return interrupts.code if interrupts.code is not None else exit_code(summary)
+
+    def _finish(self, state: State) -> None:
+        """Bring the output and the journal to their end."""
+        recorder = self.recorder
+        if recorder is None:
+            self.sink.close()
+            return
+        if self.rebuilds:
+            for batch in recorder.outcomes():
+                self.sink.write(batch)
+        try:
+            self.sink.close()
+        except DigestsMissing:
+            recorder.end(state)
+            raise
+        recorder.end(state)
+        recorder.close()
+
+    @property
+    def _how_to_resume(self) -> str:
+        return f"resume with: fsworkers resume {self.id}{self.hint}"
+
+
+BEGINNINGS: dict[State, str] = {
+    "interrupted": "interrupted: ",
+    "halted": "halted after too many failures: ",
+}
+"""How the last line begins when a run did not come to its end."""
+
+
+def journal_hint(journal: Path | None) -> str:
+    """What must be added to a command so that it finds the journal."""
+    return "" if journal is None else f" --journal {printable(shlex.quote(str(journal)))}"
+
+
+def exit_code(summary: RunSummary) -> int:
+    """What the outcomes mean for the exit code; a halted run has failures among them."""
+    return DONE if summary.found == summary.done + summary.skipped else FAILED

@@ -1,0 +1,246 @@
+"""The one driver of a run: a task over what a scan finds, one outcome for everything found.
+
+The command line and ``process_tree`` both go through it, portion by portion: what arrives is
+recorded first, then written, counted, and only then shown to the caller.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from time import gmtime, monotonic, strftime
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.engines.encoding import (
+    BlockEncoder,
+    Portion,
+    pack_records,
+    portion_of,
+    portion_of_entry,
+    portion_of_unchanged,
+)
+from fsworkers.engines.tally import Tally
+from fsworkers.model import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from fsworkers.engines.engine import Engine
+    from fsworkers.engines.halting import Halting
+    from fsworkers.journal.record import State
+    from fsworkers.journal.recorder import Recorder
+    from fsworkers.journal.selection import Unchanged
+    from fsworkers.model import RunSummary
+    from fsworkers.sinks.sink import Sink
+
+MOST_ENTRIES = 16_384
+"""How many things that are not to be run may be found ahead of the consumer."""
+
+
+def new_run_id() -> str:
+    """A name for a run: when it begins, and something that tells it from others of that second."""
+    return f"{strftime('%Y%m%dT%H%M%SZ', gmtime())}-{os.urandom(3).hex()}"
+
+
+class Run:
+    """One run of a task over everything that a scan finds.
+
+    Args:
+        engine: How jobs are executed.
+        function: The task function.
+        found: Lists of paths to process, and what is settled without being run.
+        ordered: Tell outcomes in the order in which things were found.
+        halting: When there have been too many failures to go on.
+        id: The run's name; a new one by default.
+        tally: Where outcomes are counted, perhaps with those of before it was resumed.
+        recorder: The journal, if there is one.
+        sink: Where outcomes are written as they arrive, if anywhere.
+        wants_outcomes: Whether portions bring every outcome, and not only those not ``done``.
+
+    Attributes:
+        is_halted: Whether there have been too many failures.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        function: Callable[[str], Any],
+        found: Iterable[list[str] | Entry | Unchanged],
+        *,
+        ordered: bool = False,
+        halting: Halting | None = None,
+        id: str | None = None,  # noqa: A002  (it is one)
+        tally: Tally | None = None,
+        recorder: Recorder | None = None,
+        sink: Sink | None = None,
+        wants_outcomes: bool = False,
+    ) -> None:
+        self.id = id or new_run_id()
+        self.engine = engine
+        self.tally = tally or Tally()
+        self.has_scan_ended = False
+        self.found_count = 0
+        self.is_halted = False
+        self._function = function
+        self._found = found
+        self._halting = halting
+        self._is_ordered = ordered
+        self._recorder = recorder
+        self._sink = sink
+        self._wants_outcomes = wants_outcomes
+        self._entries: deque[tuple[int, Portion]] = deque()
+        self._started = monotonic()
+        self._seconds_before = 0.0 if recorder is None else recorder.run.seconds
+        self._entries_taken = threading.Condition()
+        self._consumer = threading.get_ident()
+        self._is_over = False
+
+    def portions(self) -> Generator[Portion | None]:
+        """Yield what became of everything found; ``None`` now and then meanwhile.
+
+        Raises:
+            JournalError: It could not be recorded.
+            SinkError: It could not be written.
+            BrokenPipeError: Nobody reads the output any more.
+        """
+        encode = BlockEncoder(
+            self._recorder is not None,
+            None if self._sink is None else self._sink.encode_done,
+            self._wants_outcomes,
+        )
+        self._consumer = threading.get_ident()
+        running = self.engine.settled(
+            self._function, self._batches(), encode, ordered=self._is_ordered
+        )
+        emitted = 0
+        try:
+            for arrived in running:
+                portions: list[Portion] = []
+                for portion in map(portion_of, arrived):
+                    if self._is_ordered:
+                        portions += self._entries_until(emitted)
+                    portions.append(portion)
+                    emitted += portion.file_count
+                if not self._is_ordered or self._entries:
+                    portions += self._entries_until(emitted if self._is_ordered else None)
+                self._take(portions)
+                if not portions:
+                    yield None
+                yield from portions
+        finally:
+            self._let_go()
+            running.close()
+        rest = self._entries_until(None)
+        self._take(rest)
+        yield from rest
+
+    def _take(self, portions: list[Portion]) -> None:
+        """Record, write and count; nothing is told of before it is recorded."""
+        if not portions:
+            return
+        for portion in portions:
+            self.tally.add(portion)
+        if self._recorder is not None:
+            records = [record for portion in portions for record in portion.records]
+            unpacked = [one for each in portions if not each.records for one in each.outcomes]
+            tally = self.tally
+            self._recorder.record(
+                records + pack_records(unpacked), tally.counts, tally.all_bytes, self.all_seconds
+            )
+        if self._sink is not None:
+            for portion in portions:
+                if portion.lines:
+                    self._sink.write_encoded(portion.lines)
+                others = [
+                    one
+                    for one in portion.outcomes
+                    if one.status != "done" or not portion.is_encoded
+                ]
+                if others:
+                    self._sink.write(others)
+        self._halt_if_due()
+
+    def _halt_if_due(self) -> None:
+        if self._halting is None or self.is_halted:
+            return
+        if self._halting.is_crossed(self.tally.outcomes):
+            self.is_halted = True
+            if self._halting.when == "now":
+                self._let_go()
+                self.engine.abort()
+            else:
+                self.cancel()
+
+    def cancel(self) -> None:
+        """Start nothing more; what runs is finished, and its outcomes still come."""
+        self._let_go()
+        self.engine.cancel()
+
+    def state(self, otherwise: State = "finished") -> State:
+        """What the run is now that it has come to its end."""
+        return "halted" if self.is_halted else otherwise
+
+    @property
+    def seconds(self) -> float:
+        """Time since this was made."""
+        return monotonic() - self._started
+
+    @property
+    def all_seconds(self) -> float:
+        """How long the run has been at work, before it was resumed as well."""
+        return self._seconds_before + self.seconds
+
+    def summary(self) -> RunSummary:
+        """What the run has come to so far."""
+        return self.tally.summary(
+            self.id, self.all_seconds, self.engine.worker_count, self.engine.statistics()
+        )
+
+    def _batches(self) -> Iterator[list[str]]:
+        """Pass paths on to the engine, and set entries aside with their place among them."""
+        path_count = 0
+        for one in self._found:
+            if isinstance(one, list):
+                self.found_count += len(one)
+                path_count += len(one)
+                yield one
+                continue
+            if self._is_over:
+                return
+            settled = portion_of_entry(one) if isinstance(one, Entry) else portion_of_unchanged(one)
+            self.found_count += settled.file_count
+            self._entries.append((path_count, settled))
+            if self._is_ordered:
+                yield []  # no block goes on past it
+            if len(self._entries) >= MOST_ENTRIES:
+                self._wait_until_entries_are_taken()
+        self.has_scan_ended = True
+
+    def _wait_until_entries_are_taken(self) -> None:
+        """Keep a scan that finds little to run from filling the memory.
+
+        Not where the same thread draws and consumes, nor in an ordered run, whose own window
+        bounds how far paths are drawn ahead of the consumer.
+        """
+        if self._is_ordered or threading.get_ident() == self._consumer:
+            return
+        with self._entries_taken:
+            self._entries_taken.wait_for(lambda: self._is_over or len(self._entries) < MOST_ENTRIES)
+
+    def _let_go(self) -> None:
+        """The consumer takes no more: whoever scans need not wait for it."""
+        with self._entries_taken:
+            self._is_over = True
+            self._entries_taken.notify_all()
+
+    def _entries_until(self, position: int | None) -> list[Portion]:
+        """What the scan has settled itself, up to its place among the paths."""
+        entries = self._entries
+        taken: list[Portion] = []
+        while entries and (position is None or entries[0][0] <= position):
+            taken.append(entries.popleft()[1])
+        if taken:
+            with self._entries_taken:
+                self._entries_taken.notify_all()
+        return taken

@@ -1,0 +1,1 @@
+"""The process that scans, dispatches, records: loop, fleet of workers, links."""

@@ -1,0 +1,351 @@
+"""The master's thread: the shell around the dispatcher. Owns sockets, processes and the clock.
+
+One loop: wait until something happens, turn it into events, carry out the actions. Nothing here
+decides anything: what goes where is ``pool.dispatcher``'s, what a call does with what comes is its
+own. On the happy path it does nothing for a single item.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from fsworkers.errors import FsworkersError, PoolClosed, TaskLoadError, WorkerStartError
+from fsworkers.pool import actions, wire
+from fsworkers.pool.dispatcher import Dispatcher, Traits
+from fsworkers.pool.master.fleet import Fleet, unstartable
+from fsworkers.pool.master.links import Links
+from fsworkers.pool.master.prespawn import take_surroundings
+from fsworkers.pool.master.wakeup import Wakeup
+from fsworkers.pool.retry import delay_s
+from fsworkers.pool.rules import Rules
+from fsworkers.pool.statistics import Figures, PoolStatistics
+
+if TYPE_CHECKING:
+    from fsworkers.pool.master.call import Call
+    from fsworkers.pool.settings import PoolSettings
+
+LOGGER = logging.getLogger("fsworkers")
+
+OVERSLEPT_S = 0.5
+"""A wait that ends so much too late tells of a stopped process or a suspended machine."""
+
+MOST_REPORTS = 64
+"""How many reports are taken before somebody else has a turn: a kill is obeyed at once."""
+
+_BACK, _WAKEUP, _OUTPUT = -1, -2, -3
+
+
+class Master(threading.Thread):
+    """Runs a pool until it is told to stop and all its calls are over.
+
+    Args:
+        settings: The pool's settings.
+        worker_count: How many workers there may be.
+        first_count: How many are started at once.
+
+    Raises:
+        PoolDoesNotFit: There is no room for the sockets.
+    """
+
+    def __init__(self, settings: PoolSettings, worker_count: int, first_count: int) -> None:
+        super().__init__(name="fsworkers-master", daemon=True)
+        self.worker_count = worker_count
+        self.broken: FsworkersError | None = None
+        self._first_count = first_count
+        self._pid = os.getpid()
+        rules = Rules(
+            workers=worker_count,
+            retries=settings.retries,
+            timeout_s=settings.timeout,
+            ready_s=settings.ready_s,
+            grace_s=settings.grace,
+            max_deaths=settings.max_deaths,
+            max_lane_items=settings.max_jobs_per_worker,
+            max_rss_bytes=settings.max_rss_bytes,
+        )
+        self._dispatcher = Dispatcher(rules, delay_s)
+        self._links = Links()
+        self._wakeup = Wakeup()
+        try:
+            self._surroundings = take_surroundings()
+        except OSError as error:
+            self._links.close()
+            self._wakeup.close()
+            raise unstartable(error) from error
+        self._output = self._surroundings.output
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._links.back.fileno(), selectors.EVENT_READ, _BACK)
+        self._selector.register(self._wakeup.fileno(), selectors.EVENT_READ, _WAKEUP)
+        self._selector.register(self._output.fileno(), selectors.EVENT_READ, _OUTPUT)
+        self._fleet = Fleet(settings, self._links, self._surroundings, self._selector)
+        self._requests: deque[tuple[str, Call | None]] = deque()
+        self._request_lock = threading.RLock()  # a signal handler may cancel in the midst of it
+        self._calls: dict[int, Call] = {}
+        self._is_over = False
+        self._is_stopping = False
+        self._is_killing = False
+        self._is_told_to_stop: set[int] = set()
+        self._figures = Figures()
+
+    # From other threads
+
+    def wake(self) -> None:
+        """Make the loop look around."""
+        self._wakeup.set()
+
+    def begin(self, call: Call) -> None:
+        """Take a call on."""
+        self._request("begin", call)
+
+    def cancel(self, call: Call) -> None:
+        """Drop the items of a call that have not been begun."""
+        self._request("cancel", call)
+
+    def abort(self, call: Call) -> None:
+        """Drop all items of a call, and kill the workers that may be running one."""
+        self._request("abort", call)
+
+    def stop(self) -> None:
+        """End once all calls are over."""
+        self._request("stop", None)
+
+    def stop_and_join(self) -> None:
+        """End once all calls are over, and wait for it. Nothing to do in a forked child."""
+        if os.getpid() == self._pid and self.is_alive():
+            self.stop()
+            self.join()
+
+    def kill(self) -> None:
+        """End now: workers are killed, calls fail."""
+        self._is_killing = True
+        self._request("kill", None)
+
+    def _request(self, what: str, call: Call | None) -> None:
+        with self._request_lock:
+            is_too_late = self._is_over
+            if not is_too_late:
+                self._requests.append((what, call))
+        if is_too_late and call is not None and what == "begin":
+            call.fail(self.broken or PoolClosed("the pool has been shut down"))
+        self.wake()
+
+    def statistics(self) -> PoolStatistics:
+        """The figures of this moment; read without a lock, so each is right for itself."""
+        dispatcher = self._dispatcher
+        return self._figures.snapshot(
+            workers=len(self._fleet),
+            queued=dispatcher.queued + sum(call.ready for call in list(self._calls.values())),
+            in_flight=dispatcher.in_flight,
+            restarts=dispatcher.restarts,
+            recycled=dispatcher.recycled,
+            retries=dispatcher.retries,
+        )
+
+    # The loop
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        try:
+            self._perform(self._dispatcher.open(monotonic(), self._first_count))
+            while not self._has_ended():
+                self._turn()
+        except BaseException as error:
+            self._break(WorkerStartError(f"the pool's master failed: {error!r}", ""))
+            raise
+        finally:
+            self._clean_up()
+
+    def _turn(self) -> None:
+        happened = self._wait()
+        dispatcher = self._dispatcher
+        if _WAKEUP in happened:
+            self._wakeup.clear()
+            self._take_requests()
+            self._perform(dispatcher.supplied(monotonic()))
+        if _OUTPUT in happened:
+            self._output.pass_on()
+        self._take_reports()
+        for number in happened:
+            if number >= 0:
+                self._reap(number)
+        now = monotonic()
+        at = dispatcher.next_tick(now)
+        if at is not None and at <= now:
+            self._perform(dispatcher.tick(now))
+            self._look_at_silent_workers(now)
+        for number in self._fleet.due():
+            self._start(number)
+        self._end_calls()
+
+    def _wait(self) -> list[int]:
+        """Wait until something happens; and notice when the whole machine stood still."""
+        now = monotonic()
+        times = [at for at in (self._dispatcher.next_tick(now), self._fleet.next_time()) if at]
+        wait_s = max(0.0, min(times) - now) if times else None
+        happened: list[int] = [key.data for key, _ in self._selector.select(wait_s)]
+        if wait_s is not None:
+            late_s = monotonic() - now - wait_s
+            if late_s > OVERSLEPT_S:
+                self._dispatcher.overslept(late_s)
+        return happened
+
+    def _look_at_silent_workers(self, now: float) -> None:
+        for number in self._dispatcher.silent_lanes(now):
+            if self._fleet.is_stopped(number):
+                self._perform(self._dispatcher.stopped(number, now))
+
+    def _take_requests(self) -> None:
+        while self._requests:
+            what, call = self._requests.popleft()
+            if what == "kill":
+                self._break(PoolClosed("the pool was killed"))
+            elif what == "stop":
+                self._is_stopping = True
+            elif call is not None and what == "begin":
+                self._begin(call)
+            elif call is not None and call.task.call in self._calls:
+                drop = self._dispatcher.abort if what == "abort" else self._dispatcher.cancel
+                self._perform(drop(call.task.call, monotonic()))
+
+    def _begin(self, call: Call) -> None:
+        if self.broken is not None:
+            call.fail(self.broken)
+            return
+        task = call.task
+        self._calls[task.call] = call
+        traits = Traits(task.slots, task.is_coroutine and task.timeout_s is not None)
+        self._perform(self._dispatcher.add_call(task.call, call, traits, monotonic()))
+
+    def _end_calls(self) -> None:
+        for number, call in list(self._calls.items()):
+            if call.is_over and not call.is_lasting and self._dispatcher.drop_call(number):
+                del self._calls[number]
+                self._links.forget(number)
+
+    def _take_reports(self) -> None:
+        # The back channel's descriptor tells of changes only: it is read until nothing is left.
+        count = 0
+        while not self._is_killing and (received := self._links.receive()) is not None:
+            report, frames = received
+            now = monotonic()
+            dispatcher = self._dispatcher
+            if isinstance(report, wire.Answer):
+                self._figures.note(report.worker, report.descriptors)
+                if report.rss_bytes:
+                    dispatcher.weighed(report.worker, report.rss_bytes)
+                self._perform(dispatcher.answered(report.worker, report, frames, now))
+            elif isinstance(report, wire.Heartbeat):
+                self._figures.note(report.worker, report.descriptors)
+                dispatcher.weighed(report.worker, report.rss_bytes)
+                self._perform(dispatcher.heard(report.worker, report.running, now))
+            elif isinstance(report, wire.GivenBack):
+                self._perform(dispatcher.returned(report.worker, report.spans, now))
+            elif isinstance(report, wire.Ready):
+                self._output.hold_back_no_longer()
+                self._perform(dispatcher.ready(report.worker, now))
+            else:
+                self._fail_call(report)
+            count += 1
+            if count % MOST_REPORTS == 0:
+                self._take_requests()
+
+    def _fail_call(self, report: wire.TaskBroken) -> None:
+        call = self._calls.get(report.call)
+        if call is not None:
+            call.fail(TaskLoadError(report.error, report.traceback))
+            self._perform(self._dispatcher.cancel(report.call, monotonic()))
+
+    # Actions
+
+    def _perform(self, todo: list[actions.Action]) -> None:
+        settled: dict[int, list[actions.Record | actions.Conclude]] = {}
+        for action in todo:
+            if isinstance(action, actions.Send):
+                block = action.block
+                task = self._calls[block.call].task
+                self._links.send_block(action.lane, task, action.number, block)
+            elif isinstance(action, (actions.Record, actions.Conclude)):
+                settled.setdefault(action.block.call, []).append(action)
+            elif isinstance(action, actions.Recall):
+                self._links.send(action.lane, wire.GiveBack(action.most))
+            elif isinstance(action, actions.Start):
+                self._start(action.lane)
+            elif isinstance(action, actions.Kill):
+                self._kill_lane(action.lane)
+            elif isinstance(action, actions.Retire):
+                self._links.send(action.lane, wire.Stop())
+            elif isinstance(action, actions.Warn):
+                LOGGER.warning("%s", action.message)
+            else:
+                self._break(WorkerStartError(action.reason, self._output.last_words()))
+        for number, entries in settled.items():
+            self._calls[number].deliver(entries)
+
+    def _start(self, number: int) -> None:
+        try:
+            if not self._fleet.start(number):
+                self._dispatcher.starts_later(number, monotonic())
+        except FsworkersError as error:
+            self._break(error)
+
+    def _kill_lane(self, number: int) -> None:
+        if not self._fleet.kill(number):
+            reason = "no descriptor free for it"
+            self._perform(self._dispatcher.died(number, reason, None, monotonic()))
+
+    def _reap(self, number: int) -> None:
+        """A worker has ended: take its last reports, and leave of it."""
+        worker = self._fleet.end(number)
+        if worker is None:
+            return
+        self._take_reports()
+        self._output.pass_on()
+        cause, begun = self._fleet.forget(number, worker)
+        self._figures.retire(number)
+        if not (self._is_stopping and number in self._is_told_to_stop):
+            self._perform(self._dispatcher.died(number, cause, begun, monotonic()))
+
+    def _break(self, error: FsworkersError) -> None:
+        self.broken = self.broken or error
+        self._is_killing = self._is_stopping = True
+        for call in self._calls.values():
+            call.fail(self.broken)
+
+    # The end
+
+    def _has_ended(self) -> bool:
+        if self._is_killing:
+            return True
+        if not self._is_stopping or any(not call.is_over for call in self._calls.values()):
+            return False
+        for number in self._fleet.numbers():
+            if number in self._is_told_to_stop:
+                continue
+            self._is_told_to_stop.add(number)
+            if self._dispatcher.is_ready(number):
+                self._links.send(number, wire.Stop())
+            else:
+                self._fleet.kill(number)
+        return not len(self._fleet)
+
+    def _clean_up(self) -> None:
+        if self._is_killing and self.broken is None:
+            self.broken = PoolClosed("the pool was killed")
+        self._fleet.close()
+        with self._request_lock:
+            self._is_over = True
+            unheard = [call for what, call in self._requests if call and what == "begin"]
+        closed = self.broken or PoolClosed("the pool was shut down")
+        for call in [*self._calls.values(), *unheard]:
+            call.fail(closed)
+        self._output.pass_on()
+        self._selector.close()
+        self._links.close()
+        self._surroundings.close()
+        self._wakeup.close()

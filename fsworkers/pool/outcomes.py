@@ -1,0 +1,86 @@
+"""Outcomes out of what workers answered: made when somebody looks, in loops of C speed."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import compress, repeat
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.model import Outcome
+from fsworkers.pool.actions import Conclude, Record
+from fsworkers.pool.payload import Packed, unpack, unpack_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fsworkers.pool.wire import Answer
+
+
+def outcomes_of(settled: Record | Conclude) -> list[Outcome]:
+    """The outcome of each item of a span, in order. Columns are those of ``encode_values``."""
+    if isinstance(settled, Conclude):
+        return concluded(settled)
+    block, answer, (values_frame, durations_frame, measured_frame) = settled
+    items = done_items(settled)
+    values = unpack_values(values_frame)
+    durations = array("d", durations_frame)
+    sizes, mtimes = (
+        unpack_values(measured_frame) if measured_frame else (repeat(None), repeat(None))
+    )
+    if Packed in set(map(type, values)):
+        return list(
+            map(
+                _unpacked, items, values, repeat(block.history.attempt), sizes, durations,
+                repeat(answer.worker), mtimes,
+            )
+        )  # fmt: skip
+    return list(
+        map(
+            Outcome, items, repeat("done"), values, repeat(None), repeat(block.history.attempt),
+            sizes, durations, repeat(answer.worker), repeat(None), mtimes,
+        )
+    )  # fmt: skip
+
+
+def done_items(settled: Record) -> Sequence[Any]:
+    """The items of a span that were done."""
+    block, answer, _ = settled
+    items = block.items
+    if answer.start != block.first or answer.stop != block.stop:
+        items = items[answer.start - block.first : answer.stop - block.first]
+    if not answer.failures:
+        return items
+    return list(compress(items, _is_done(answer)))
+
+
+def _is_done(answer: Answer) -> list[bool]:
+    marks = [True] * (answer.stop - answer.start)
+    for failed in answer.failures:
+        marks[failed.position - answer.start] = False
+    return marks
+
+
+def concluded(settled: Conclude) -> list[Outcome]:
+    """The outcomes of items that were not simply done."""
+    failure = settled.failure
+    return [
+        Outcome(
+            item, settled.status, None, failure.error, settled.attempts, settled.size,
+            settled.duration_s, settled.worker, failure.traceback, settled.mtime_ns,
+        )
+        for item in settled.block.items
+    ]  # fmt: skip
+
+
+def _unpacked(
+    item: Any, value: Any, attempts: int, size: int | None, duration_s: float, worker: int,
+    mtime_ns: int | None,
+) -> Outcome:  # fmt: skip
+    try:
+        value = unpack(value)
+    except BaseException as error:  # noqa: BLE001  (a user's type raises anything, SystemExit too)
+        text = f"its result can't be unpickled here: {type(error).__name__}: {error}"
+        return Outcome(
+            item, "failed", None, text, attempts, size, duration_s, worker, None, mtime_ns
+        )
+    return Outcome(item, "done", value, None, attempts, size, duration_s, worker, None, mtime_ns)

@@ -1,0 +1,76 @@
+"""How large a call's next block should be. Pure.
+
+A block is about ``BLOCK_S`` of work by a moving average of its call, which is trusted for a few
+times as many items as it rests on: blocks begin with one item and grow geometrically. Where it is
+known how much is left, they shrink towards the end so that all workers end together. There is no
+cap in items: a function of a tenth of a microsecond gets half a million at a time.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+BLOCK_S = 0.05
+"""A block is about this much work: long against a message (some 100 µs), short against a run."""
+
+LEAST_S = 0.002
+"""Blocks at the end of a run are not made smaller than this: ending together to within it is
+enough."""
+
+GROWTH = 2
+"""Largest block, in multiples of the items that the average rests on."""
+
+
+class Pace:
+    """The time a call's items take, learned from what was answered.
+
+    Attributes:
+        item_s: Moving average of the seconds an item takes in its slot; ``None`` at first.
+        learned: How many items it rests on.
+        slots: How many items a worker runs at one time.
+    """
+
+    __slots__ = ("item_s", "learned", "slots")
+
+    def __init__(self, slots: int = 1) -> None:
+        self.item_s: float | None = None
+        self.learned = 0
+        self.slots = slots
+
+    def learn(self, count: int, busy_s: float) -> None:
+        """Take the time of ``count`` finished items, ``busy_s`` in all, into the average."""
+        average_s = busy_s / count
+        if self.item_s is None:
+            self.item_s = average_s
+        else:
+            # By its share of a full block: one odd item among thousands moves it little.
+            weight = max(0.1, min(0.5, average_s * count / (BLOCK_S * self.slots)))
+            self.item_s += (average_s - self.item_s) * weight
+        self.learned += count
+
+    @property
+    def is_worth_queueing(self) -> bool:
+        """Whether a block may wait behind another one: items are known not to take long.
+
+        Where items run side by side it also keeps all slots at work while a block comes to its end.
+        """
+        return self.item_s is not None and (self.slots > 1 or self.item_s < BLOCK_S)
+
+    def block_items(self, left: int | None, lanes: int) -> int:
+        """Size of the next block.
+
+        Args:
+            left: How many items there still are; ``None`` where that is not known.
+            lanes: How many workers share them.
+        """
+        size = float(self.slots)
+        if self.item_s is not None:
+            item_s = max(self.item_s, 1e-9) / self.slots
+            size = max(size, min(BLOCK_S / item_s, float(GROWTH * self.learned)))
+            least = LEAST_S / item_s
+        else:
+            least = 1.0
+        if left is not None:
+            share = left / max(lanes, 1)
+            size = min(size, max(least, ceil(share / 2), min(self.slots, ceil(share))))
+        return max(1, int(size))

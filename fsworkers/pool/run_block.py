@@ -1,0 +1,342 @@
+"""A block as it is being run: without sockets, for workers and every engine alike.
+
+The runner goes through it in chunks of some 100 µs of work (one item where items take longer), so
+that what is asked between two items costs nothing where items are short. Who else looks at it
+meanwhile (heartbeats, recalls, partial answers) reads how far the list of time stamps has come,
+which is always right under the interpreter's lock; only the border between what is begun and what
+may be given back is guarded by a lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from functools import partial
+from itertools import compress
+from operator import sub
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.pool.attempt import describe, leave_if_forked, measure
+from fsworkers.pool.payload import PLAIN, pack, pack_values, size_of, unpack
+from fsworkers.pool.task_function import Rows
+from fsworkers.pool.wire import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fsworkers.pool.task_function import TaskFunction
+
+CHUNK_S = 100e-6
+"""Work between two looks around; also how exactly a death is blamed at once."""
+
+MOST_CHUNK_ITEMS = 1024
+
+FEW_ITEMS = 16
+"""Larger chunks are not asked for the size of their values: what is quick is not large."""
+
+
+class Span:
+    """A finished part of a block: what an answer is made of.
+
+    Attributes:
+        start: Index of the first item.
+        stop: Index behind the last one.
+        failures: Those that failed.
+        frames: Columns of the others, as the task's encoder made them.
+        size_bytes: Bytes of their files.
+        busy_s: How long all took.
+    """
+
+    __slots__ = ("busy_s", "failures", "frames", "size_bytes", "start", "stop")
+
+    def __init__(
+        self, start: int, stop: int, failures: Sequence[Failed], frames: Sequence[bytes],
+        size_bytes: int, busy_s: float,
+    ) -> None:  # fmt: skip
+        self.start = start
+        self.stop = stop
+        self.failures = failures
+        self.frames = frames
+        self.size_bytes = size_bytes
+        self.busy_s = busy_s
+
+
+class BlockRun:
+    """A block in a worker.
+
+    Args:
+        task: What is run.
+        number: The block's within its lane.
+        first: Index of the first item in its call.
+        items: The items.
+        is_packed: Whether each is pickled for itself.
+        attempts: Which attempt it is.
+        worker: Whose.
+        lets_through: An exception that ends the whole block: the interrupt of an inline run.
+
+    Attributes:
+        begun: How many items have been begun, or will be in any case.
+        stop: How many are to be run: fewer than there are once some were given back.
+        kept_bytes: How much the values take that have not been taken, as far as they are large.
+    """
+
+    def __init__(
+        self,
+        task: TaskFunction,
+        number: int,
+        first: int,
+        items: list[Any],
+        *,
+        is_packed: bool = False,
+        attempts: int = 1,
+        worker: int = 0,
+        lets_through: type[BaseException] | tuple[()] = (),
+    ) -> None:
+        self._lets_through = lets_through
+        self.task = task
+        self.number = number
+        self.first = first
+        self.items = items
+        self.is_packed = is_packed
+        self.begun = 0
+        self.stop = len(items)
+        self.kept_bytes = 0
+        self.attempts = attempts
+        self.worker = worker
+        self._lock = threading.Lock()
+        self._values: list[Any] = []
+        self._stamps: list[float] = []
+        self._failures: list[Failed] = []
+        self._chunk: list[Any] = []
+        self._measured: _MeasuredCall | None = None
+        self._sent = 0
+        self._mark = 0.0
+
+    # The runner's side
+
+    def run(self, note: Callable[[int, int], None], look: Callable[[float], None]) -> None:
+        """Run all items that are not given back meanwhile, one after another.
+
+        Args:
+            note: Told which indices are begun, before they are.
+            look: Called between two chunks with the time (``perf_counter``).
+        """
+        call, kind = self._callable()
+        values, stamps = self._values, self._stamps
+        keep, stamp, clock = values.append, stamps.append, perf_counter
+        first, size = self.first, 1
+        self._mark = began = clock()
+        while True:
+            with self._lock:
+                start = self.begun
+                self.begun = stop = min(start + size, self.stop)
+            if start == stop:
+                return
+            note(first + start, first + stop)
+            self._chunk = chunk = self.items[start:stop]
+            for item in chunk:
+                try:
+                    value = call(item)
+                    if type(value) is not kind:
+                        value, kind = self._made_safe(value, kind)
+                except BaseException as error:
+                    leave_if_forked(error)
+                    if isinstance(error, self._lets_through):
+                        raise
+                    value = None
+                    self._fail(error, item, began)
+                keep(value)
+                stamp(clock())
+            leave_if_forked(None)
+            if stop - start <= FEW_ITEMS:
+                self.kept_bytes += sum(map(size_of, values[start:stop]))
+            now = stamps[-1]
+            size = (
+                min(
+                    4 * size, int(CHUNK_S * (stop - start) / (now - began + 1e-9)), MOST_CHUNK_ITEMS
+                )
+                or 1
+            )
+            look(now)
+            began = clock()
+
+    def stop_in_child(self) -> None:
+        """In a child that the item at hand has forked: let the loop end with that item."""
+        self._chunk.clear()
+
+    def _callable(self) -> tuple[Callable[[Any], Any], type | None]:
+        """What is called for each item, and the type of what it gives that needs no care."""
+        task = self.task
+        function = task.function
+        if self.is_packed:
+            function = partial(_call_unpacked, function)
+        if task.is_measuring:
+            return function, tuple
+        if task.wants_size:
+            self._measured = _MeasuredCall(function)
+            return self._measured, tuple
+        return function, type(None)
+
+    def _made_safe(self, value: Any, kind: type | None) -> tuple[Any, type | None]:
+        """Pack a value at once: the task may alter it later, and it must not spoil the others.
+
+        Raises:
+            UnpicklableValue: It can't travel.
+        """
+        if kind is tuple and (self.task.is_measuring or self.task.wants_size):
+            raise TypeError(f"a measuring task returned {type(value).__name__}")
+        return (value, type(value)) if type(value) in PLAIN else (pack(value), kind)
+
+    def _fail(self, error: BaseException, item: Any, began: float) -> None:
+        stamps = self._stamps
+        done = len(stamps)
+        duration_s = perf_counter() - max(began, stamps[-1] if stamps else began)
+        size = mtime_ns = None
+        if self._measured is not None:
+            size, mtime_ns = self._measured.last
+        elif self.task.is_measuring:
+            size, mtime_ns = measure(item)
+        failure = describe(error, self.task)
+        self._failures.append(Failed(self.first + done, failure, duration_s, size, mtime_ns))
+
+    # Everybody's side
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether any of it is."""
+        return self.begun > 0
+
+    def take_next(self) -> int | None:
+        """Begin one item, where they run side by side; its index, ``None`` if none is left."""
+        with self._lock:
+            if self.begun >= self.stop:
+                return None
+            self.begun += 1
+            return self.first + self.begun - 1
+
+    def running(self, now: float) -> tuple[int, int, float] | None:
+        """Number of the block, index of the item at hand, and for how many seconds it runs."""
+        done = len(self._stamps)
+        if done >= self.begun or self.task.slots > 1:
+            return None
+        since = self._stamps[-1] if done > self._sent else self._mark
+        return self.number, self.first + done, now - since
+
+    def give_back(self, most: int) -> tuple[int, int, int] | None:
+        """Take up to ``most`` items out again that have not been begun, the last ones."""
+        with self._lock:
+            start, stop = max(self.begun, self.stop - most), self.stop
+            self.stop = start
+        return (self.number, self.first + start, self.first + stop) if start < stop else None
+
+    def take(self) -> list[Span]:
+        """What has been finished since the last time: in one span, unless failures divide it."""
+        done = len(self._stamps)
+        sent = self._sent
+        if done == sent:
+            return []
+        stamps = self._stamps[sent:done]
+        durations = list(map(sub, stamps, [self._mark, *stamps[:-1]]))
+        rows = Finished(
+            self.first + sent, self.items[sent:done], self._values[sent:done], durations
+        )
+        self._values[sent:done] = [None] * (done - sent)  # they may be large
+        self._sent, self._mark, self.kept_bytes = done, stamps[-1], 0
+        end = self.first + done
+        failures = [one for one in self._failures if one.position < end]
+        self._failures = [one for one in self._failures if one.position >= end]
+        return spans_of(self.task, rows, failures, self.attempts, self.worker)
+
+    def restart_clock(self) -> None:
+        """What was done since the last item (an answer was sent) is not of the next one's time."""
+        self._mark = perf_counter()
+
+
+class Finished:
+    """Consecutive items and what they came to; a value is without meaning where one failed."""
+
+    __slots__ = ("durations_s", "items", "start", "values")
+
+    def __init__(
+        self, start: int, items: list[Any], values: list[Any], durations_s: list[float]
+    ) -> None:
+        self.start = start
+        self.items = items
+        self.values = values
+        self.durations_s = durations_s
+
+
+def spans_of(
+    task: TaskFunction, rows: Finished, failures: list[Failed], attempts: int, worker: int
+) -> list[Span]:
+    """Make answers of finished items; where order counts, each failure is one by itself."""
+    if not (failures and task.is_ordered):
+        return [_span(task, rows, failures, attempts, worker)]
+    spans: list[Span] = []
+    at = rows.start
+    for failed in [*failures, None]:
+        stop = rows.start + len(rows.items) if failed is None else failed.position
+        low, high = at - rows.start, stop - rows.start
+        if low < high:
+            part = Finished(
+                at, rows.items[low:high], rows.values[low:high], rows.durations_s[low:high]
+            )
+            spans.append(_span(task, part, [], attempts, worker))
+        if failed is not None:
+            spans.append(Span(stop, stop + 1, [failed], (), 0, failed.duration_s))
+            at = stop + 1
+    return spans
+
+
+def _span(
+    task: TaskFunction, rows: Finished, failures: list[Failed], attempts: int, worker: int
+) -> Span:
+    start, stop = rows.start, rows.start + len(rows.items)
+    items, values, durations = rows.items, rows.values, rows.durations_s
+    busy_s = sum(durations)
+    if failures:
+        is_done = [True] * len(items)
+        for failed in failures:
+            is_done[failed.position - start] = False
+        items, values, durations = (
+            list(compress(column, is_done)) for column in (items, values, durations)
+        )
+        if not items:
+            return Span(start, stop, failures, (), 0, busy_s)
+    sizes = mtimes = None
+    size_bytes = 0
+    if task.is_measuring or task.wants_size:
+        values, sizes, mtimes = (list(column) for column in zip(*values, strict=True))
+        size_bytes = sum(filter(None, sizes))
+    frames = task.encode(Rows(items, values, sizes, mtimes, durations, attempts, worker))
+    return Span(start, stop, failures, frames, size_bytes, busy_s)
+
+
+def _call_unpacked(function: Callable[[Any], Any], packed: Any) -> Any:
+    return function(unpack(packed))
+
+
+class _MeasuredCall:
+    """Calls a task function on a file, and tells what the file was like before that."""
+
+    __slots__ = ("function", "last")
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+        self.last: tuple[int | None, int | None] = (None, None)
+
+    def __call__(self, item: Any) -> tuple[Any, int | None, int | None]:
+        self.last = size, mtime_ns = measure(item)
+        return pack(self.function(item)), size, mtime_ns
+
+
+def encode_values(rows: Rows) -> Sequence[bytes]:
+    """The encoder of calls whose outcomes are wanted: values, durations, what was measured."""
+    measured = b"" if rows.sizes is None else pack_values([rows.sizes, rows.mtimes_ns])
+    return pack_values(list(rows.values)), array("d", rows.durations_s).tobytes(), measured
+
+
+def encode_bare_values(rows: Rows) -> Sequence[bytes]:
+    """The encoder of submitted calls, whose futures want nothing but values."""
+    return (pack_values(list(rows.values)),)

@@ -1,0 +1,94 @@
+"""A pool's figures: of this moment, and over its life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fsworkers.model import DescriptorUse
+
+if TYPE_CHECKING:
+    from fsworkers.pool.wire import Descriptors
+
+
+class PoolStatistics(msgspec.Struct, frozen=True):
+    """A pool at one moment.
+
+    Attributes:
+        workers: Worker processes that live.
+        queued: Jobs in no lane yet.
+        in_flight: Jobs that workers hold.
+        restarts: Workers that were replaced because they had died or hung.
+        recycled: Workers that were replaced because they had run enough jobs or grown too large.
+        retries: Attempts after the first.
+        lent: Descriptors that file operations hold now, over all workers.
+        waiting: File operations that wait for a descriptor now.
+        descriptors: Over the pool's life.
+    """
+
+    workers: int = 0
+    queued: int = 0
+    in_flight: int = 0
+    restarts: int = 0
+    recycled: int = 0
+    retries: int = 0
+    lent: int = 0
+    waiting: int = 0
+    descriptors: DescriptorUse = DescriptorUse()
+
+
+class Figures:
+    """Adds up what the workers report of their descriptors."""
+
+    def __init__(self) -> None:
+        self._latest: dict[int, Descriptors] = {}
+        self._gone: set[int] = set()
+        self._retired = DescriptorUse()
+
+    def note(self, worker: int, descriptors: Descriptors) -> None:
+        """Take a worker's latest figures; they count from its start. Late ones are not counted."""
+        if worker not in self._gone:
+            self._latest[worker] = descriptors
+
+    def retire(self, worker: int) -> None:
+        """A worker has ended: its figures are final."""
+        self._gone.add(worker)
+        last = self._latest.pop(worker, None)
+        if last is not None:
+            self._retired = _combine(self._retired, [last])
+
+    def snapshot(
+        self,
+        *,
+        workers: int,
+        queued: int,
+        in_flight: int,
+        restarts: int,
+        recycled: int,
+        retries: int,
+    ) -> PoolStatistics:
+        """The figures of this moment."""
+        latest = list(self._latest.values())
+        return PoolStatistics(
+            workers=workers,
+            queued=queued,
+            in_flight=in_flight,
+            restarts=restarts,
+            recycled=recycled,
+            retries=retries,
+            lent=sum(one.lent for one in latest),
+            waiting=sum(one.waiting for one in latest),
+            descriptors=_combine(self._retired, latest),
+        )
+
+
+def _combine(total: DescriptorUse, more: list[Descriptors]) -> DescriptorUse:
+    return DescriptorUse(
+        limit=max([total.limit, *(one.limit for one in more)]),
+        budget=max([total.budget, *(one.budget for one in more)]),
+        peak=max([total.peak, *(one.peak for one in more)]),
+        waits=total.waits + sum(one.waits for one in more),
+        waited_s=total.waited_s + sum(one.waited_s for one in more),
+        refused=total.refused + sum(one.refused for one in more),
+    )

@@ -1,0 +1,1 @@
+"""A worker process: its line to the master, and how it runs blocks."""

@@ -1,0 +1,92 @@
+"""A worker process: ``python -m fsworkers.pool.worker``, its lifeline as standard input.
+
+Started by ``pool.master.process`` as a clean process. It reads its configuration from the lifeline,
+binds its sockets before any task code is imported, and then runs blocks on its main thread until it
+is told to stop, or its master is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+
+from fsworkers import graceful
+from fsworkers.pool.attempt import note_fork
+from fsworkers.pool.progress import PROGRESS_DESCRIPTOR, ProgressLine
+from fsworkers.pool.wire import Descriptors
+from fsworkers.pool.worker.lifeline import Lifeline
+from fsworkers.pool.worker.line import Line
+from fsworkers.pool.worker.memory import Memory
+
+
+def main() -> None:
+    """Run one worker."""
+    # The master decides when to stop; a handler, unlike SIG_IGN, is not inherited by children.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    lifeline = Lifeline()
+    config = lifeline.read_config()
+    sys.path[:] = config.sys_path
+    progress = ProgressLine(PROGRESS_DESCRIPTOR, config.page_line)
+    memory = Memory() if config.wants_memory else None
+    line = Line(config, lifeline, progress, descriptors, memory)
+    # Only now are the sockets there that the budget must leave alone.
+    try:
+        graceful.configure(max_open_files=config.max_open_files)
+    except graceful.TooFewDescriptors as error:
+        sys.exit(f"fsworkers: {error}")
+    line.meet()
+
+    def after_fork() -> None:
+        """A child that a task has forked is no worker, and does not keep the lifeline open."""
+        note_fork()
+        lifeline.let_go()
+        for block in line.current:
+            block.stop_in_child()
+
+    os.register_at_fork(after_in_child=after_fork)
+    run(line)
+    line.finish()
+
+
+def run(line: Line) -> None:
+    """Run blocks until none will come any more."""
+    runner = None
+    while (block := line.next_block()) is not None:
+        task = block.task
+        if task.is_coroutine:
+            import asyncio  # noqa: PLC0415  (60 ms that plain functions need not wait for)
+
+            from fsworkers.pool.worker.side_by_side import run_in_loop  # noqa: PLC0415
+
+            if runner is None:
+                runner = asyncio.Runner()
+            runner.run(run_in_loop(line, task, block))
+        elif task.slots > 1:
+            from fsworkers.pool.worker.side_by_side import run_in_threads  # noqa: PLC0415
+
+            run_in_threads(line, task, block)
+        else:
+            line.run(block)
+    if runner is not None:
+        runner.close()
+
+
+def descriptors() -> Descriptors:
+    """This worker's descriptor figures."""
+    now = graceful.statistics()
+    return Descriptors(
+        limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        budget=now.capacity,
+        lent=now.lent,
+        waiting=now.waiting,
+        peak=now.peak,
+        waits=now.waits,
+        waited_s=now.waited_s,
+        refused=now.refused,
+    )
+
+
+if __name__ == "__main__":
+    main()
