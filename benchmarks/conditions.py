@@ -87,7 +87,11 @@ class Conditions:
     def python(self, *arguments: str, output: Path | None = None) -> Command:
         """A module of this package, or a line of Python, in a process of its own."""
         return Command(
-            [sys.executable, *arguments], limit_s=self.limit_s, output=output, folder=ROOT
+            [sys.executable, *arguments],
+            limit_s=self.limit_s,
+            output=output,
+            environment=self.environment,
+            folder=ROOT,
         )
 
     @cached_property

@@ -33,7 +33,7 @@ def start(conditions: Conditions) -> list[Line]:
             Contestant(importing, lambda: run(conditions.python("-c", "import typer"))),
         ],
         full=40,
-        short=12,
+        short=8,
     )
     peers = [race.measured(importing, "wall_s")]
     return [

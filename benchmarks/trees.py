@@ -23,7 +23,7 @@ class Tree(NamedTuple):
 
     def paths(self) -> list[str]:
         """Its files, in order."""
-        return [str(_file_of(self.root, number)) for number in range(self.files)]
+        return [_file_of(self.root, number) for number in range(self.files)]
 
     def warm(self) -> None:
         """Read all of it, so that the next one who does finds it in memory."""
@@ -80,13 +80,14 @@ def make_tree(root: Path, files: int, size_bytes: int) -> None:
 def _write_part(root: Path, files: int, size_bytes: int, index: int) -> None:
     """Write every so manieth folder, beginning with the one of that index."""
     for first in range(index * FILES_PER_FOLDER, files, _WRITERS * FILES_PER_FOLDER):
-        _file_of(root, first).parent.mkdir(parents=True)
+        os.makedirs(os.path.dirname(_file_of(root, first)))
         for number in range(first, min(files, first + FILES_PER_FOLDER)):
-            _file_of(root, number).write_bytes(os.urandom(size_bytes))
+            with open(_file_of(root, number), "xb", buffering=0) as file:
+                file.write(os.urandom(size_bytes))
 
 
-def _file_of(root: Path, number: int) -> Path:
-    return root / f"{number // FILES_PER_FOLDER:04d}" / f"{number % FILES_PER_FOLDER:04d}.bin"
+def _file_of(root: Path, number: int) -> str:
+    return f"{root}/{number // FILES_PER_FOLDER:04d}/{number % FILES_PER_FOLDER:04d}.bin"
 
 
 if __name__ == "__main__":
