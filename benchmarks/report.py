@@ -1,4 +1,4 @@
-"""A whole session of measuring as one record, for ``--json`` and back."""
+"""All that was measured in one go as one record, for ``--json`` and back."""
 
 from __future__ import annotations
 
