@@ -7,14 +7,23 @@ interrupt is met quietly from the first moment on.
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import signal
 import sys
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 _INTERRUPTED = 130
+_INTERNAL = 3
 
 _NEED_NO_WORKER = frozenset({"-h", "--help", "-n", "--dry-run"})
+
+NEEDED_BY_WORKERS = ("fsworkers.engines.encoding", "fsworkers.tasks.checksum")
+"""What most runs need there: it is imported while the worker waits."""
 
 _AGAIN_S = 0.05
 """Until an interrupt that was lost comes again."""
@@ -31,7 +40,19 @@ def main() -> None:
             raise
         code = _INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
-    sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without taking the interpreter apart, which takes as long as a small run does."""
+    atexit._run_exitfuncs()  # noqa: SLF001  (there is no public way)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            code = code or _INTERNAL  # as the interpreter itself has it, what was written is lost
+    os._exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -43,7 +64,7 @@ def _run(arguments: list[str]) -> int:
         return run(arguments)
     from fsworkers.pool.master.prespawn import discard, prespawn  # noqa: PLC0415
 
-    prespawn()
+    prespawn(NEEDED_BY_WORKERS)
     try:
         from fsworkers.cli.app import run  # noqa: PLC0415
 

@@ -6,7 +6,6 @@ Exit codes: 0 all done, 1 some files failed, 2 usage, 3 internal, 130 and 143 in
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import Annotated
 
 import typer
@@ -82,6 +81,8 @@ def _explain(error: Exception, *, is_verbose: bool) -> int:
         _show_notes(error)
         return code
     if is_verbose:
+        import traceback  # noqa: PLC0415  (only for an error)
+
         traceback.print_exception(error)
     complain(f"internal error: {type(error).__name__}: {printable(str(error))}")
     _show_notes(error)

@@ -7,6 +7,7 @@ command's work is in the module of its name, which is imported when it is run.
 from __future__ import annotations
 
 from fsworkers.cli import options, stress_options
+from fsworkers.cli.prespawning import prespawn_for
 
 
 def process(  # noqa: PLR0917  (the command line passes them by name)
@@ -43,6 +44,8 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
 ) -> int:
     """Run a task on every file under each PATH; without --task, compute its sha256."""
     asked = dict(locals())
+    if not dry_run:
+        prespawn_for(paths or [], workers)
     from fsworkers.cli.process import process as run  # noqa: PLC0415  (as above; likewise below)
 
     return run(**asked)

@@ -15,12 +15,10 @@ from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.run import new_run_id
 from fsworkers.engines.tally import Tally
 from fsworkers.errors import BadOption, BadSetting
-from fsworkers.journal.earlier import open_earlier
 from fsworkers.journal.places import default_journal, make_room
 from fsworkers.journal.record import RunRecord
 from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
-from fsworkers.journal.selection import new_or_changed
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths
 from fsworkers.sinks.open import open_sink
@@ -106,6 +104,9 @@ def _process(
             run = _record(request, run_id, mark)
             recorder = stack.enter_context(Recorder.begin(journal, run))
             if request.changed:
+                from fsworkers.journal.earlier import open_earlier  # noqa: PLC0415  (only here)
+                from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
+
                 earlier = open_earlier(
                     stack, recorder, is_shared=named is not None, fingerprint=mark
                 )

@@ -16,7 +16,6 @@ from fsworkers.engines.halting import Halting
 from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import printable
 from fsworkers.pool.settings import PoolSettings
-from fsworkers.scan.file_list import read_file_list, scan_list
 from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
 from fsworkers.scan.tree import scan
 from fsworkers.tasks.callables import load_callable
@@ -126,6 +125,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             timeout=self.timeout,
             retries=self.retries,
             install=not self.no_install,
+            first_workers=1,  # it has been started before this was read
         )
 
     def halting(self) -> Halting | None:
@@ -171,6 +171,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return scan(self.paths, filters, own=own)
         if self.files_from == STDIN and sys.stdin is None:
             raise BadOption("--files-from -: standard input is closed")
+        from fsworkers.scan.file_list import read_file_list, scan_list  # noqa: PLC0415  (rare)
+
         try:
             stream = (
                 sys.stdin.buffer if self.files_from == STDIN else open(self.files_from, "rb")  # noqa: SIM115

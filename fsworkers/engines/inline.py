@@ -23,7 +23,7 @@ from fsworkers.pool.rules import Rules
 from fsworkers.pool.run_block import BlockRun
 from fsworkers.pool.statistics import PoolStatistics
 from fsworkers.pool.task_function import TaskFunction, is_coroutine_function
-from fsworkers.pool.wire import Answer, Descriptors
+from fsworkers.pool.wire import NO_DESCRIPTORS, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from fsworkers.pool.run_block import Span
     from fsworkers.pool.settings import PoolSettings
     from fsworkers.pool.task_function import Encoder
-
-_NO_DESCRIPTORS = Descriptors(0, 0, 0, 0, 0, 0, 0.0, 0)
 
 
 class InlineEngine:
@@ -117,7 +115,7 @@ class InlineEngine:
         if len(span.failures) < span.stop - span.start:
             answer = Answer(
                 0, 0, span.start, span.stop, span.size_bytes, span.busy_s, span.failures,
-                _NO_DESCRIPTORS,
+                NO_DESCRIPTORS,
             )  # fmt: skip
             settled.append(Record(block, answer, span.frames))
         for failed in span.failures:

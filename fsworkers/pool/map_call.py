@@ -12,6 +12,8 @@ import heapq
 import os
 import threading
 from collections import deque
+from collections.abc import Iterator
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +31,10 @@ if TYPE_CHECKING:
     from fsworkers.pool.master.call import Call
     from fsworkers.pool.wire import Task
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 20
 """How much a block's items may take, packed: large items are bounded as large results are."""
 
-DRAWN_BYTES = 1 << 20
+DRAWN_BYTES = 1 << 21
 """How much of the input may be drawn ahead, once it is known how large items are."""
 
 WINDOW_BYTES = 1 << 26
@@ -43,6 +45,33 @@ ORDERED_ITEMS = 16_384
 
 FIRST_DRAWN = 4
 """How many items are drawn ahead before anything is known of them."""
+
+
+class Outcomes(Iterator["Outcome"]):
+    """The outcomes of a map, as an iterator that can be closed.
+
+    Whoever loops over it is handed the chain itself, which takes a third of a generator's time.
+
+    Raises:
+        TimeoutError: The next one has not arrived in time.
+        FsworkersError: The map can't be finished.
+        Exception: Whatever drawing the items raised, after the outcomes of those drawn.
+    """
+
+    def __init__(self, lists: Generator[list[Outcome]]) -> None:
+        self._lists = lists
+        self._outcomes = chain.from_iterable(lists)
+
+    def __iter__(self) -> Iterator[Outcome]:  # noqa: PYI034  (this is the point of it)
+        return self._outcomes
+
+    def __next__(self) -> Outcome:
+        return next(self._outcomes)
+
+    def close(self) -> None:
+        """Drop what has not been begun."""
+        self._lists.close()
+        self._outcomes = chain()
 
 
 class MapCall:
@@ -154,20 +183,18 @@ class MapCall:
         if self._error is not None:
             raise self._error
 
-    def outcomes(self, wait_until: float | None = None) -> Generator[Outcome]:
-        """Yield the outcome of each item.
+    def outcomes(self, wait_until: float | None = None) -> Outcomes:
+        """The outcome of each item as it arrives; see ``Outcomes``."""
+        return Outcomes(self._lists(wait_until))
 
-        Raises:
-            TimeoutError: Nothing has arrived by ``wait_until`` (monotonic clock).
-            Exception: As ``settled``.
-        """
+    def _lists(self, wait_until: float | None) -> Generator[list[Outcome]]:
         everything = self.settled(wait_until=wait_until)
         try:
             for arrived in everything:
                 if not arrived and wait_until is not None:
                     raise TimeoutError
                 for one in arrived:
-                    yield from outcomes_of(one)
+                    yield outcomes_of(one)
         finally:
             everything.close()
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from fsworkers.model import Outcome
 from fsworkers.pool.actions import Conclude, Record
-from fsworkers.pool.payload import Packed, unpack, unpack_values
+from fsworkers.pool.payload import unpack, unpack_values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from fsworkers.pool.wire import Answer
 
@@ -20,26 +20,21 @@ def outcomes_of(settled: Record | Conclude) -> list[Outcome]:
     """The outcome of each item of a span, in order. Columns are those of ``encode_values``."""
     if isinstance(settled, Conclude):
         return concluded(settled)
-    block, answer, (values_frame, durations_frame, measured_frame) = settled
-    items = done_items(settled)
-    values = unpack_values(values_frame)
-    durations = array("d", durations_frame)
-    sizes, mtimes = (
-        unpack_values(measured_frame) if measured_frame else (repeat(None), repeat(None))
-    )
-    if Packed in set(map(type, values)):
-        return list(
-            map(
-                _unpacked, items, values, repeat(block.history.attempt), sizes, durations,
-                repeat(answer.worker), mtimes,
-            )
-        )  # fmt: skip
-    return list(
-        map(
-            Outcome, items, repeat("done"), values, repeat(None), repeat(block.history.attempt),
-            sizes, durations, repeat(answer.worker), repeat(None), mtimes,
-        )
-    )  # fmt: skip
+    block, answer, (values_frame, durations_frame, others_frame) = settled
+    sizes, mtimes, has_packed = unpack_values(others_frame) if others_frame else (None, None, False)
+    columns: list[Iterable[Any]] = [
+        done_items(settled),
+        repeat("done"),
+        unpack_values(values_frame),
+        repeat(None),
+        repeat(block.history.attempt),
+        sizes or repeat(None),
+        array("d", durations_frame),
+        repeat(answer.worker),
+    ]
+    if mtimes is not None:
+        columns += [repeat(None), mtimes]
+    return list(map(_unpacked if has_packed else Outcome, *columns))
 
 
 def done_items(settled: Record) -> Sequence[Any]:
@@ -72,15 +67,10 @@ def concluded(settled: Conclude) -> list[Outcome]:
     ]  # fmt: skip
 
 
-def _unpacked(
-    item: Any, value: Any, attempts: int, size: int | None, duration_s: float, worker: int,
-    mtime_ns: int | None,
-) -> Outcome:  # fmt: skip
+def _unpacked(path: Any, _status: str, value: Any, _error: None, *others: Any) -> Outcome:
     try:
         value = unpack(value)
     except BaseException as error:  # noqa: BLE001  (a user's type raises anything, SystemExit too)
         text = f"its result can't be unpickled here: {type(error).__name__}: {error}"
-        return Outcome(
-            item, "failed", None, text, attempts, size, duration_s, worker, None, mtime_ns
-        )
-    return Outcome(item, "done", value, None, attempts, size, duration_s, worker, None, mtime_ns)
+        return Outcome(path, "failed", None, text, *others)
+    return Outcome(path, "done", value, None, *others)

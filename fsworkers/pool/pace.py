@@ -17,7 +17,7 @@ LEAST_S = 0.002
 """Blocks at the end of a run are not made smaller than this: ending together to within it is
 enough."""
 
-GROWTH = 2
+GROWTH = 4
 """Largest block, in multiples of the items that the average rests on."""
 
 

@@ -169,7 +169,7 @@ def unpack_items(kind: str, frame: bytes) -> list[Any]:
     return items
 
 
-def pack_values(values: list[Any]) -> bytes:
+def pack_values(values: Sequence[Any]) -> bytes:
     """Pack a column of values, each of which ``pack`` has been at."""
     return pickle.dumps(values, protocol=5)
 

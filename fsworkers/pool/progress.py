@@ -11,7 +11,6 @@ import fcntl
 import mmap
 import os
 import struct
-import tempfile
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -44,6 +43,8 @@ class ProgressPage:
         if hasattr(os, "memfd_create"):
             self.descriptor = os.memfd_create("fsworkers", os.MFD_CLOEXEC)
         else:
+            import tempfile  # noqa: PLC0415  (not on Linux)
+
             with tempfile.TemporaryFile(prefix="fsw-") as file:
                 self.descriptor = os.dup(file.fileno())
         if self.descriptor <= PROGRESS_DESCRIPTOR:  # where a worker's own descriptors will be

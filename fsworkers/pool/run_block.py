@@ -12,13 +12,13 @@ from __future__ import annotations
 import threading
 from array import array
 from functools import partial
-from itertools import compress
+from itertools import chain, compress
 from operator import sub
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.pool.attempt import describe, leave_if_forked, measure
-from fsworkers.pool.payload import PLAIN, pack, pack_values, size_of, unpack
+from fsworkers.pool.payload import PLAIN, Packed, pack, pack_values, size_of, unpack
 from fsworkers.pool.task_function import Rows
 from fsworkers.pool.wire import Failed
 
@@ -236,12 +236,13 @@ class BlockRun:
         sent = self._sent
         if done == sent:
             return []
-        stamps = self._stamps[sent:done]
-        durations = list(map(sub, stamps, [self._mark, *stamps[:-1]]))
-        rows = Finished(
-            self.first + sent, self.items[sent:done], self._values[sent:done], durations
-        )
-        self._values[sent:done] = [None] * (done - sent)  # they may be large
+        items, values, stamps = self.items, self._values, self._stamps
+        if done - sent < len(items):
+            items, values, stamps = items[sent:done], values[sent:done], stamps[sent:done]
+            if self.kept_bytes:
+                self._values[sent:done] = [None] * (done - sent)
+        durations = array("d", map(sub, stamps, chain((self._mark,), stamps)))
+        rows = Finished(self.first + sent, items, values, durations)
         self._sent, self._mark, self.kept_bytes = done, stamps[-1], 0
         end = self.first + done
         failures = [one for one in self._failures if one.position < end]
@@ -259,7 +260,7 @@ class Finished:
     __slots__ = ("durations_s", "items", "start", "values")
 
     def __init__(
-        self, start: int, items: list[Any], values: list[Any], durations_s: list[float]
+        self, start: int, items: list[Any], values: list[Any], durations_s: Sequence[float]
     ) -> None:
         self.start = start
         self.items = items
@@ -332,11 +333,19 @@ class _MeasuredCall:
 
 
 def encode_values(rows: Rows) -> Sequence[bytes]:
-    """The encoder of calls whose outcomes are wanted: values, durations, what was measured."""
-    measured = b"" if rows.sizes is None else pack_values([rows.sizes, rows.mtimes_ns])
-    return pack_values(list(rows.values)), array("d", rows.durations_s).tobytes(), measured
+    """The encoder of calls whose outcomes are wanted.
+
+    Its frames: values; durations in seconds as doubles; sizes, modification times and whether
+    values are packed, where there is anything to say of these.
+    """
+    has_packed = Packed in set(map(type, rows.values))
+    others = b""
+    if has_packed or rows.sizes is not None:
+        others = pack_values([rows.sizes, rows.mtimes_ns, has_packed])
+    durations = array("d", rows.durations_s)
+    return pack_values(rows.values), durations.tobytes(), others
 
 
 def encode_bare_values(rows: Rows) -> Sequence[bytes]:
     """The encoder of submitted calls, whose futures want nothing but values."""
-    return (pack_values(list(rows.values)),)
+    return (pack_values(rows.values),)

@@ -34,6 +34,10 @@ class Descriptors(NamedTuple):
     refused: int
 
 
+NO_DESCRIPTORS = Descriptors(0, 0, 0, 0, 0, 0, 0.0, 0)
+"""Of a worker that has not counted any yet."""
+
+
 class Hello(NamedTuple):
     """The first order down a lane: the master has connected."""
 

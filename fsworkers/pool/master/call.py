@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fsworkers.pool.dispatcher import Source
+from fsworkers.pool.call_state import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -86,8 +86,10 @@ class Fleet:
             return False
         around = self._surroundings
         try:
-            worker = around.spare or WorkerProcess(around.output.write_end, around.page.descriptor)
-            around.spare = None
+            if around.spares:
+                worker = around.spares.pop(0)
+            else:
+                worker = WorkerProcess(around.output.write_end, around.page.descriptor)
             self._workers[number] = worker
             self._lines[number] = around.page.take_line()
             self._selector.register(worker.fileno(), 1, number)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from fsworkers.errors import FsworkersError, PoolClosed, TaskLoadError, WorkerStartError
 from fsworkers.pool import actions, wire
-from fsworkers.pool.dispatcher import Dispatcher, Traits
+from fsworkers.pool.call_state import Traits
+from fsworkers.pool.dispatcher import Dispatcher
 from fsworkers.pool.master.fleet import Fleet, unstartable
 from fsworkers.pool.master.links import Links
 from fsworkers.pool.master.prespawn import take_surroundings
@@ -170,7 +171,8 @@ class Master(threading.Thread):
             self._perform(dispatcher.supplied(monotonic()))
         if _OUTPUT in happened:
             self._output.pass_on()
-        self._take_reports()
+        if _BACK in happened:
+            self._take_reports()
         for number in happened:
             if number >= 0:
                 self._reap(number)

@@ -1,14 +1,21 @@
 """What workers are started with, and the first of them ahead of everything.
 
-The command line starts its first worker before it has read what it is asked for: while that loads,
-so does this. A worker that is not needed ends with its lifeline.
+The command line starts its first worker before it has read what it is asked for, and more as soon
+as it seems that there will be work for them: while the master loads, so do they. A worker that is
+not needed ends with its lifeline.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 from fsworkers.pool.master.output import WorkerOutput
 from fsworkers.pool.master.process import WorkerProcess
 from fsworkers.pool.progress import ProgressPage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Surroundings:
@@ -17,7 +24,7 @@ class Surroundings:
     Attributes:
         output: Where they print.
         page: Where they note what they have begun.
-        spare: A worker that has been started and waits for its configuration.
+        spares: Workers that have been started and wait for their configuration.
     """
 
     def __init__(self) -> None:
@@ -27,14 +34,14 @@ class Surroundings:
         except BaseException:
             self.output.close()
             raise
-        self.spare: WorkerProcess | None = None
+        self.spares: list[WorkerProcess] = []
 
     def close(self) -> None:
         """Give everything back."""
-        if self.spare is not None:
-            self.spare.kill()
-            self.spare.wait()
-            self.spare.close()
+        for spare in self.spares:
+            spare.kill()
+            spare.wait()
+            spare.close()
         self.page.close()
         self.output.close()
 
@@ -43,20 +50,19 @@ class _Prepared:
     surroundings: Surroundings | None = None
 
 
-def prespawn() -> None:
-    """Start a worker for the pool that will come. What keeps it from starting will be met again."""
-    try:
-        surroundings = Surroundings()
-    except OSError:
-        return
-    try:
-        surroundings.spare = WorkerProcess(
-            surroundings.output.write_end, surroundings.page.descriptor
-        )
-    except OSError:
-        surroundings.close()
-        return
-    _Prepared.surroundings = surroundings
+def prespawn(modules: Sequence[str], count: int = 1) -> None:
+    """Start workers for the pool that will come. What keeps them from starting will be met again.
+
+    Args:
+        modules: What they import while they wait for their configuration.
+        count: How many there are to be in all.
+    """
+    with suppress(OSError):
+        around = _Prepared.surroundings = _Prepared.surroundings or Surroundings()
+        while len(around.spares) < count:
+            around.spares.append(
+                WorkerProcess(around.output.write_end, around.page.descriptor, modules)
+            )
 
 
 def take_surroundings() -> Surroundings:

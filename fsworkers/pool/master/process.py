@@ -26,6 +26,8 @@ import fsworkers
 from fsworkers.pool.progress import PROGRESS_DESCRIPTOR
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fsworkers.pool.wire import Config
 
 
@@ -35,18 +37,19 @@ class WorkerProcess:
     Args:
         output: The descriptor that its stdout and stderr go to.
         page: That of the page on which it notes what it has begun.
+        modules: What it imports while it waits for its configuration.
 
     Raises:
         OSError: The process could not be started; nothing is left open.
     """
 
-    def __init__(self, output: int, page: int) -> None:
+    def __init__(self, output: int, page: int, modules: Sequence[str] = ()) -> None:
         self._exit_code: int | None = None
         self._lifeline, theirs = socket.socketpair()
         with theirs:
             try:
                 self._lifeline.setblocking(False)
-                command = _command()
+                command = [*_command(), *modules]
                 self.pid = os.posix_spawn(
                     command[0],
                     command,

@@ -29,9 +29,12 @@ class Wakeup:
 
     def set(self) -> None:
         """Make the descriptor readable."""
-        with self._lock, suppress(BlockingIOError):  # as full as can be, so it is readable
+        with self._lock:
             if not self._is_closed:
-                os.write(self._write, b"\0\0\0\0\0\0\0\1")
+                try:
+                    os.write(self._write, b"\0\0\0\0\0\0\0\1")
+                except BlockingIOError:
+                    return  # as full as can be, so it is readable
 
     def clear(self) -> None:
         """Make the descriptor unreadable until it is set again."""

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LOOK_S = 0.005
 """How often the main thread looks around between two items."""
 
+SHORT_S, FRESH_S = 0.001, 0.02
+"""After so short a work the descriptor figures of so long ago will do."""
+
 LARGE_BYTES = 1 << 20
 """Results of so much are sent at once: from here on a larger message gains nothing."""
 
@@ -83,6 +86,7 @@ class Line:
         self._is_dozing = False
         self._is_busy = False
         self._looked_at = self.flushed_at = self._beat_at = perf_counter()
+        self._counted, self._counted_at = wire.NO_DESCRIPTORS, 0.0
         if not lifeline.may_go_on():
             self._leave()
         self._context = zmq.Context()
@@ -131,7 +135,6 @@ class Line:
             with self._turn:
                 if not self.pending and not self.is_closed:
                     self._obey(self.lane.recv_multipart())
-                self.pull()
         self._begin_work()
         return self.pending.popleft()
 
@@ -228,10 +231,16 @@ class Line:
     def _send(self, number: int, span: Span) -> None:
         answer = wire.Answer(
             self._config.worker, number, span.start, span.stop, span.size_bytes, span.busy_s,
-            span.failures, self._descriptors(), self._rss_bytes(),
+            span.failures, self._figures(span.busy_s), self._rss_bytes(),
         )  # fmt: skip
         self._beat_at = self.flushed_at
         self._report(answer, span.frames)
+
+    def _figures(self, busy_s: float) -> wire.Descriptors:
+        """The descriptor figures; of just now, unless next to nothing has been done since."""
+        if busy_s > SHORT_S or self.flushed_at - self._counted_at > FRESH_S:
+            self._counted, self._counted_at = self._descriptors(), self.flushed_at
+        return self._counted
 
     def _beat(self, now: float) -> None:
         self._beat_at = now

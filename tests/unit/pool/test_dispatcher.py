@@ -19,8 +19,10 @@ from fsworkers.pool.actions import (
     Warn,
 )
 from fsworkers.pool.blocks import Begun
-from fsworkers.pool.dispatcher import LOOK_S, SUSPICIOUS_S, Dispatcher, Traits
+from fsworkers.pool.call_state import Traits
+from fsworkers.pool.dispatcher import Dispatcher
 from fsworkers.pool.failures import Failure
+from fsworkers.pool.lanes import LOOK_S, SUSPICIOUS_S
 from fsworkers.pool.rules import Rules
 from fsworkers.pool.wire import Answer, Failed
 from tests.unit.pool.scripted import FIGURES, ScriptedSource
@@ -108,9 +110,9 @@ def test_lane_holds_two_blocks() -> None:
     """One runs, one waits; a third is sent when the first is answered."""
     dispatcher = opened(1)
     assert sent(given(dispatcher, 100)) == [(0, 0, 1)]
-    assert sent(dispatcher.answered(0, answer(0, 0, 0, 1), None, 0.1)) == [(0, 1, 3), (0, 3, 5)]
+    assert sent(dispatcher.answered(0, answer(0, 0, 0, 1), None, 0.1)) == [(0, 1, 5), (0, 5, 9)]
     assert sent(dispatcher.answered(0, answer(0, 1, 1, 2), None, 0.1)) == []
-    assert len(sent(dispatcher.answered(0, answer(0, 1, 2, 3), None, 0.1))) == 1
+    assert len(sent(dispatcher.answered(0, answer(0, 1, 2, 5), None, 0.1))) == 1
 
 
 def test_nothing_is_queued_behind_what_may_be_slow() -> None:
@@ -260,18 +262,18 @@ def test_starved_item_is_not_blamed() -> None:
 def test_cancelled_call_is_dropped_and_recalled() -> None:
     """What waits is ``cancelled``, what waits in lanes is asked back and then cancelled."""
     dispatcher = opened(1)
-    given(dispatcher, 9)
+    given(dispatcher, 40)
     dispatcher.answered(0, answer(0, 0, 0, 1), None, 0.0)
     held = dispatcher.in_flight
     actions = dispatcher.cancel(0, 0.1)
     cancelled = of(Conclude, actions)
     assert {(one.status, one.attempts) for one in cancelled} == {("cancelled", 0)}
-    assert sum(len(one.block.items) for one in cancelled) == 8 - held
+    assert sum(len(one.block.items) for one in cancelled) == 39 - held
     assert len(of(Recall, actions)) == 1
-    (one,) = of(Conclude, dispatcher.returned(0, [(2, 3, 5)], 0.2))
-    assert (one.status, one.block.first) == ("cancelled", 3)
+    (one,) = of(Conclude, dispatcher.returned(0, [(2, 5, 9)], 0.2))
+    assert (one.status, one.block.first) == ("cancelled", 5)
     assert not dispatcher.drop_call(0)
-    dispatcher.answered(0, answer(0, 1, 1, 3), None, 0.3)
+    dispatcher.answered(0, answer(0, 1, 1, 5), None, 0.3)
     assert dispatcher.drop_call(0)
 
 
@@ -361,8 +363,8 @@ def test_story_tells_what_happened_to_an_item() -> None:
     dispatcher = opened(1)
     given(dispatcher, 1)
     dispatcher.died(0, "killed by SIGKILL", Begun(0, 0, 1), 0.5)
-    assert [line.split()[1] for line in dispatcher.story(0, 0)] == ["sent"]
-    assert any("died (killed by SIGKILL)" in line for line in dispatcher.lane_story(0))
+    assert [line.split()[1] for line in dispatcher.story.of_item(0, 0)] == ["sent"]
+    assert any("died (killed by SIGKILL)" in line for line in dispatcher.story.of_lane(0))
 
 
 def cost_of_a_block(lanes: int) -> float:

@@ -20,7 +20,8 @@ from fsworkers.pool.actions import (
     Send,
     Start,
 )
-from fsworkers.pool.dispatcher import MAX_FRUITLESS_DEATHS, Dispatcher, Traits
+from fsworkers.pool.call_state import Traits
+from fsworkers.pool.dispatcher import MAX_FRUITLESS_DEATHS, Dispatcher
 from fsworkers.pool.failures import Failure
 from fsworkers.pool.rules import Rules
 from fsworkers.pool.wire import Answer
@@ -89,7 +90,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         assert self.dispatcher is not None
         return self.dispatcher
 
-    def perform(self, actions: list[Action]) -> None:
+    def perform(self, actions: list[Action]) -> None:  # noqa: C901  (one branch an action)
         """Carry actions out as the shell would."""
         for action in actions:
             if isinstance(action, Start):
