@@ -329,7 +329,7 @@ class MapCall:
 
     def take(self, most: int) -> Block | None:
         """The next items, up to ``most`` or as many as a block may hold."""
-        most = min(most, self.ready)
+        wanted, most = most, min(most, self.ready)
         while most:
             if self._item_bytes:
                 most = min(most, max(1, int(BLOCK_BYTES / self._item_bytes)))
@@ -348,7 +348,7 @@ class MapCall:
             size = len(packed.frame) / packed.length
             self._item_bytes = max(size, 0.9 * self._item_bytes)
             block = Block(self.task.call, self._taken, items[: packed.length], FRESH, packed)
-            self._advance(packed.length, most)
+            self._advance(packed.length, wanted)
             return block
         return None
 

@@ -17,6 +17,9 @@ LEAST_S = 0.002
 """Blocks at the end of a run are not made smaller than this: ending together to within it is
 enough."""
 
+MEMORY_S = 4 * BLOCK_S
+"""How much work the average is over."""
+
 GROWTH = 4
 """Largest block, in multiples of the items that the average rests on."""
 
@@ -30,22 +33,26 @@ class Pace:
         slots: How many items a worker runs at one time.
     """
 
-    __slots__ = ("item_s", "learned", "slots")
+    __slots__ = ("_weight", "item_s", "learned", "slots")
 
     def __init__(self, slots: int = 1) -> None:
         self.item_s: float | None = None
         self.learned = 0
+        self._weight = 0.0
         self.slots = slots
 
     def learn(self, count: int, busy_s: float) -> None:
-        """Take the time of ``count`` finished items, ``busy_s`` in all, into the average."""
-        average_s = busy_s / count
-        if self.item_s is None:
-            self.item_s = average_s
-        else:
-            # By its share of a full block: one odd item among thousands moves it little.
-            weight = max(0.1, min(0.5, average_s * count / (BLOCK_S * self.slots)))
-            self.item_s += (average_s - self.item_s) * weight
+        """Take the time of ``count`` finished items, ``busy_s`` in all, into the average.
+
+        Every item counts the same, those of long ago no more: it is the average over the last few
+        blocks. So an odd one among thousands moves it little, and the first is soon forgotten.
+        """
+        before_s = 0.0 if self.item_s is None else self.item_s
+        remembered = min(self._weight, MEMORY_S * self.slots / max(before_s, 1e-9))
+        if busy_s < before_s * count / 2:
+            remembered = min(remembered, count)  # the first ones were slow, or had to be loaded
+        self._weight = remembered + count
+        self.item_s = (before_s * remembered + busy_s) / self._weight
         self.learned += count
 
     @property

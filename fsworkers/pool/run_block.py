@@ -250,8 +250,9 @@ class BlockRun:
         return spans_of(self.task, rows, failures, self.attempts, self.worker)
 
     def restart_clock(self) -> None:
-        """What was done since the last item (an answer was sent) is not of the next one's time."""
-        self._mark = perf_counter()
+        """If an answer was sent just now, that is not of the next item's time."""
+        if self._sent == len(self._stamps):
+            self._mark = perf_counter()
 
 
 class Finished:

@@ -376,11 +376,14 @@ def test_interrupt_at_any_moment_is_quiet(many: Path, tmp_path: Path) -> None:
     Before its first line the interpreter itself meets an interrupt, in its own way.
     """
     script = "from fsworkers.cli import main; print('begun', flush=True); main()"
-    for delay_s in (0.02, 0.05, 0.1, 0.15, 0.2, 0.3):
+    (tmp_path / "task.py").write_text("import time\ndef nap(path): time.sleep(0.01)\n")
+    what = ["process", str(many), "--call", "task:nap", "-o", str(tmp_path / "o.jsonl")]
+    for delay_s in (0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3):
         run = subprocess.Popen(
-            [sys.executable, "-c", script, "process", str(many), "-o", str(tmp_path / "o.jsonl")],
+            [sys.executable, "-c", script, *what],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            cwd=tmp_path,
         )
         assert run.stdout is not None
         assert run.stdout.readline() == b"begun\n"

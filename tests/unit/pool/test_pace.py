@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,12 +20,14 @@ def sizes_of(item_s: float, count: int, left: int | None = None) -> list[int]:
 
 def test_blocks_grow_towards_fifty_milliseconds() -> None:
     """From one item, at most fourfold of what was learned, to the work of a block."""
-    assert sizes_of(0.001, 7) == [1, 4, 20, 50, 50, 50, 50]
+    sizes = sizes_of(0.001, 8)
+    assert sizes[:3] == [1, 4, 20]
+    assert set(sizes[3:]) <= {49, 50}
 
 
 def test_what_takes_no_time_has_no_cap() -> None:
     """A function of a tenth of a microsecond gets hundreds of thousands at a time."""
-    assert sizes_of(1e-7, 20)[-1] == 500_000
+    assert sizes_of(1e-7, 20)[-1] == pytest.approx(500_000, rel=0.001)
 
 
 def test_slow_items_travel_alone() -> None:
@@ -55,3 +58,21 @@ def test_there_is_always_a_block(learned: list[tuple[int, float]], lanes: int) -
     size = pace.block_items(None, lanes)
     assert size >= 1
     assert pace.item_s is None or size == 1 or size * pace.item_s <= BLOCK_S * 1.01
+
+
+def test_first_item_is_soon_forgotten() -> None:
+    """It is slow where the task has still to be loaded; what follows counts by the item."""
+    pace = Pace()
+    pace.learn(1, 0.5)
+    for _ in range(30):
+        count = pace.block_items(None, 2)
+        pace.learn(count, 1e-5 * count)
+    assert pace.item_s == pytest.approx(1e-5, rel=0.5)
+
+
+def test_odd_item_among_thousands_moves_it_little() -> None:
+    """One of three seconds does not make blocks of one of what takes ten microseconds."""
+    pace = Pace()
+    pace.learn(100_000, 1.0)
+    pace.learn(1, 3.0)
+    assert pace.block_items(None, 2) > 100
