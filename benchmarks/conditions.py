@@ -96,7 +96,11 @@ class Conditions:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """What makes the command run the very package that is imported here."""
+        """What makes the command run the very package that is imported here.
+
+        With bytecode, whatever is set here: a package that was installed has it.
+        """
+        bytecode = {"PYTHONDONTWRITEBYTECODE": ""}
         home = Path(fsworkers.__file__).parents[1]
         found = subprocess.run(
             [sys.executable, "-c", "import fsworkers; print(fsworkers.__file__)"],
@@ -106,9 +110,9 @@ class Conditions:
             cwd=self.scratch,
         ).stdout.strip()
         if found == fsworkers.__file__:
-            return {}
+            return bytecode
         others = os.environ.get("PYTHONPATH")
-        return {"PYTHONPATH": f"{home}{os.pathsep}{others}" if others else str(home)}
+        return bytecode | {"PYTHONPATH": f"{home}{os.pathsep}{others}" if others else str(home)}
 
     @cached_property
     def _program(self) -> list[str]:

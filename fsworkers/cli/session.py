@@ -159,7 +159,7 @@ class Session:
             recorder.end(state)
             raise
         recorder.end(state)
-        recorder.leave()
+        recorder.close()
 
     @property
     def _how_to_resume(self) -> str:

@@ -38,10 +38,6 @@ if TYPE_CHECKING:
     from fsworkers.model import Outcome, Status
 
 
-_LEFT_OPEN: list[sqlite3.Connection] = []
-"""Connections that the end of the process closes."""
-
-
 class Recorder:
     """A run's place in a journal, with the lock on it. Made by ``begin`` or ``go_on``.
 
@@ -170,14 +166,6 @@ class Recorder:
             update_state(self._connection, self.run.number, state)
         self.is_ended = True
 
-    def leave(self) -> None:
-        """As ``close``, of a process that ends now: what is written stays in the log.
-
-        Moving it into the file takes a sync. Whoever opens the journal next does that.
-        """
-        _LEFT_OPEN.append(self._connection)
-        self.close()
-
     def close(self) -> None:
         """Give everything back; a run that was not ended is marked as interrupted.
 
@@ -194,8 +182,7 @@ class Recorder:
         finally:
             for reader in self._readers:
                 reader.close()
-            if self._connection not in _LEFT_OPEN:
-                self._connection.close()
+            self._connection.close()
             self._lock.release()
 
     def __enter__(self) -> Self:

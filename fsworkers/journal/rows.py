@@ -61,8 +61,8 @@ class Rows(msgspec.Struct, array_like=True, gc=False):
     """The columns, in the order of the fields of an ``Outcome``.
 
     A column is a list with an entry a file, or one entry that is true of all. ``names`` are joined
-    by slashes, ``values`` is a JSON array or empty where no file has a value, texts are UTF-8 by
-    ``surrogatepass`` because they may be of any kind.
+    by slashes, ``values`` is a JSON array (on disk, perhaps a shorter form of it) or empty where no
+    file has a value, texts are UTF-8 by ``surrogatepass`` because they may be of any kind.
     """
 
     names: bytes
@@ -199,6 +199,7 @@ def _pack_some(
 
 def _pack(paths: Sequence[str], rows: Rows, *, is_scan_failure: bool = False) -> Block:
     groups = by_directory(paths)
+    rows.values = shortened(rows.values, len(paths))
     rows.names = os.fsencode("/".join(chain.from_iterable(names for _, names in groups)))
     directories = Directories(
         [os.fsencode(directory) for directory, _ in groups],
@@ -227,6 +228,7 @@ def by_directory(paths: Sequence[str]) -> list[tuple[str, list[str]]]:
 def unpack_rows(packed: bytes) -> Rows:
     """The columns; ``msgspec.DecodeError`` where they are damaged."""
     rows = _decode_rows(packed)
+    rows.values = lengthened(rows.values)
     count = rows.names.count(b"/") + 1
     for field in Rows.__struct_fields__:
         _check_length(getattr(rows, field), count)
@@ -301,6 +303,7 @@ def cut(packed: bytes, pieces: Iterable[Sequence[Part]]) -> Iterator[Block]:
             some = Rows(*(_taken(getattr(rows, field), parts) for field in Rows.__struct_fields__))
             some.names = b"/".join(_taken(names, parts))
             some.values = b"" if values is None else _array(_taken(values, parts))
+            some.values = shortened(some.values, sum(directories.counts))
             piece = _encode(some)
         yield _encode(directories), piece
 
@@ -315,6 +318,29 @@ def _taken(column: Any, parts: Sequence[Part]) -> Any:
         else:
             entries += map(column.__getitem__, at)
     return entries
+
+
+_SHORT = b"\0"
+"""Begins what ``shortened`` made, as no JSON does; the bytes of a digest come next."""
+
+
+def shortened(values: bytes, count: int) -> bytes:
+    """Digests in half the space: hexadecimal texts of one length as the bytes they stand for."""
+    width = (len(values) - 1) // max(count, 1) - len('"",')
+    try:
+        digests = bytes.fromhex(values[2:-2].replace(b'","', b"").decode("ascii"))
+        short = _SHORT + (width // 2).to_bytes(1) + digests
+        return short if lengthened(short) == values else values
+    except (ValueError, OverflowError):
+        return values
+
+
+def lengthened(values: bytes) -> bytes:
+    """The JSON array that ``shortened`` was given."""
+    if not values.startswith(_SHORT):
+        return values
+    text = values[2:].hex(",", values[1]).replace(",", '","')
+    return f'["{text}"]'.encode("ascii")
 
 
 def _array(values: Iterable[bytes]) -> bytes:

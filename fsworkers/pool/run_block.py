@@ -1,6 +1,6 @@
 """A block as it is being run: without sockets, for workers and every engine alike.
 
-The runner goes through it in chunks of some 100 µs of work (one item where items take longer), so
+The runner goes through it in chunks of some 200 µs of work (one item where items take longer), so
 that what is asked between two items costs nothing where items are short. Who else looks at it
 meanwhile (heartbeats, recalls, partial answers) reads how far the list of time stamps has come,
 which is always right under the interpreter's lock; only the border between what is begun and what
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from fsworkers.pool.task_function import TaskFunction
 
-CHUNK_S = 100e-6
+CHUNK_S = 200e-6
 """Work between two looks around; also how exactly a death is blamed at once."""
 
 MOST_CHUNK_ITEMS = 1024
 
-FEW_ITEMS = 16
+FEW_ITEMS = 2
 """Larger chunks are not asked for the size of their values: what is quick is not large."""
 
 
