@@ -174,8 +174,11 @@ class MapCall:
                 self.start()
                 bound_s = wait_s if wait_until is None else max(0.0, wait_until - monotonic())
                 arrived = self._take_settled(bound_s)
-                if not arrived and self._is_emptied():
-                    break
+                if not arrived:
+                    if self._is_emptied():
+                        break
+                    if wait_until is not None and monotonic() < wait_until:
+                        continue  # somebody else was meant
                 yield arrived
         finally:
             if os.getpid() == self._pid and not self.is_over:

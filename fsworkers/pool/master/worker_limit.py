@@ -7,9 +7,9 @@ from fsworkers.errors import PoolDoesNotFit
 from fsworkers.graceful.capacity import MINIMUM
 from fsworkers.pool.master.links import LANE_DESCRIPTORS, START_DESCRIPTORS, count_free
 
-POOL_DESCRIPTORS = 9
+POOL_DESCRIPTORS = 11
 """What a pool holds beside its lanes: ZeroMQ's context and threads, the back channel, the wakeup,
-the pipe for what workers print (counted, libzmq 4.3.5)."""
+the pipe for what workers print, the progress page, the selector (counted, libzmq 4.3.5)."""
 
 
 def fitting_workers(asked_for: int) -> int:

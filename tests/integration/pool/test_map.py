@@ -299,3 +299,16 @@ def test_item_drawn_while_the_run_is_cancelled_holds_nothing_up(pool: Pool) -> N
             list(pool.map(functions.square, range(10)))  # by then the master has dropped the run
             is_cancelled.set()
     assert [outcome.value for outcome in outcomes] == [1]
+
+
+def test_time_out_counts_from_the_call_and_not_by_the_wake(pool: Pool) -> None:
+    """Whatever else wakes the consumer, it has until the deadline; then there is an error."""
+
+    def items() -> Iterator[float]:
+        for _ in range(20):
+            yield 0.05
+            time.sleep(0.01)  # noqa: TID251
+
+    assert len(list(pool.map(functions.wait, items(), timeout=30))) == 20
+    with pytest.raises(TimeoutError):
+        list(pool.map(functions.wait, iter([0.0, 3.0]), timeout=0.5))
