@@ -32,8 +32,8 @@ CHUNK_S = 200e-6
 
 MOST_CHUNK_ITEMS = 1024
 
-FEW_ITEMS = 2
-"""Larger chunks are not asked for the size of their values: what is quick is not large."""
+SMALL_BYTES = 4096
+"""Where the last value of a chunk is no larger, the others are not asked for their size."""
 
 
 class Span:
@@ -149,7 +149,7 @@ class BlockRun:
                 keep(value)
                 stamp(clock())
             leave_if_forked(None)
-            if stop - start <= FEW_ITEMS:
+            if size_of(values[-1]) > SMALL_BYTES:
                 self.kept_bytes += sum(map(size_of, values[start:stop]))
             now = stamps[-1]
             size = (
