@@ -35,6 +35,9 @@ MOST_CHUNK_ITEMS = 1024
 SMALL_BYTES = 4096
 """Where the last value of a chunk is no larger, the others are not asked for their size."""
 
+LARGE_BYTES = 1 << 20
+"""Results of so much are sent at once: from here on a larger message gains nothing."""
+
 
 class Span:
     """A finished part of a block: what an answer is made of.
@@ -149,15 +152,13 @@ class BlockRun:
                 keep(value)
                 stamp(clock())
             leave_if_forked(None)
+            count, most = stop - start, MOST_CHUNK_ITEMS
             if size_of(values[-1]) > SMALL_BYTES:
-                self.kept_bytes += sum(map(size_of, values[start:stop]))
+                large = sum(map(size_of, values[start:stop]))
+                self.kept_bytes += large
+                most = LARGE_BYTES * count // (large + 1)
             now = stamps[-1]
-            size = (
-                min(
-                    4 * size, int(CHUNK_S * (stop - start) / (now - began + 1e-9)), MOST_CHUNK_ITEMS
-                )
-                or 1
-            )
+            size = min(4 * size, int(CHUNK_S * count / (now - began + 1e-9)), most) or 1
             look(now)
             began = clock()
 

@@ -21,7 +21,7 @@ import zmq
 from fsworkers.pool import wire
 from fsworkers.pool.failures import Failure
 from fsworkers.pool.payload import PACKED_LIST, unpack_items
-from fsworkers.pool.run_block import BlockRun
+from fsworkers.pool.run_block import LARGE_BYTES, BlockRun
 from fsworkers.pool.task_function import TaskFunction, load_task
 from fsworkers.pool.worker.lifeline import leave
 
@@ -38,9 +38,6 @@ LOOK_S = 0.005
 
 SHORT_S, FRESH_S = 0.001, 0.02
 """After so short a work the descriptor figures of so long ago will do."""
-
-LARGE_BYTES = 1 << 20
-"""Results of so much are sent at once: from here on a larger message gains nothing."""
 
 
 class Line:
@@ -231,14 +228,14 @@ class Line:
     def _send(self, number: int, span: Span) -> None:
         answer = wire.Answer(
             self._config.worker, number, span.start, span.stop, span.size_bytes, span.busy_s,
-            span.failures, self._figures(span.busy_s), self._rss_bytes(),
+            span.failures, self._figures(span), self._rss_bytes(),
         )  # fmt: skip
         self._beat_at = self.flushed_at
         self._report(answer, span.frames)
 
-    def _figures(self, busy_s: float) -> wire.Descriptors:
-        """The descriptor figures; of just now, unless next to nothing has been done since."""
-        if busy_s > SHORT_S or self.flushed_at - self._counted_at > FRESH_S:
+    def _figures(self, span: Span) -> wire.Descriptors:
+        """The descriptor figures; of just now, unless next to nothing has happened since."""
+        if span.failures or span.busy_s > SHORT_S or self.flushed_at - self._counted_at > FRESH_S:
             self._counted, self._counted_at = self._descriptors(), self.flushed_at
         return self._counted
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from fsworkers.pool.attempt import describe, leave_if_forked, measure
 from fsworkers.pool.failures import Failure
 from fsworkers.pool.payload import pack, size_of, unpack
-from fsworkers.pool.run_block import Finished, spans_of
+from fsworkers.pool.run_block import LARGE_BYTES, Finished, spans_of
 from fsworkers.pool.wire import Failed
-from fsworkers.pool.worker.line import LARGE_BYTES
 
 if TYPE_CHECKING:
     import asyncio
