@@ -413,6 +413,11 @@ def test_sockets_can_be_reached_only_while_they_meet(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Pool(2) as pool:
         list(pool.map(abs, [1]))
+        until = time.monotonic() + 10  # one worker has answered; the other may still be starting
+        while list(tmp_path.iterdir()):
+            assert time.monotonic() < until
+            threading.Event().wait(0.01)
+        assert len(list(pool.map(abs, range(1000)))) == 1000
         assert not list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
 
