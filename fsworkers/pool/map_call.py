@@ -217,11 +217,6 @@ class MapCall:
             self._error = self._error or PoolClosed("the pool was shut down before its input ended")
             self.cancel()
 
-    @property
-    def is_drawing(self) -> bool:
-        """Whether there may be items that have not been drawn."""
-        return self._is_drawing
-
     def _take_settled(self, wait_s: float | None) -> list[Record | Conclude]:
         arrived: list[Record | Conclude] = []
         size = 0

@@ -203,11 +203,6 @@ class BlockRun:
 
     # Everybody's side
 
-    @property
-    def is_begun(self) -> bool:
-        """Whether any of it is."""
-        return self.begun > 0
-
     def take_next(self) -> int | None:
         """Begin one item, where they run side by side; its index, ``None`` if none is left."""
         with self._lock:
