@@ -138,6 +138,3 @@ def portion_of_unchanged(files: Unchanged) -> Portion:
 def pack_records(outcomes: Sequence[Outcome]) -> list[tuple[bytes, bytes]]:
     """Records of outcomes that no worker has packed."""
     return list(pack_outcomes(outcomes, encode)) if outcomes else []
-
-
-__all__ = ["BlockEncoder", "Portion", "pack_records", "portion_of"]
