@@ -7,7 +7,6 @@ record, a checksum list) has its own encoding elsewhere; this is for messages th
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 
 __all__ = ["printable"]
@@ -15,7 +14,6 @@ __all__ = ["printable"]
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Letters of several scripts and emoji are joined by these two; they move nothing on the screen.
 _HARMLESS_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
-_ASCII_PRINTABLE = re.compile(r"[ -~]*")
 
 
 def printable(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
@@ -26,7 +24,7 @@ def printable(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     as it is, so this is for reading and cannot always be turned back.
     """
     text = os.fsdecode(name)
-    if _ASCII_PRINTABLE.fullmatch(text) or text.isprintable():
+    if text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
 

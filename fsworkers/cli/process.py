@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import ExitStack
@@ -50,6 +51,8 @@ def process(
     Raises:
         FsworkersError: It was refused, or could not be finished.
     """
+    gc.freeze()  # what has been loaded stays; while it was, garbage was not looked for
+    gc.enable()
     request = Request(
         paths=paths or [],
         output=None if output is None else os.fspath(output),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from fsworkers.cli.display import open_display
 from fsworkers.cli.exits import DONE, FAILED, say
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from fsworkers.sinks.sink import Sink
 
 
-@dataclass(frozen=True, kw_only=True)
-class DisplayOptions:
+class DisplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a session is shown on stderr.
 
     Attributes:
@@ -57,8 +57,7 @@ class DisplayOptions:
         return sys.stderr.isatty() and not (output is None and sys.stdout.isatty())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is needed to run, or go on.
 
     Attributes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LEAST_FOR_PERCENT = 3
 
-_RULE = re.compile(r"(?P<when>now|soon),fail=(?P<number>\d+(?:\.\d+)?)(?P<percent>%?)")
+_RULE = r"(?P<when>now|soon),fail=(?P<number>\d+(?:\.\d+)?)(?P<percent>%?)"
 _FAILURES: tuple[Status, ...] = ("failed", "timed_out", "crashed")
 
 
@@ -46,7 +46,7 @@ class Halting(msgspec.Struct, frozen=True):
         Raises:
             BadSetting: It is none.
         """
-        found = _RULE.fullmatch(text.strip())
+        found = re.fullmatch(_RULE, text.strip())
         accepted = "now or soon, then fail= and a count or percentage: soon,fail=10%"
         if found is None:
             raise BadSetting("halt", text, accepted)

@@ -68,6 +68,7 @@ class InlineEngine:
             function,
             encode,
             is_measuring=getattr(function, "is_measuring", False),
+            each_of=getattr(function, "each_of", None),
             wants_size=True,
             is_ordered=ordered,
             retry_on=self._retry_on,

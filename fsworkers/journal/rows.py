@@ -212,17 +212,42 @@ def _pack(paths: Sequence[str], rows: Rows, *, is_scan_failure: bool = False) ->
 
 def by_directory(paths: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Divide paths where the directory changes: each directory with its slash, and the names."""
-    first = paths[0][: paths[0].rfind("/") + 1] if paths else ""
-    joined = "\0".join(paths)
-    starts = joined.count("\0" + first), joined.count("\0"), len(paths) - 1
-    if len(set(starts)) == 1 and joined.count("/") == first.count("/") * len(paths):
-        # All in one directory, as usual: in half the time. A NUL in a path only makes it doubtful.
-        return [(first, list(map(itemgetter(slice(len(first), None)), paths)))]
-    divided = map(str.rpartition, paths, repeat("/"))
-    return [
-        (head + slash, list(map(itemgetter(2), group)))
-        for (head, slash), group in groupby(divided, itemgetter(0, 1))
-    ]
+    groups: list[tuple[str, list[str]]] = []
+    start = 0
+    while start < len(paths):
+        directory = paths[start][: paths[start].rfind("/") + 1]
+        stop = _guess_end(directory, paths, start)
+        if not _are_all_in(directory, paths[start:stop]):
+            others = (at for at in range(start, stop) if not _is_in(directory, paths[at]))
+            stop = next(others, stop)
+        names = map(itemgetter(slice(len(directory), None)), paths[start:stop])
+        groups.append((directory, list(names)))
+        start = stop
+    return groups
+
+
+def _guess_end(directory: str, paths: Sequence[str], start: int) -> int:
+    """Where the directory's files end that begin at ``start``, if no others are among them."""
+    stop, step = start + 1, 1
+    while step:
+        last = stop + step - 1
+        if last < len(paths) and _is_in(directory, paths[last]):
+            stop += step
+            step *= 2
+        else:
+            step //= 2
+    return stop
+
+
+def _is_in(directory: str, path: str) -> bool:
+    return path.startswith(directory) and path.rfind("/") < len(directory)
+
+
+def _are_all_in(directory: str, paths: Sequence[str]) -> bool:
+    """The same of many at once; ``False`` also where there is a NUL, which no path has."""
+    joined, count = "\0".join(paths), len(paths)
+    is_everywhere = joined.count("\0" + directory) == joined.count("\0") == count - 1
+    return is_everywhere and joined.count("/") == directory.count("/") * count
 
 
 def unpack_rows(packed: bytes) -> Rows:
@@ -326,11 +351,21 @@ _SHORT = b"\0"
 
 def shortened(values: bytes, count: int) -> bytes:
     """Digests in half the space: hexadecimal texts of one length as the bytes they stand for."""
-    width = (len(values) - 1) // max(count, 1) - len('"",')
+    step = (len(values) - 1) // max(count, 1)
+    width = step - len('"",')
+    if width <= 0 or width % 2:
+        return values
+    quotes, digits = b'"' * count, values.translate(None, b'[]",')
+    is_regular = (
+        values[1::step] == values[step - 1 :: step] == quotes
+        and values[step::step] == b"," * (count - 1) + b"]"
+        and len(digits) == width * count
+    )
     try:
-        digests = bytes.fromhex(values[2:-2].replace(b'","', b"").decode("ascii"))
-        short = _SHORT + (width // 2).to_bytes(1) + digests
-        return short if lengthened(short) == values else values
+        digests = bytes.fromhex(digits.decode("ascii")) if is_regular else b""
+        if not digests or digests.hex().encode() != digits:
+            return values
+        return _SHORT + (width // 2).to_bytes(1) + digests
     except (ValueError, OverflowError):
         return values
 

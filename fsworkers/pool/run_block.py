@@ -23,7 +23,7 @@ from fsworkers.pool.task_function import Rows
 from fsworkers.pool.wire import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fsworkers.pool.task_function import TaskFunction
 
@@ -125,9 +125,7 @@ class BlockRun:
             note: Told which indices are begun, before they are.
             look: Called between two chunks with the time (``perf_counter``).
         """
-        call, kind = self._callable()
-        values, stamps = self._values, self._stamps
-        keep, stamp, clock = values.append, stamps.append, perf_counter
+        run_chunk, stamps, clock = self._chunk_runner(), self._stamps, perf_counter
         first, size = self.first, 1
         self._mark = began = clock()
         while True:
@@ -137,24 +135,12 @@ class BlockRun:
             if start == stop:
                 return
             note(first + start, first + stop)
-            self._chunk = chunk = self.items[start:stop]
-            for item in chunk:
-                try:
-                    value = call(item)
-                    if type(value) is not kind:
-                        value, kind = self._made_safe(value, kind)
-                except BaseException as error:
-                    leave_if_forked(error)
-                    if isinstance(error, self._lets_through):
-                        raise
-                    value = None
-                    self._fail(error, item, began)
-                keep(value)
-                stamp(clock())
+            self._chunk = self.items[start:stop]
+            run_chunk(self._chunk, began)
             leave_if_forked(None)
             count, most = stop - start, MOST_CHUNK_ITEMS
-            if size_of(values[-1]) > SMALL_BYTES:
-                large = sum(map(size_of, values[start:stop]))
+            if size_of(self._values[-1]) > SMALL_BYTES:
+                large = sum(map(size_of, self._values[start:stop]))
                 self.kept_bytes += large
                 most = LARGE_BYTES * count // (large + 1)
             now = stamps[-1]
@@ -162,22 +148,60 @@ class BlockRun:
             look(now)
             began = clock()
 
+    def _run_chunk(
+        self, call: Callable[[Any], Any], kind: type | None, chunk: list[Any], began: float
+    ) -> None:
+        """Call a function for each item."""
+        keep, stamp, clock = self._values.append, self._stamps.append, perf_counter
+        for item in chunk:
+            try:
+                value = call(item)
+                if type(value) is not kind:
+                    value, kind = self._made_safe(value, kind)
+            except BaseException as error:  # noqa: BLE001  (what may go through does, in _fail)
+                self._fail(error, item, began)
+                value = None
+            keep(value)
+            stamp(clock())
+
+    def _run_measuring_chunk(
+        self, each_of: Callable[[list[Any]], Iterable[Any]], chunk: list[Any], began: float
+    ) -> None:
+        """Have a measuring task that goes through items by itself do so."""
+        keep, stamp, clock = self._values.append, self._stamps.append, perf_counter
+        start = len(self._stamps)
+        while True:
+            try:
+                for value in each_of(chunk):
+                    keep(value)
+                    stamp(clock())
+            except BaseException as error:  # noqa: BLE001  (likewise)
+                self._fail(error, chunk[len(self._stamps) - start], began)
+                keep(None)
+                stamp(clock())
+                self._chunk = chunk = chunk[len(self._stamps) - start :]
+                start = len(self._stamps)
+            else:
+                return
+
     def stop_in_child(self) -> None:
         """In a child that the item at hand has forked: let the loop end with that item."""
         self._chunk.clear()
 
-    def _callable(self) -> tuple[Callable[[Any], Any], type | None]:
-        """What is called for each item, and the type of what it gives that needs no care."""
+    def _chunk_runner(self) -> Callable[[list[Any], float], None]:
+        """What runs a chunk, given it and the time."""
         task = self.task
         function = task.function
+        if task.each_of is not None and not self.is_packed:
+            return partial(self._run_measuring_chunk, task.each_of)
         if self.is_packed:
             function = partial(_call_unpacked, function)
-        if task.is_measuring:
-            return function, tuple
-        if task.wants_size:
-            self._measured = _MeasuredCall(function)
-            return self._measured, tuple
-        return function, type(None)
+        kind: type = type(None)  # what needs no care
+        if task.is_measuring or task.wants_size:
+            kind = tuple
+        if task.wants_size and not task.is_measuring:
+            function = self._measured = _MeasuredCall(function)
+        return partial(self._run_chunk, function, kind)
 
     def _made_safe(self, value: Any, kind: type | None) -> tuple[Any, type | None]:
         """Pack a value at once: the task may alter it later, and it must not spoil the others.
@@ -190,6 +214,9 @@ class BlockRun:
         return (value, type(value)) if type(value) in PLAIN else (pack(value), kind)
 
     def _fail(self, error: BaseException, item: Any, began: float) -> None:
+        leave_if_forked(error)
+        if isinstance(error, self._lets_through):
+            raise error
         stamps = self._stamps
         done = len(stamps)
         duration_s = perf_counter() - max(began, stamps[-1] if stamps else began)

@@ -16,7 +16,7 @@ from fsworkers.pool.payload import pickle_value
 from fsworkers.pool.retry import RetryOn  # noqa: TC001  (named tuples keep their annotations)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from fsworkers.pool.wire import Task
 
@@ -67,6 +67,9 @@ class TaskFunction(NamedTuple):
         is_measuring: Whether it returns a value that is plain, the bytes that it has counted and
             the file's modification time: asking for them by name costs a seventh of what hashing a
             small file does. A task function says so by an attribute of this name.
+        each_of: Goes through many items by itself and yields what ``function`` would return for
+            each; an exception is of the item at hand, and it is called anew for those behind it.
+            Only measuring ones have it, as a method of this name.
         wants_size: Whether the file is asked for its size and modification time otherwise.
         wants_exceptions: Whether failures bring the pickled exception along.
         is_ordered: Whether each failure is answered for by itself.
@@ -79,6 +82,7 @@ class TaskFunction(NamedTuple):
     is_coroutine: bool = False
     slots: int = 1
     is_measuring: bool = False
+    each_of: Callable[[list[Any]], Iterable[Any]] | None = None
     wants_size: bool = False
     wants_exceptions: bool = False
     is_ordered: bool = False
@@ -144,6 +148,7 @@ def load_task(task: Task) -> TaskFunction:
         task.is_coroutine,
         task.slots,
         getattr(function, "is_measuring", False),
+        getattr(function, "each_of", None),
         task.wants_size,
         task.wants_exceptions,
         task.is_ordered,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from fsworkers.scan.globs import compile_glob
 
@@ -20,8 +21,7 @@ __all__ = ["Filters", "filters_of"]
 NameTest: TypeAlias = Callable[[str, str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(msgspec.Struct, frozen=True):
     """Options, compiled. A test that would let everything through is ``None``: it costs nothing.
 
     Attributes:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ScanOptions", "SizeRange", "parse_duration", "parse_size"]
 
-_SIZE = re.compile(r"([+-]?)(\d{1,30})(?:b|([kmgt])(i?)b?)?", re.IGNORECASE | re.ASCII)
+# Compiled when they are used: that takes longer than all else that is done here at the import.
+_SIZE = r"(?ai)([+-]?)(\d{1,30})(?:b|([kmgt])(i?)b?)?"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
-_DURATION_PART = re.compile(r"\s*(\d{1,12}(?:\.\d{1,9})?)\s*([a-zA-Z]+)", re.ASCII)
+_DURATION_PART = r"(?a)\s*(\d{1,12}(?:\.\d{1,9})?)\s*([a-zA-Z]+)"
 _MINUTE_S = 60.0
 _HOUR_S = 60 * _MINUTE_S
 _DAY_S = 24 * _HOUR_S
@@ -106,7 +107,7 @@ def parse_size(text: str) -> SizeRange:
     Raises:
         ValueError: The text is none of this.
     """
-    found = _SIZE.fullmatch(text.strip())
+    found = re.fullmatch(_SIZE, text.strip())
     if found is None:
         raise ValueError(
             f"'{text}' is not a size; write +10k (at least), -1M (at most) or 500b (exactly), "
@@ -133,7 +134,7 @@ def parse_duration(text: str) -> float:
     """
     total_s, position, stripped = 0.0, 0, text.strip()
     while stripped and position < len(stripped):
-        found = _DURATION_PART.match(stripped, position)
+        found = re.compile(_DURATION_PART).match(stripped, position)
         unit_s = None if found is None else _unit_s(found[2])
         if found is None or unit_s is None:
             break

@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 from fsworkers.model import Entry
 from fsworkers.scan.directory import MOST_PATHS
@@ -37,8 +38,7 @@ PassedOver: TypeAlias = dict[str, str | None]
 OWN_OUTPUT = "written by this run"
 
 
-@dataclass(slots=True)
-class Roots:
+class Roots(msgspec.Struct):
     """PATH arguments, resolved.
 
     Attributes:
@@ -47,9 +47,9 @@ class Roots:
         names: By identity of the parent directory.
     """
 
-    found: list[tuple[str, Identity] | list[str] | Entry] = field(default_factory=list)
-    directories: dict[Identity, str] = field(default_factory=dict)
-    names: dict[Identity, PassedOver] = field(default_factory=dict)
+    found: list[tuple[str, Identity] | list[str] | Entry] = []
+    directories: dict[Identity, str] = {}
+    names: dict[Identity, PassedOver] = {}
 
 
 def check_paths(paths: Iterable[AnyPath]) -> None:

@@ -30,13 +30,13 @@ import msgspec
 
 __all__ = ["encode", "encode_list", "encoder", "lossy", "safe_repr", "terminal_safe"]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 _DEEPEST = 100
 
 
 def lossy(text: str) -> str:
     """Make text encodable: U+FFFD stands for each byte that was no UTF-8."""
-    return _SURROGATE.sub("\ufffd", text)
+    return re.sub(_SURROGATE, "\ufffd", text)
 
 
 def safe_repr(value: object) -> str:
@@ -130,7 +130,7 @@ def _key(key: object) -> str:
     return lossy(key) if isinstance(key, str) else safe_repr(key)
 
 
-_UNSAFE = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+_UNSAFE = rb"\x7f|\xc2[\x80-\x9f]"
 
 
 def terminal_safe(lines: bytes) -> bytes:
@@ -141,4 +141,4 @@ def terminal_safe(lines: bytes) -> bytes:
     """
     if b"\x7f" not in lines and b"\xc2" not in lines:
         return lines
-    return _UNSAFE.sub(lambda found: b"\\u00%02x" % found[0][-1], lines)
+    return re.sub(_UNSAFE, lambda found: b"\\u00%02x" % found[0][-1], lines)

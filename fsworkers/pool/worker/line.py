@@ -9,10 +9,11 @@ sockets may go from thread to thread, but not be used by two at once.
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, NoReturn
 
@@ -109,7 +110,7 @@ class Line:
             poller.register(socket, readiness)
             if self._lifeline.fileno() in dict(poller.poll()):
                 self._leave()
-        shutil.rmtree(self._config.directory, ignore_errors=True)
+        self._remove_directory()
         self._lifeline.arm()
         if self._lifeline.has_ended():
             leave()
@@ -118,8 +119,16 @@ class Line:
 
     def _leave(self) -> NoReturn:
         """Leave before the two have met, and nothing behind."""
-        shutil.rmtree(self._config.directory, ignore_errors=True)
+        self._remove_directory()
         leave()
+
+    def _remove_directory(self) -> None:
+        directory = self._config.directory
+        with suppress(OSError):
+            for address in (wire.lane_address(directory), wire.back_address(directory)):
+                with suppress(FileNotFoundError):
+                    os.unlink(address.removeprefix("ipc://"))
+            os.rmdir(directory)
 
     # The main thread's side
 

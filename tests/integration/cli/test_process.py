@@ -419,7 +419,7 @@ def test_interrupt_is_met_wherever_it_strikes(place: str, tmp_path: Path) -> Non
             sys.path.insert(0, {str(tmp_path)!r})
         else:
             import fsworkers.cli.app
-            fsworkers.cli.app.app = app
+            fsworkers.cli.app.app_for = lambda arguments: app
         main()
     """
     done = subprocess.run(
