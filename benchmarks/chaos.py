@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -129,16 +130,13 @@ class Attacker(threading.Thread):
     def run(self) -> None:
         """Attack until told to end."""
         while not self._is_over.wait(self._chance.uniform(0.05, 0.6)):
-            workers = [
-                child
-                for child in psutil.Process().children()
-                if "fsworkers.pool.worker" in child.cmdline()
-            ]
+            workers = [child for child in psutil.Process().children() if _is_worker(child)]
             if len(workers) > len(list(self._meeting_places.iterdir())):
                 self._attacks_in_a_row = 0  # one of them is ready
             if workers and self._attacks_in_a_row < MAX_ATTACKS_IN_A_ROW:
                 number = self._chance.choice([signal.SIGKILL] * 4 + [signal.SIGSTOP])
-                self._chance.choice(workers).send_signal(number)
+                with suppress(psutil.NoSuchProcess):
+                    self._chance.choice(workers).send_signal(number)
                 self.attacks[number.name] += 1
                 self._attacks_in_a_row += 1
 
@@ -146,6 +144,13 @@ class Attacker(threading.Thread):
         """Leave the workers alone."""
         self._is_over.set()
         self.join()
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "fsworkers.pool.worker" in process.cmdline()
+    except psutil.Error:
+        return False  # it has just ended
 
 
 def survive(seed: int, files: int) -> dict[str, object]:

@@ -32,6 +32,11 @@ for _number, _default in (
         signal.signal(_number, _default)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: most tests wait more than they work."""
+    return (os.cpu_count() or 1) + 1
+
+
 def open_descriptors() -> dict[str, str]:
     """This process's descriptors, and what each is."""
     found = {}

@@ -1,9 +1,10 @@
-"""Decides which blocks go to which lane, and what becomes of them. Pure: no socket, clock, process.
+"""Decides which blocks go to which lane. Pure: no socket, clock, process.
 
 Events come in as method calls that carry the time, actions go out as a list. The shell around it
 (``pool.master``) owns the sockets and the processes. Whatever the order of events, every item that
 was drawn is recorded exactly once: it is in one block of ``pool.queue`` or in an unanswered
-interval of one lane. The life of lanes (ready, silent, dead, replaced) is ``pool.lanes``'s.
+interval of one lane. The life of lanes (ready, silent, dead, replaced) is ``pool.lanes``'s, and
+what becomes of items that were not simply done is ``pool.settlement``'s.
 
 On the happy path an event costs the same with two lanes and with a thousand: lanes with credit are
 kept in two sets, and only what happens rarely walks them all.
@@ -15,35 +16,23 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.pool.actions import Action, Conclude, Record, Send
-from fsworkers.pool.blame import divide, first_of
+from fsworkers.pool.actions import Action, Record, Send
 from fsworkers.pool.call_state import CallState, Source, Traits
-from fsworkers.pool.failures import (
-    ABORTED,
-    CANCELLED,
-    Again,
-    after_death,
-    after_overrun,
-    as_suspect,
-    verdict,
-)
+from fsworkers.pool.failures import ABORTED
 from fsworkers.pool.lanes import Lanes
 from fsworkers.pool.queue import Queue
 from fsworkers.pool.rules import CANCEL_S
+from fsworkers.pool.settlement import Settlement
 from fsworkers.pool.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fsworkers.pool.blocks import Begun, Block, Holding
-    from fsworkers.pool.failures import DelayRule, Failure, Verdict
+    from fsworkers.pool.failures import DelayRule
     from fsworkers.pool.lane import Lane
     from fsworkers.pool.rules import Rules
     from fsworkers.pool.wire import Answer
-
-MAX_FRUITLESS_DEATHS = 3
-"""So many workers in a row that die before they begin what they were sent: it is what they were
-sent."""
 
 START_S = 0.1
 """What it costs to start a worker: where less work than this is left for each, none is started."""
@@ -65,16 +54,14 @@ class Dispatcher:
 
     def __init__(self, rules: Rules, delay_s: DelayRule) -> None:
         self.rules = rules
-        self.retries = 0
         self.story = Story()
         self._actions: list[Action] = []
         self._lanes = Lanes(rules, self.story, self._actions, self._silence_s)
-        self._delay_s = delay_s
         self._calls: dict[int, CallState] = {}
         self._turns: deque[int] = deque()
         self._queue = Queue()
         self._relief_at = 0.0
-        self._fruitless_deaths = 0
+        self._settlement = Settlement(rules, delay_s, self._calls, self._queue, self._actions)
 
     def __repr__(self) -> str:
         return (
@@ -99,6 +86,11 @@ class Dispatcher:
     def lanes(self) -> dict[int, Lane]:
         """The lanes by number."""
         return self._lanes.all
+
+    @property
+    def retries(self) -> int:
+        """Attempts that were made again after a failure."""
+        return self._settlement.retries
 
     @property
     def restarts(self) -> int:
@@ -158,7 +150,7 @@ class Dispatcher:
 
     def cancel(self, call: int, now: float) -> list[Action]:
         """Drop the items of a call that no worker has begun; those in lanes are recalled."""
-        self._drop_waiting(call)
+        self._settlement.drop_waiting(call)
         for lane in self.lanes.values():
             if any(holding.block.call == call for holding in lane.holdings):
                 self._lanes.recall(lane, lane.count)
@@ -167,12 +159,12 @@ class Dispatcher:
 
     def abort(self, call: int, now: float) -> list[Action]:
         """Drop all items of a call; workers that may be running one are killed."""
-        self._drop_waiting(call)
+        self._settlement.drop_waiting(call)
         for lane in self.lanes.values():
             dropped = [one for one in lane.holdings if one.block.call == call]
             for holding in dropped:
                 for block in list(holding.rest()):
-                    self._conclude(block, ABORTED, lane.number, block.history.attempt)
+                    self._settlement.conclude(block, ABORTED, lane.number, block.history.attempt)
                 holding.open.clear()
                 lane.drop_if_answered(holding)
             if dropped:
@@ -207,16 +199,13 @@ class Dispatcher:
         lane.drop_if_answered(holding)
         state = self._calls[block.call]
         state.pace.learn(answer.stop - answer.start, answer.busy_s)
-        self._fruitless_deaths = 0
+        self._settlement.fruitless_deaths = 0
         self.story.note(now, "answered", number, block.call, answer.start, answer.stop)
         done = answer.stop - answer.start - len(answer.failures)
         if done:
             state.unsettled -= done
             self._actions.append(Record(block, answer, columns))
-        for failed in answer.failures:
-            decided = verdict(block.history, failed.failure, self.rules, self._delay_s)
-            one = block.part(failed.position, failed.position + 1)
-            self._follow(decided, one, now, number, failed.duration_s, failed.size, failed.mtime_ns)
+        self._settlement.failed(block, answer.failures, number, now)
         return self._decide(now, lane)
 
     def heard(
@@ -230,10 +219,13 @@ class Dispatcher:
         overdue: list[tuple[Holding, int]] = []
         for block_number, index, elapsed_s in running:
             holding = lane.find(block_number)
-            if holding is not None and holding.has(index) and self._is_overdue(holding, elapsed_s):
+            if holding is None or not holding.has(index):
+                continue
+            if self._settlement.is_overdue(holding.block.call, elapsed_s):
                 overdue.append((holding, index))
         if overdue:
-            self._time_out(lane, overdue, now)
+            self._settlement.time_out(lane, overdue, now)
+            self._lanes.kill(lane, f"an item took longer than {self.rules.timeout_s:g} s", now)
         return self._decide(now, lane)
 
     def weighed(self, number: int, rss_bytes: int) -> None:
@@ -264,7 +256,7 @@ class Dispatcher:
                 lane.sent_items -= stop - start
                 lane.drop_if_answered(holding)
                 self.story.note(now, "returned", number, holding.block.call, start, stop)
-                self._requeue(holding.block.part(start, stop))
+                self._settlement.requeue(holding.block.part(start, stop))
         return self._decide(now, lane)
 
     def died(self, number: int, reason: str, begun: Begun | None, now: float) -> list[Action]:
@@ -279,7 +271,7 @@ class Dispatcher:
         lane = self._lanes.remove(number, reason, now)
         if lane is None:
             return []
-        self._take_apart(lane, reason, begun, now)
+        self._settlement.take_apart(lane, reason, begun, now)
         self._lanes.replace(lane, reason, now)
         return self._decide(now)
 
@@ -442,116 +434,6 @@ class Dispatcher:
 
     def _slots(self, lane: Lane) -> int:
         return self._calls[lane.holdings[0].block.call].traits.slots
-
-    # What becomes of items
-
-    def _follow(
-        self,
-        decided: Verdict,
-        block: Block,
-        now: float,
-        worker: int,
-        duration_s: float = 0.0,
-        size: int | None = None,
-        mtime_ns: int | None = None,
-    ) -> None:
-        """Do with a block of one item what was decided about it."""
-        if isinstance(decided, Again):
-            history = decided.history
-            self.retries += history.retried - block.history.retried
-            again = block.single(block.first, history)
-            if self._calls[block.call].is_cancelled:
-                self._conclude(again, CANCELLED, None, block.history.attempt)
-            else:
-                self._queue.put(again, now + decided.delay_s if decided.delay_s else None)
-            return
-        self._calls[block.call].unsettled -= 1
-        self._actions.append(
-            Conclude(
-                block, decided.status, decided.failure, worker, block.history.attempt,
-                duration_s, size, mtime_ns,
-            )
-        )  # fmt: skip
-
-    def _requeue(self, block: Block) -> None:
-        """Items that are not to blame for anything: before all others."""
-        if self._calls[block.call].is_cancelled:
-            self._conclude(block, CANCELLED, None, block.history.attempt - 1)
-        else:
-            self._queue.put(block)
-
-    def _conclude(self, block: Block, failure: Failure, worker: int | None, attempts: int) -> None:
-        """Items of a cancelled call."""
-        self._calls[block.call].unsettled -= len(block.items)
-        self._actions.append(Conclude(block, "cancelled", failure, worker, attempts))
-
-    def _drop_waiting(self, call: int) -> None:
-        state = self._calls[call]
-        state.is_cancelled = True
-        for block in self._queue.drop(call):
-            self._conclude(block, CANCELLED, None, block.history.attempt - 1)
-        while (drawn := state.source.drain()) is not None:
-            state.unsettled += len(drawn.items)
-            self._conclude(drawn, CANCELLED, None, 0)
-
-    def _take_apart(self, lane: Lane, reason: str, begun: Begun | None, now: float) -> None:
-        """Decide on what a dead worker had not answered for."""
-        if lane.is_condemned and not lane.is_hung:
-            begun = None  # someone else is to blame
-        elif lane.holdings and lane.find(begun.number if begun else -1) is None:
-            # It began nothing of this: nobody is to blame, unless it goes on like that.
-            self._fruitless_deaths += 1
-            if self._fruitless_deaths >= MAX_FRUITLESS_DEATHS:
-                begun = first_of(lane.holdings[0])
-        suspects, innocent = divide(lane.holdings, begun, self._is_serial)
-        for block in reversed(innocent):
-            self._requeue(block)
-        for one in suspects:
-            self._judge(one, lane, reason, now, is_certain=len(suspects) == 1)
-
-    def _judge(self, one: Block, lane: Lane, reason: str, now: float, *, is_certain: bool) -> None:
-        """Decide on an item that a dead worker had begun."""
-        rules, history = self.rules, one.history
-        if self._calls[one.call].is_cancelled:
-            self._conclude(one, CANCELLED, None, history.attempt)
-        elif not lane.is_hung or rules.timeout_s is None:
-            decided = after_death(
-                history, reason, rules, is_certain=is_certain, is_hung=lane.is_hung
-            )
-            self._follow(decided, one, now, lane.number)
-        elif is_certain:
-            decided = after_overrun(history, rules, self._delay_s)
-            self._follow(decided, one, now, lane.number, rules.timeout_s)
-        else:
-            self._queue.put(one.single(one.first, as_suspect(history)))
-
-    def _is_serial(self, call: int) -> bool:
-        return self._calls[call].traits.slots == 1
-
-    def _is_overdue(self, holding: Holding, elapsed_s: float) -> bool:
-        if self.rules.timeout_s is None:
-            return False
-        is_cancellable = self._calls[holding.block.call].traits.is_cancellable
-        return elapsed_s > self.rules.timeout_s + (CANCEL_S if is_cancellable else 0.0)
-
-    def _time_out(self, lane: Lane, overdue: Sequence[tuple[Holding, int]], now: float) -> None:
-        """Kill a worker for the sake of items that overran.
-
-        Where it is more than one, any of them may have held up the others (C code that keeps the
-        interpreter lock does, and a coroutine that blocks its loop): each runs again alone.
-        """
-        for holding, index in overdue:
-            holding.take(index, index + 1)
-            lane.drop_if_answered(holding)
-            one = holding.block.part(index, index + 1)
-            if self._calls[one.call].is_cancelled:
-                self._conclude(one, ABORTED, lane.number, one.history.attempt)
-            elif len(overdue) == 1:
-                decided = after_overrun(one.history, self.rules, self._delay_s)
-                self._follow(decided, one, now, lane.number, self.rules.timeout_s or 0.0)
-            else:
-                self._queue.put(one.single(index, as_suspect(one.history)))
-        self._lanes.kill(lane, f"an item took longer than {self.rules.timeout_s:g} s", now)
 
     def _silence_s(self, lane: Lane) -> float:
         is_cancellable = any(

@@ -39,6 +39,9 @@ OVERSLEPT_S = 0.5
 MOST_REPORTS = 64
 """How many reports are taken before somebody else has a turn: a kill is obeyed at once."""
 
+LOOK_AT_STOPPING_S = 0.25
+"""How often it is looked whether workers that are to end can: nobody else would notice."""
+
 _BACK, _WAKEUP, _OUTPUT = -1, -2, -3
 
 
@@ -91,7 +94,8 @@ class Master(threading.Thread):
         self._is_over = False
         self._is_stopping = False
         self._is_killing = False
-        self._is_told_to_stop: set[int] = set()
+        self._grace_s = settings.grace
+        self._told_to_stop: dict[int, float] = {}
         self._figures = Figures()
 
     # From other threads
@@ -183,12 +187,16 @@ class Master(threading.Thread):
             self._look_at_silent_workers(now)
         for number in self._fleet.due():
             self._start(number)
+        if self._told_to_stop:
+            self._look_at_stopping_workers(now)
         self._end_calls()
 
     def _wait(self) -> list[int]:
         """Wait until something happens; and notice when the whole machine stood still."""
         now = monotonic()
-        times = [at for at in (self._dispatcher.next_tick(now), self._fleet.next_time()) if at]
+        look_at = now + LOOK_AT_STOPPING_S if self._told_to_stop else None
+        every = self._dispatcher.next_tick(now), self._fleet.next_time(), look_at
+        times = [at for at in every if at]
         wait_s = max(0.0, min(times) - now) if times else None
         happened: list[int] = [key.data for key, _ in self._selector.select(wait_s)]
         if wait_s is not None:
@@ -201,6 +209,12 @@ class Master(threading.Thread):
         for number in self._dispatcher.silent_lanes(now):
             if self._fleet.is_stopped(number):
                 self._perform(self._dispatcher.stopped(number, now))
+
+    def _look_at_stopping_workers(self, now: float) -> None:
+        """Kill who was told to end and can't, or does not within the grace period."""
+        for number, told_s in self._told_to_stop.items():
+            if now - told_s > self._grace_s or self._fleet.is_stopped(number):
+                self._fleet.kill(number)
 
     def _take_requests(self) -> None:
         while self._requests:
@@ -310,7 +324,7 @@ class Master(threading.Thread):
         self._output.pass_on()
         cause, begun = self._fleet.forget(number, worker)
         self._figures.retire(number)
-        if not (self._is_stopping and number in self._is_told_to_stop):
+        if not (self._is_stopping and number in self._told_to_stop):
             self._perform(self._dispatcher.died(number, cause, begun, monotonic()))
 
     def _break(self, error: FsworkersError) -> None:
@@ -327,9 +341,9 @@ class Master(threading.Thread):
         if not self._is_stopping or any(not call.is_over for call in self._calls.values()):
             return False
         for number in self._fleet.numbers():
-            if number in self._is_told_to_stop:
+            if number in self._told_to_stop:
                 continue
-            self._is_told_to_stop.add(number)
+            self._told_to_stop[number] = monotonic()
             if self._dispatcher.is_ready(number):
                 self._links.send(number, wire.Stop())
             else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from fsworkers import Pool
@@ -42,6 +44,16 @@ def test_script_ends_with_a_half_drawn_map(drawn: str) -> None:
         {drawn}
     """)
     assert time.monotonic() - began < 5
+
+
+def test_idle_worker_that_was_stopped_does_not_keep_its_pool() -> None:
+    """It can't hear that it is to end, and nothing else is expected of it."""
+    began = time.monotonic()
+    with Pool(2) as pool:
+        assert len(list(pool.map(functions.wait, [0.01] * 60))) == 60
+        for child in psutil.Process().children():
+            child.send_signal(signal.SIGSTOP)
+    assert time.monotonic() - began < 10
 
 
 def test_what_was_submitted_is_finished_at_exit() -> None:

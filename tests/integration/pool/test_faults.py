@@ -463,10 +463,9 @@ def test_directory_open_to_others_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_directory_that_cannot_be_made_is_one_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_directory_that_cannot_be_made_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A temporary directory that has gone ends the run with a reason, and no hang."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    # A short name: instead of one that is too long for a socket's address another is taken.
+    monkeypatch.setattr(tempfile, "tempdir", f"/gone-{os.getpid()}")
     with Pool(2) as pool, pytest.raises(WorkerStartError, match="No such file"):
         list(pool.map(abs, [1]))

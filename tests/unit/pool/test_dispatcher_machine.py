@@ -21,9 +21,10 @@ from fsworkers.pool.actions import (
     Start,
 )
 from fsworkers.pool.call_state import Traits
-from fsworkers.pool.dispatcher import MAX_FRUITLESS_DEATHS, Dispatcher
+from fsworkers.pool.dispatcher import Dispatcher
 from fsworkers.pool.failures import Failure
 from fsworkers.pool.rules import Rules
+from fsworkers.pool.settlement import MAX_FRUITLESS_DEATHS
 from fsworkers.pool.wire import Answer
 from tests.unit.pool.scripted import ScriptedSource, ScriptedWorker
 
@@ -134,7 +135,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         for index in range(block.first, block.stop):
             self.outcomes[block.call, index] += 1
             if action.status in {"crashed", "timed_out"}:
-                is_suspected = self.pool._fruitless_deaths >= MAX_FRUITLESS_DEATHS
+                is_suspected = self.pool._settlement.fruitless_deaths >= MAX_FRUITLESS_DEATHS
                 assert is_suspected or (block.call, index) in self.was_begun, "a beginning"
 
     def note_begun(self, worker: ScriptedWorker) -> None:
