@@ -16,6 +16,7 @@ from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import checks, forks, owners, table
+from fsworkers.graceful.counter import DEADLOCK_AFTER_S
 from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.ledger import GRANTED, NEW, Ledger, Place, Ticket
 from fsworkers.graceful.records import Statistics
@@ -39,6 +40,8 @@ class Budget(Upkeep):
         capacity: The most to lend; ``None`` measures what the limit leaves, at first use.
         reserve: Descriptors a measure keeps free; ``None`` for an eighth of the limit, 4 to 32.
         wait_s: Longest wait of an operation in seconds; ``None`` waits for ever.
+        deadlock_after_s: After how long without any movement one who waits is ended, if all who
+            hold descriptors wait as well; ``None`` for never.
     """
 
     __slots__ = ()
@@ -49,11 +52,13 @@ class Budget(Upkeep):
         *,
         reserve: int | None = None,
         wait_s: float | None = None,
+        deadlock_after_s: float | None = DEADLOCK_AFTER_S,
     ) -> None:
         super().__init__(
             checks.count("capacity", capacity, least=1),
             reserve=checks.count("reserve", reserve, least=0),
             wait_s=checks.seconds("wait_s", wait_s),
+            deadlock_after_s=checks.seconds("deadlock_after_s", deadlock_after_s),
         )
         forks.look_after(self)
 
@@ -77,7 +82,7 @@ class Budget(Upkeep):
         return self._take_at_once() or self.take_many(1, label, wait_s=wait_s)[0]
 
     def take_if_free(self, label: object = None) -> Lent | None:
-        """Lend one descriptor, or ``None`` where that would be a wait.
+        """Lend one descriptor to a newcomer, or ``None`` where that would be a wait.
 
         Raises:
             TooFewDescriptors: As ``take``.
@@ -85,7 +90,7 @@ class Budget(Upkeep):
         at_once = self._take_at_once()
         if at_once is not None:
             return at_once
-        ticket, bell = self._ticket(1, label)
+        ticket, bell = self._ticket(1, label, is_newcomer=True)
         try:
             self.post(ticket, waits=False)
             _see_it_noted(ticket, bell)
@@ -120,7 +125,7 @@ class Budget(Upkeep):
         *,
         wait_s: float | None = None,
     ) -> Lent:
-        """``take``, which now and then tries something else and keeps its place meanwhile.
+        """``take`` for a newcomer, who now and then tries something else and keeps his place.
 
         Args:
             label: As ``take``.
@@ -137,7 +142,7 @@ class Budget(Upkeep):
             return at_once
         longest_s = self.wait_s if wait_s is None else wait_s
         until_s = inf if longest_s is None else monotonic() + longest_s
-        ticket, bell = self._ticket(1, label)
+        ticket, bell = self._ticket(1, label, is_newcomer=True)
         try:
             self.post(ticket)
             while ticket.state != GRANTED:  # the bell tells of errors too
@@ -223,7 +228,13 @@ class Budget(Upkeep):
         if self._ledger is not None:
             self.post_shrink(machine_wide=machine_wide)
 
-    def configure(self, most: int | None, reserve: int | None, wait_s: float | None) -> None:
+    def configure(
+        self,
+        most: int | None,
+        reserve: int | None,
+        wait_s: float | None,
+        deadlock_after_s: float | None = DEADLOCK_AFTER_S,
+    ) -> None:
         """Take new settings over, as ``graceful.configure`` describes them.
 
         Raises:
@@ -232,6 +243,7 @@ class Budget(Upkeep):
         measured = measuring.enough(self._measure(reserve))
         self._reserve = reserve
         self.wait_s = wait_s
+        self.deadlock_after_s = deadlock_after_s
         self._most = most
         made = Ledger(self._bounded(measured.to_lend))
         if self._ledger is None:  # one step with the next line: see ``ledger``
@@ -259,11 +271,15 @@ class Budget(Upkeep):
             rescued=ledger.rescued,
         )
 
-    def _ticket(self, count: int, label: object) -> tuple[Ticket, Lock]:
+    def _ticket(
+        self, count: int, label: object, *, is_newcomer: bool = False
+    ) -> tuple[Ticket, Lock]:
         bell = Lock()
         bell.acquire()
         wake = partial(_release, bell)
-        return Ticket(count, owners.identify(), label, wake, blocks=get_ident()), bell
+        owner = owners.identify()
+        is_holder = not is_newcomer and self.is_holder(owner)
+        return Ticket(count, owner, label, wake, get_ident(), is_holder=is_holder), bell
 
     def _line_up(
         self,

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from functools import partial
 from math import inf
+from operator import attrgetter
 from sys import getrefcount
 from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
 from fsworkers.graceful import owners
+from fsworkers.graceful.deadlock import StallClock
 from fsworkers.graceful.errors import BudgetTooSmall
-from fsworkers.graceful.holding import Stall
 from fsworkers.graceful.inbox import Inbox
 from fsworkers.graceful.inheritance import abandoned
 from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Place, Ticket
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
         def real(self) -> Permit:
             """The permit itself."""
 
+
+DEADLOCK_AFTER_S = 30.0
+"""How long nothing must have moved before one who waits is ended, unless told otherwise."""
 
 LONGEST_PAUSE_S = 10.0
 """Between two looks for garbage, or at what others have, that were of no use."""
@@ -89,6 +93,8 @@ def _count_references(table: dict[int, Any], number: int) -> float:
     return inf if one is None else getrefcount(one)
 
 
+_owner_of = attrgetter("owner")
+
 _UNHELD = _count_references({0: object()}, 0)
 """Those to what only the table refers to; how Python counts its own differs by version."""
 
@@ -104,6 +110,8 @@ class Counter(Inbox):
         draw: Finds the caller's reservation, once there was one.
         is_tracing: Whether permits note where they were taken.
         wait_s: Longest wait of an operation in seconds; ``None`` waits for ever.
+        deadlock_after_s: How long nothing must have moved before a line whose holders all wait is
+            ended; ``None`` for never.
     """
 
     __slots__ = (
@@ -120,12 +128,10 @@ class Counter(Inbox):
         "_peak",
         "_reserve",
         "_returns",
-        "_searched",
-        "_searching",
         "_stall",
-        "_tried_streak",
         "_watch",
         "calm",
+        "deadlock_after_s",
         "draw",
         "free",
         "is_tracing",
@@ -140,6 +146,7 @@ class Counter(Inbox):
         *,
         reserve: int | None = None,
         wait_s: float | None = None,
+        deadlock_after_s: float | None = DEADLOCK_AFTER_S,
     ) -> None:
         super().__init__()
         self.free: list[Permit] = []
@@ -149,6 +156,7 @@ class Counter(Inbox):
         self.is_tracing = False
         self.draw: Callable[[Budget], Lent | None] | None = None
         self.wait_s = wait_s
+        self.deadlock_after_s = deadlock_after_s
         self._reserve = reserve
         self._most = capacity
         self._limit = 0
@@ -159,12 +167,9 @@ class Counter(Inbox):
         self._ledger: Ledger | None = None
         self._all: dict[int, Permit] = {}
         self._returns = 0
-        self._stall = Stall()
+        self._stall = StallClock()
         self._collecting = Sparing(LONGEST_PAUSE_S)
         self._measuring = Sparing(LONGEST_PAUSE_S)
-        self._searching = Sparing(1.0)  # a deadlock is to be found within two
-        self._tried_streak = 0
-        self._searched: tuple[object, float] | None = None
         self._watch = Watch(self)
 
     @property
@@ -294,7 +299,7 @@ class Counter(Inbox):
         self._begin_anew()
         self._bells.clear()
         self._watch = Watch(self)
-        self._stall = Stall()
+        self._stall = StallClock()
         if self._ledger is not None:
             self._ledger = Ledger(self._ledger.ceiling)
             for permit in abandoned(list(self._all.values()), self.free):
@@ -329,9 +334,26 @@ class Counter(Inbox):
             if self.pots:  # looked at last: whoever adds one meanwhile says so afterwards
                 self.quick = False
 
+    def is_holder(self, owner: int) -> bool:
+        """Whether an owner holds anything, or the one that started it, which may wait for it."""
+        held = frozenset(map(_owner_of, tuple(self._all.values())))
+        return owner in held or owners.started_by.get() in held - {0}
+
+    @property
+    def _extra(self) -> int:
+        """Half of the reserve, which a holder that waits may have; none where none was measured."""
+        if not self._limit:
+            return 0
+        reserve = self._reserve
+        return max(1, (measuring.default_reserve(self._limit) if reserve is None else reserve) // 2)
+
     def _serve(self) -> None:
         ledger = self.ledger
-        while (head := ledger.next_grant(self.lent)) is not None:
+        ledger.extra = self._extra
+        if ledger.privileged:
+            held = tuple(map(_owner_of, tuple(self._all.values())))
+            ledger.review_privilege(held.count(ledger.privileged), self._now_s)
+        while (head := ledger.next_grant(self.lent, self._now_s)) is not None:
             permits = self._gather(head.count, head.owner)
             if len(permits) < head.count:
                 # Someone who found it calm a moment ago was faster; what they took comes back.

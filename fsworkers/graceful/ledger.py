@@ -7,12 +7,20 @@ number, and so is ``lent``: the count lives with whoever moves the permits.
 Think of one line of people before a counter with ``capacity`` tickets. Each has a number for the
 place in the line. Whoever was served and then turned away by the kernel gets a number before all
 others and keeps it, however often that happens.
+
+Two rules keep those who hold descriptors and wait for more from waiting for one another for ever:
+
+- *Holders before newcomers*, each in order among themselves. A newcomer whom holders have overtaken
+  for ``HOLDER_S`` counts as one.
+- *A few more for one.* When nothing is free for them, one of the holders that wait is privileged:
+  it alone may have ``extra`` more, until it holds nothing; then the next. So it can go on, comes to
+  its end and gives everything back, as long as it needs no more than ``extra`` and one at a time.
+  The privilege passes on when its owner neither asks nor gives back for ``PASS_ON_S``.
 """
 
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from operator import attrgetter
 
 from fsworkers.graceful.errors import BudgetTooSmall
 
@@ -32,7 +40,11 @@ GROW_S = 0.05
 
 _LARGEST_STEP = 1024
 
-_order = attrgetter("order")
+HOLDER_S = 2.0
+"""So long a newcomer is overtaken by holders."""
+
+PASS_ON_S = 1.0
+"""So long the privilege stays with a holder that makes no use of it."""
 
 
 class Ticket:
@@ -50,12 +62,14 @@ class Ticket:
         wake: Called outside any lock when ``GRANTED`` or failed, sometimes more than once;
             ``False`` says that nobody is there any more.
         blocks: The thread that can do nothing else while this one waits, or 0.
+        is_holder: Whether the owner held descriptors already when it asked.
     """
 
     __slots__ = (
         "blocks",
         "count",
         "error",
+        "is_holder",
         "label",
         "order",
         "owner",
@@ -66,13 +80,21 @@ class Ticket:
     )
 
     def __init__(
-        self, count: int, owner: int, label: object, wake: Callable[[], object], blocks: int = 0
+        self,
+        count: int,
+        owner: int,
+        label: object,
+        wake: Callable[[], object],
+        blocks: int = 0,
+        *,
+        is_holder: bool = False,
     ) -> None:
         self.count = count
         self.owner = owner
         self.label = label
         self.wake = wake
         self.blocks = blocks
+        self.is_holder = is_holder
         self.state = NEW
         self.order = 0
         self.since_s = 0.0
@@ -110,23 +132,31 @@ class Ledger:
         refused_machine: Those for want of descriptors in the whole machine.
         streak: Refusals since the last retry that went through.
         served: Tickets served so far.
-        loan: Descriptors lent beyond the capacity, out of the reserve, to end a deadlock.
+        extra: Descriptors of the reserve that the privileged owner may have beyond the capacity.
+        privileged: That owner; 0 for nobody.
+        loan: Descriptors lent beyond the capacity.
         rescued: Tickets served that way.
         deadlocks: Tickets ended because even that was not enough.
     """
 
     __slots__ = (
         "_arrivals",
+        "_asking",
         "_front",
         "_line",
+        "_newcomers",
         "_once",
+        "_privileged_count",
+        "_privileged_s",
         "_rescuing",
         "_step",
         "capacity",
         "ceiling",
         "deadlocks",
+        "extra",
         "loan",
         "next_try_s",
+        "privileged",
         "refused",
         "refused_machine",
         "rescued",
@@ -153,7 +183,13 @@ class Ledger:
         self._rescuing: Ticket | None = None
         self.rescued = 0
         self.deadlocks = 0
+        self.extra = 0
+        self.privileged = 0
+        self._privileged_count = 0
+        self._privileged_s = 0.0
+        self._asking: dict[int, Ticket] = {}
         self._line: list[Ticket] = []
+        self._newcomers: list[Ticket] = []
         self._arrivals = 0
         self._front = _FRONT
         self._step = 1
@@ -182,10 +218,7 @@ class Ledger:
         """Take a ticket that waits out of the line; the next may be its turn now."""
         if ticket.state == WAITING:
             self._leave(ticket, GONE, now_s)
-            # Those who gave up stay in the heap until they come up, unless they are most of it.
-            if len(self._line) > 2 * self.waiting + 16:
-                self._line = [other for other in self._line if other.state == WAITING]
-                heapify(self._line)
+            self._tidy()
 
     def refuse(
         self, ticket: Ticket, lent: int, now_s: float, *, pause_s: float, machine_wide: bool
@@ -221,17 +254,40 @@ class Ledger:
         self._step = 1
         self.next_try_s = now_s + pause_s
 
-    def next_grant(self, lent: int) -> Ticket | None:
-        """The head of the line if its whole count is free, else nobody: none overtakes."""
+    def next_grant(self, lent: int, now_s: float) -> Ticket | None:
+        """Who is to be served now: the head of the line, else a privileged holder, else nobody."""
         rescuing = self._rescuing
         if rescuing is not None and rescuing.state == WAITING:
             return rescuing
         self._rescuing = None
         self.loan = max(0, min(self.loan, lent - self.capacity))
-        head = self.head()
-        if head is None or lent + head.count > self.capacity + self.loan:
+        head = self.head(now_s)
+        if head is None or lent + head.count <= self.capacity:
+            return head
+        favoured = self._favoured(lent)
+        if favoured is not None:
+            self.rescue(favoured, lent)
+        return favoured
+
+    def _favoured(self, lent: int) -> Ticket | None:
+        """A holder that waits and may have more than is free; whom the kernel refuses has none."""
+        if self.streak or not self.extra:
             return None
-        return head
+        if not self.privileged:
+            self.privileged = next(iter(self._asking), 0)
+        ticket = self._asking.get(self.privileged)
+        if ticket is None or lent + ticket.count > self.capacity + self.extra:
+            return None
+        return ticket
+
+    def review_privilege(self, count: int, now_s: float) -> None:
+        """End the privilege of an owner that holds ``count``, if it is over or without use."""
+        if self.privileged in self._asking or count != self._privileged_count:
+            self._privileged_count, self._privileged_s = count, now_s
+        if self.privileged not in self._asking and (
+            not count or now_s - self._privileged_s > PASS_ON_S
+        ):
+            self.privileged = 0
 
     def grant(self, ticket: Ticket, now_s: float) -> None:
         """Note that a ticket has its permits."""
@@ -240,12 +296,7 @@ class Ledger:
         self._leave(ticket, GRANTED, now_s)
         self.served += 1
         self._rescuing = None
-        # Taken out now: refused, it comes again, with another place in the line.
-        if self._line[0] is ticket:
-            heappop(self._line)
-        else:
-            self._line.remove(ticket)
-            heapify(self._line)
+        self._tidy()
 
     def fail(self, ticket: Ticket, error: Exception, now_s: float) -> None:
         """End a waiting ticket with an error."""
@@ -258,19 +309,21 @@ class Ledger:
         self._rescuing = ticket
         self.loan = max(self.loan, lent + ticket.count - self.capacity)
 
-    def head(self) -> Ticket | None:
+    def head(self, now_s: float) -> Ticket | None:
         """The ticket that is next, or ``None`` when nobody waits."""
-        line = self._line
-        while line:
-            if line[0].state == WAITING:
-                return line[0]
-            heappop(line)
-        self.waiting = 0  # also when an interrupt kept somebody's leaving from being counted
-        return None
+        first, newcomer = _first_of(self._line), _first_of(self._newcomers)
+        if first is None or newcomer is None:
+            if first is newcomer:
+                # Also when an interrupt kept somebody's leaving from being counted.
+                self.waiting = 0
+            return first or newcomer
+        is_overdue = newcomer.order < first.order and now_s - newcomer.since_s >= HOLDER_S
+        return newcomer if is_overdue else first
 
     def in_line(self) -> list[Ticket]:
         """All who wait, in order."""
-        return sorted((one for one in self._line if one.state == WAITING), key=_order)
+        every = *sorted(self._line), *sorted(self._newcomers)
+        return [one for one in every if one.state == WAITING]
 
     def resize(self, ceiling: int, now_s: float) -> list[Ticket]:
         """Set the most that may ever be lent.
@@ -299,7 +352,7 @@ class Ledger:
         """
         before = self.capacity
         while self.capacity < self.ceiling and now_s >= self.next_try_s:
-            head = self.head()
+            head = self.head(now_s)
             least = 0 if head is None else lent + head.count
             self.capacity = min(self.ceiling, max(least, self.capacity + self._step))
             self._step = min(self._step * 2, _LARGEST_STEP)
@@ -310,12 +363,30 @@ class Ledger:
         ticket.state = WAITING
         ticket.since_s = now_s
         self.waiting += 1
-        heappush(self._line, ticket)
+        if ticket.is_holder:
+            self._asking[ticket.owner] = ticket
+        is_first = ticket.is_holder or ticket.order < 0
+        heappush(self._line if is_first else self._newcomers, ticket)
 
     def _leave(self, ticket: Ticket, state: int, now_s: float) -> None:
         ticket.state = state
         self.waiting -= 1
+        if self._asking.get(ticket.owner) is ticket:
+            del self._asking[ticket.owner]
         # Served in the very event in which it came: it did not wait.
         if now_s > ticket.since_s:
             self.waits += 1
             self.waited_s += now_s - ticket.since_s
+
+    def _tidy(self) -> None:
+        """Those who have left stay in the heaps until they come up, unless they are most of it."""
+        if len(self._line) + len(self._newcomers) > 2 * self.waiting + 16:
+            for heap in self._line, self._newcomers:
+                heap[:] = [one for one in heap if one.state == WAITING]
+                heapify(heap)
+
+
+def _first_of(heap: list[Ticket]) -> Ticket | None:
+    while heap and heap[0].state != WAITING:
+        heappop(heap)
+    return heap[0] if heap else None

@@ -11,14 +11,18 @@ import threading
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
+from contextvars import ContextVar
 from itertools import count
 from threading import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
+
+started_by: ContextVar[int] = ContextVar("the owner that borrowed in this context", default=0)
+"""Tasks, and what ``asyncio.to_thread`` runs, begin with what was set where they were started."""
 
 NOBODY = -1
 """One who waits and holds nothing: a server before the connection that it is to let in."""
@@ -84,17 +88,6 @@ def thread_of(owner: int) -> int:
     return known[1] if known else 0
 
 
-def place_of(owner: int) -> int:
-    """Where an owner is: a thread's ident, or a task's ``id`` made negative; 0 if it is gone.
-
-    Unlike its number a place is known also of those who never asked, and for as long as they live.
-    """
-    if owner > 0:
-        return _idents.get(owner, 0)
-    task = task_of(owner)
-    return 0 if task is None else -id(task)
-
-
 def describe(owner: int) -> str:
     """An owner's name for messages."""
     if owner == NOBODY:
@@ -113,55 +106,3 @@ def task_of(owner: int) -> Task[Any] | None:
     """The task behind an owner's number, while there is one."""
     known = _tasks.get(owner) if owner < 0 else None
     return known[0]() if known else None
-
-
-def loops() -> dict[int, Any]:
-    """The event loops of tasks that are not done, by the ident of their thread."""
-    known = [(ident, one()) for one, ident in tuple(_tasks.values())]
-    return {ident: task.get_loop() for ident, task in known if task is not None and not task.done()}
-
-
-def awaiting(askers: Iterable[int]) -> dict[int, frozenset[int]]:
-    """For each asking task, the places of tasks that can only go on after it does.
-
-    Followed from each asking task upwards, as ``tasks_above`` has it.
-    """
-    above: dict[int, frozenset[int]] = {}
-    for owner in askers:
-        task = task_of(owner)
-        if task is not None:
-            above[owner] = frozenset(-id(one) for one in tasks_above(task))
-    return above
-
-
-def tasks_above(future: Any) -> list[Any]:
-    """The tasks that await a future, and those that await them.
-
-    Followed through the callbacks that asyncio's ``gather``, ``wait_for``, ``wait``, ``shield`` and
-    task groups put on what they wait for. A wait through an event or a queue leaves no such trace:
-    see ``reach``.
-    """
-    found: list[Any] = []
-    pending = [future]
-    seen: set[int] = {id(future)}
-    while pending:
-        for callback, _context in getattr(pending.pop(), "_callbacks", None) or ():
-            for above in _woken_by(callback):
-                if id(above) not in seen:
-                    seen.add(id(above))
-                    pending.append(above)
-                    if hasattr(above, "get_coro"):
-                        found.append(above)
-    return found
-
-
-def _woken_by(callback: Any) -> list[Any]:
-    """The futures and tasks that a done-callback wakes."""
-    reached: list[Any] = [getattr(callback, "__self__", None), *getattr(callback, "args", ())]
-    for cell in getattr(callback, "__closure__", None) or ():
-        try:
-            reached.append(cell.cell_contents)
-        except ValueError:
-            continue
-    group = getattr(reached[0], "_parent_task", None)
-    return [one for one in (*reached, group) if hasattr(one, "add_done_callback")]

@@ -6,6 +6,7 @@ import resource
 
 from fsworkers.graceful import capacity, checks, raising
 from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.counter import DEADLOCK_AFTER_S
 from fsworkers.graceful.records import Limits
 from fsworkers.graceful.system import count_open_below, machine_files
 
@@ -15,6 +16,7 @@ def configure(
     *,
     reserve: int | None = None,
     wait_s: float | None = None,
+    deadlock_after_s: float | None = DEADLOCK_AFTER_S,
     raise_limit: bool = False,
 ) -> None:
     """Set up this process's budget; may be called again at any time, also while it is in use.
@@ -24,20 +26,23 @@ def configure(
             changes is followed.
         reserve: Descriptors to keep free when measuring. ``None``: an eighth of the limit, 4 to 32.
         wait_s: Longest wait of one operation in seconds; ``None`` waits for ever.
+        deadlock_after_s: After how long without any movement one who waits is ended with
+            ``DescriptorDeadlock``, if all who hold descriptors wait as well; ``None`` for never.
         raise_limit: Raise the soft limit towards the hard one first (at most to 65,536); children
             get it as it was.
 
     Raises:
         TooFewDescriptors: The limit leaves less than the minimum to lend.
-        TypeError: A count is no integer, or ``wait_s`` no number; nothing was changed.
+        TypeError: A count is no integer, or a time no number; nothing was changed.
         ValueError: ``max_open_files`` is below 1, or another below 0; nothing was changed.
     """
     most = checks.count("max_open_files", max_open_files, least=1)
     kept = checks.count("reserve", reserve, least=0)
     longest_s = checks.seconds("wait_s", wait_s)
+    patience_s = checks.seconds("deadlock_after_s", deadlock_after_s)
     if raise_limit:
         raising.raise_soft_limit()
-    BUDGET.configure(most, kept, longest_s)
+    BUDGET.configure(most, kept, longest_s, patience_s)
 
 
 def limits() -> Limits:

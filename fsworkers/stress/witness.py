@@ -1,16 +1,17 @@
 """Watches the descriptor line from beside it: are waiters served in the order in which they came?
 
-It keeps a list of its own of who came when, and at each grant looks whether somebody who came
-before still waits. Two kinds may go first, and are no overtaking: an operation that the kernel
-refused keeps its place at the head, and a holder is served from the reserve to end a deadlock.
+It keeps lists of its own of who came when, and at each grant looks whether somebody who came
+before still waits. By right goes first whom the kernel refused, who held something when it asked,
+and who is served from the reserve because everybody holds and waits.
 """
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from fsworkers import graceful
-from fsworkers.graceful.ledger import WAITING, Ledger
+from fsworkers.graceful.ledger import HOLDER_S, WAITING, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,8 @@ class Witness:
     def __init__(self) -> None:
         self.served = 0
         self.overtaken = 0
-        self._line: dict[Ticket, None] = {}  # in the order of arrival
+        self._newcomers: dict[Ticket, None] = {}  # in the order of arrival
+        self._holders: dict[Ticket, None] = {}  # likewise
         self._front: dict[Ticket, None] = {}  # refused by the kernel
         self._rescued: set[Ticket] = set()
 
@@ -52,8 +54,11 @@ class Witness:
         setattr(Ledger, name, followed)
 
     def came(self, ticket: Ticket) -> None:
-        """A ticket joins the end of the line."""
-        self._line[ticket] = None
+        """A ticket joins the end of the line, or those who hold something already."""
+        self._line_of(ticket)[ticket] = None
+
+    def _line_of(self, ticket: Ticket) -> dict[Ticket, None]:
+        return self._holders if ticket.is_holder else self._newcomers
 
     def refused(self, ticket: Ticket) -> None:
         """The kernel refused it what it had been lent: it goes before all others."""
@@ -70,24 +75,26 @@ class Witness:
         is_front = ticket in self._front
         self._rescued.discard(ticket)
         self._front.pop(ticket, None)
-        if is_rescued or is_front:
-            self._line.pop(ticket, None)
-            return
-        self.overtaken += _is_anyone_waiting(self._front)
-        while self._line:
-            first = next(iter(self._line))
-            if first is ticket or first.state != WAITING:
-                del self._line[first]
-                if first is ticket:
-                    return
-                continue
-            self.overtaken += 1
-            self._line.pop(ticket, None)
-            return
+        line = self._line_of(ticket)
+        if not (is_rescued or is_front):
+            is_overdue = monotonic() - ticket.since_s >= HOLDER_S
+            self.overtaken += (
+                _is_anyone_waiting(self._front)
+                or _is_anyone_waiting(line, before=ticket)
+                or (
+                    line is self._newcomers and not is_overdue and _is_anyone_waiting(self._holders)
+                )
+            )
+        line.pop(ticket, None)
 
 
-def _is_anyone_waiting(tickets: dict[Ticket, None]) -> bool:
-    """Whether one of them waits; those that do not any more are dropped."""
-    for ticket in [one for one in tickets if one.state != WAITING]:
-        del tickets[ticket]
-    return bool(tickets)
+def _is_anyone_waiting(tickets: dict[Ticket, None], before: Ticket | None = None) -> bool:
+    """Whether one of them waits, up to a certain one; those that do not any more are dropped."""
+    while tickets:
+        first = next(iter(tickets))
+        if first is before:
+            return False
+        if first.state == WAITING:
+            return True
+        del tickets[first]
+    return False

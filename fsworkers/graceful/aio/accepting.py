@@ -153,6 +153,8 @@ class _Door:
 
     def accept(self) -> tuple[Any, Any]:
         """``socket.accept``."""
+        # The tasks that are started for it hold it, so to say.
+        owners.started_by.set(owners.of_thread())
         try:
             return accept_with(self._lent.pop(), self._sock) if self._lent else self._sock.accept()
         except NotLet:

@@ -40,9 +40,11 @@ async def take(
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
     drawn = budget.draw(budget) if budget.pots and budget.draw is not None else None
-    return (
-        drawn or budget.take_now() or (await take_many(1, label, wait_s=wait_s, budget=budget))[0]
-    )
+    lent = drawn or budget.take_now()
+    if lent is None:
+        return (await take_many(1, label, wait_s=wait_s, budget=budget))[0]
+    owners.started_by.set(current_owner())
+    return lent
 
 
 async def lend(count: int, label: object = None) -> list[Lent]:
@@ -118,7 +120,8 @@ async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
             return False  # the loop was closed
         return True
 
-    ticket = Ticket(count, current_owner(), label, wake)
+    owner = current_owner()
+    ticket = Ticket(count, owner, label, wake, is_holder=budget.is_holder(owner))
     begun_s = loop.time()
     longest_s = budget.wait_s if wait_s is None else wait_s
     try:
@@ -138,4 +141,5 @@ async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
     if ticket.state != GRANTED:
         budget.abandon(ticket)
         raise budget.timeout_of(ticket, waited_s + loop.time() - begun_s)
+    owners.started_by.set(owner)
     return budget.stamp(ticket.permits)

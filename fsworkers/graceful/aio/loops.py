@@ -116,7 +116,9 @@ def _awaiting_files(original: Callable[..., Any]) -> Callable[..., Any]:
             or not (executor is None or isinstance(executor, ThreadPoolExecutor))
         ):
             return original(self, executor, func, *args)
-        return self.create_task(_open(opening, executor, owners.identify()))
+        owner = owners.identify()
+        owners.started_by.set(owner)
+        return self.create_task(_open(opening, executor, owner))
 
     return run_in_executor
 

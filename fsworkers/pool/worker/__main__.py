@@ -24,6 +24,9 @@ from fsworkers.pool.worker.lifeline import Lifeline
 from fsworkers.pool.worker.line import Line
 from fsworkers.pool.worker.memory import Memory
 
+DEADLOCK_AFTER_S = 3.0
+"""An item that waits for its neighbours as they wait for it runs again alone: no need to wait."""
+
 
 def main() -> None:
     """Run one worker."""
@@ -40,7 +43,7 @@ def main() -> None:
     line = Line(config, lifeline, progress, descriptors, memory)
     # Only now are the sockets there that the budget must leave alone.
     try:
-        graceful.configure(max_open_files=config.max_open_files)
+        graceful.configure(max_open_files=config.max_open_files, deadlock_after_s=DEADLOCK_AFTER_S)
     except graceful.TooFewDescriptors as error:
         sys.exit(f"fsworkers: {error}")
     gc.freeze()  # what is there now stays: looking through it again and again takes 3 %

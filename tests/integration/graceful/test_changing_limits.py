@@ -122,8 +122,10 @@ assert graceful.statistics().capacity == 20
     )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(90)
 def test_files_above_a_lowered_limit_leave_room_for_the_one_who_must_go_on(limited) -> None:
-    """All hold a file up there and ask for another: the free numbers below serve them."""
+    """All hold a file up there and ask for another: the free numbers below serve them in time."""
     limited(
         LIMIT_TO
         + """
@@ -135,14 +137,14 @@ def job(number):
         barrier.wait()
         barrier.wait()
         graceful.open(FILE).close()
-holding = threading.Thread(target=in_threads, args=(job, 20))
+holding = threading.Thread(target=in_threads, args=(job, 20, 60))
 holding.start()
 barrier.wait()
 limit_to(20)
 for file in below: file.close()
 assert graceful.statistics().capacity == 20 - 4 - 3 < lent() == 20
 barrier.wait()
-holding.join(10)
+holding.join(60)
 seen = graceful.statistics()
 assert not holding.is_alive() and (seen.lent, seen.deadlocks) == (0, 0), seen
 """,

@@ -400,7 +400,9 @@ def test_closes_do_not_queue_behind_the_programs_own_threads(limited) -> None:
         graceful.configure(max_open_files=4)
         async def main():
             files = [await aio.open(FILE, "rb") for _ in range(4)]
-            stuck = [asyncio.to_thread(lambda: graceful.open(FILE).close()) for _ in range(40)]
+            def use(): graceful.open(FILE).close()
+            loop = asyncio.get_running_loop()
+            stuck = [loop.run_in_executor(None, use) for _ in range(40)]
             waiting = asyncio.gather(*stuck)
             await asyncio.sleep(0.05)
             for file in files:

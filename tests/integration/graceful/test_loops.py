@@ -24,7 +24,7 @@ asyncio.run(main())
 ALL_BUT = """
 import _socket  # whose sockets nobody counts
 def all_but(count):
-    return [open(FILE, "rb") for _ in range(graceful.statistics().capacity - lent() - count)]
+    return held_elsewhere(graceful.statistics().capacity - lent() - count)
 def call(address):
     caller = _socket.socket(_socket.AF_INET)
     caller.connect(address)

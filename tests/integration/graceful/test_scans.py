@@ -11,7 +11,7 @@ for number in range(3):
     open(os.path.join(FOLDER, str(number), "f"), "w").close()
 
 def saturated(error, action):
-    held = [graceful.open(FILE) for _ in range(graceful.statistics().capacity)]
+    held = held_elsewhere(graceful.statistics().capacity)
     try:
         found = action()
     except error:
@@ -82,7 +82,7 @@ def test_who_needs_two_for_a_tree_is_told_which_tree(limited) -> None:
         {TREE.replace(chr(10), chr(10) + " " * 8)}
         TOP = os.open(FOLDER, os.O_RDONLY)
         graceful.configure(max_open_files=4, wait_s=0.02)
-        held = [graceful.open(FILE) for _ in range(4)]
+        held = held_elsewhere(4)
         for scan, path in [
             (lambda: graceful.shutil.rmtree(FOLDER), FOLDER),
             (lambda: list(graceful.os.fwalk(FOLDER)), FOLDER),
@@ -174,13 +174,12 @@ def test_many_threads_at_once_find_all(limited, most: int) -> None:
 
 
 TEMPORARY = """
-        import tempfile
+        import posix, tempfile  # posix opens for itself, also while installed
         def fill():
             foreign = []
             with contextlib.suppress(OSError):
-                while True: foreign.append(foreign_open(os.devnull, os.O_RDONLY))
+                while True: foreign.append(posix.open(os.devnull, os.O_RDONLY))
             return foreign
-        foreign_open, foreign_close = os.open, os.close
 """
 
 
@@ -201,7 +200,7 @@ def test_the_first_temporary_file_waits_for_a_descriptor(limited, module: str, u
         using = threading.Thread(target=lambda: made.append({module}.{use}))
         using.start()
         wait_for(lambda: graceful.statistics().waiting)
-        for number in foreign: foreign_close(number)
+        for number in foreign: posix.close(number)
         using.join(5)
         assert made and {module}.gettempdir() == FOLDER
         if hasattr(made[0], "close"): made[0].close()
@@ -223,7 +222,8 @@ def test_no_descriptor_is_not_no_directory(limited, module: str) -> None:
             pass
         else:
             raise AssertionError("it found one")
-        for number in foreign: foreign_close(number)
+        for number in foreign: posix.close(number)
+        graceful.configure(wait_s=5)
         assert os.path.isdir({module}.gettempdir()) and lent() == 0
     """)
 

@@ -6,7 +6,7 @@ ALL_BUT = """
 import _socket  # whose sockets nobody counts
 import socket
 def all_but(count):
-    return [graceful.open(FILE) for _ in range(graceful.statistics().capacity - lent() - count)]
+    return held_elsewhere(graceful.statistics().capacity - lent() - count)
 def call(listener):
     caller = _socket.socket(_socket.AF_INET)
     caller.connect(listener.getsockname())
@@ -44,11 +44,14 @@ def test_a_wait_for_a_permit_is_a_part_of_the_sockets_time_out(limited) -> None:
         {ALL_BUT}
         def fails(listener):
             begun_s = time.monotonic()
-            try:
-                listener.accept()
-            except TimeoutError as error:
-                return error, time.monotonic() - begun_s
-            raise AssertionError("it came in")
+            found = []
+            def accept(number):  # by a thread that holds nothing
+                try:
+                    listener.accept()
+                except TimeoutError as error:
+                    found.append(error)
+            in_threads(accept, 1)
+            return found[0], time.monotonic() - begun_s
         with graceful.socket.create_server(("127.0.0.1", 0)) as listener:
             listener.settimeout(0.1)
             files = all_but(0)
@@ -79,12 +82,14 @@ def test_a_socket_that_does_not_block_lets_nobody_in_uncounted(limited) -> None:
             files = all_but(0)
             caller = call(listener)
             before = open_count()
-            try:
-                listener.accept()
-            except BlockingIOError as error:
-                assert error.errno == errno.EAGAIN
-            else:
-                raise AssertionError("it came in")
+            def accept(number):  # by a thread that holds nothing
+                try:
+                    listener.accept()
+                except BlockingIOError as error:
+                    assert error.errno == errno.EAGAIN
+                else:
+                    raise AssertionError("it came in")
+            in_threads(accept, 1)
             assert open_count() == before
             files.pop().close()
             listener.accept()[0].close()

@@ -68,7 +68,7 @@ def test_a_temporary_directory_finds_its_place_gracefully(limited) -> None:
         import tempfile
         os.environ["TMPDIR"] = FOLDER
         graceful.configure(max_open_files=4, wait_s=0.02)
-        held = [graceful.open(FILE) for _ in range(4)]
+        held = held_elsewhere(4)
         graceful.tempfile  # loaded, not used
         try:
             graceful.tempfile.TemporaryDirectory()

@@ -249,7 +249,7 @@ def test_a_finalizer_may_give_back_in_the_middle_of_bookkeeping() -> None:
 
 def test_a_deadlock_without_a_reserve_ends_the_youngest() -> None:
     """Each of two threads holds one of two and asks for another: one is told, one goes on."""
-    budget = Budget(2)
+    budget = Budget(2, deadlock_after_s=0.4)
     barrier = threading.Barrier(2)
     outcomes: list[str] = []
 
@@ -275,41 +275,21 @@ def test_a_deadlock_without_a_reserve_ends_the_youngest() -> None:
     assert budget.statistics().deadlocks == 1
 
 
-def test_parents_that_await_asking_children_are_seen_through() -> None:
-    """The asker holds nothing; the task that awaits it, through any of asyncio's ways, does."""
-
-    async def main(wait) -> list[str]:
-        budget = Budget(2)
-
-        async def child() -> None:
-            (await take(budget=budget)).give_back()
-
-        async def parent() -> str:
-            permit = await take(budget=budget)
-            outcome = "done"
-            try:
-                await asyncio.sleep(0.01)
-                await wait(child)
-            except* DescriptorDeadlock:
-                outcome = "told"
-            finally:
-                permit.give_back()
-            return outcome
-
-        return sorted(await asyncio.wait_for(asyncio.gather(parent(), parent()), 10))
-
-    async def by_group(child) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(child())
-
-    ways = [
-        lambda child: asyncio.wait_for(child(), 9),
-        lambda child: asyncio.gather(child()),
-        lambda child: asyncio.shield(asyncio.ensure_future(child())),
-        by_group,
-    ]
-    for way in ways:
-        assert asyncio.run(main(way)) == ["done", "told"]
+def test_who_keeps_the_line_waiting_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody holds and does not ask: nobody is ended for that, and nobody waits in silence."""
+    budget = Budget(1, deadlock_after_s=0.3)
+    permit = budget.take()
+    asking = threading.Thread(target=lambda: budget.take().give_back())
+    asking.start()
+    wait_for(lambda: caplog.records)
+    asking.join(0.8)
+    assert asking.is_alive()
+    permit.give_back()
+    asking.join(5)
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert told.startswith("1 wait for a descriptor, and nothing has moved for 0.3 s; held by ")
+    assert told.endswith("thread MainThread holds 1")
+    assert budget.statistics().deadlocks == 0
 
 
 def test_opens_inside_a_reservation_draw_on_it() -> None:

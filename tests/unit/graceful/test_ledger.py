@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -15,18 +15,27 @@ from hypothesis.stateful import (
 )
 
 from fsworkers.graceful.errors import BudgetTooSmall
-from fsworkers.graceful.ledger import GONE, GRANTED, GROW_S, WAITING, Ledger, Ticket
+from fsworkers.graceful.ledger import (
+    GONE,
+    GRANTED,
+    GROW_S,
+    HOLDER_S,
+    PASS_ON_S,
+    WAITING,
+    Ledger,
+    Ticket,
+)
 
 
-def ticket(count: int = 1, owner: int = 1) -> Ticket:
+def ticket(count: int = 1, owner: int = 1, *, is_holder: bool = False) -> Ticket:
     """One that is to stand in the line."""
-    return Ticket(count, owner, f"file of {owner}", lambda: None)
+    return Ticket(count, owner, f"file of {owner}", lambda: None, is_holder=is_holder)
 
 
 def serve(ledger: Ledger, lent: int) -> list[Ticket]:
     """Serve whoever can be served, as the shell does."""
     served = []
-    while (head := ledger.next_grant(lent)) is not None:
+    while (head := ledger.next_grant(lent, 1.0)) is not None:
         ledger.grant(head, 1.0)
         lent += head.count
         served.append(head)
@@ -149,6 +158,101 @@ def test_those_who_gave_up_do_not_fill_the_line() -> None:
     assert len(ledger._line) < 20
 
 
+def test_holders_go_before_newcomers() -> None:
+    """In order among themselves, behind those whom the kernel refused."""
+    ledger = Ledger(4)
+    newcomer, refused = ticket(owner=1), ticket(owner=2)
+    holders = [ticket(owner=number, is_holder=True) for number in (3, 4)]
+    for one in (newcomer, *holders):
+        ledger.arrive(one, 0.0)
+    ledger.refuse(refused, 4, 0.0, pause_s=0.0, machine_wide=False)
+    assert ledger.in_line() == [refused, *holders, newcomer]
+    assert serve(ledger, lent=0) == [refused, *holders, newcomer]
+
+
+def test_newcomer_that_was_overtaken_for_long_is_overtaken_no_more() -> None:
+    """It is served before holders that came after it, and after those that came before."""
+    ledger = Ledger(1)
+    early, newcomer = ticket(owner=1, is_holder=True), ticket(owner=2)
+    late = ticket(owner=3, is_holder=True)
+    for one in (early, newcomer, late):
+        ledger.arrive(one, 0.0)
+    assert ledger.head(HOLDER_S) is early
+    ledger.withdraw(early, HOLDER_S)
+    assert ledger.head(HOLDER_S / 2) is late
+    assert ledger.head(HOLDER_S) is newcomer
+
+
+def test_one_holder_at_a_time_has_more_than_there_is() -> None:
+    """Until it holds nothing; the others, and newcomers, get none of it."""
+    ledger = Ledger(2)
+    ledger.extra = 2
+    first, second, newcomer = (ticket(owner=number, is_holder=number < 3) for number in (1, 2, 3))
+    for one in (newcomer, first, second):
+        ledger.arrive(one, 0.0)
+    assert serve(ledger, lent=2) == [first]
+    assert (ledger.privileged, ledger.loan, ledger.rescued) == (1, 1, 1)
+    again = ticket(owner=1, is_holder=True)
+    ledger.arrive(again, 0.0)
+    assert serve(ledger, lent=3) == [again]
+    ledger.review_privilege(3, 1.0)
+    assert serve(ledger, lent=4) == []
+    ledger.review_privilege(0, 1.0)
+    assert serve(ledger, lent=0) == [second, newcomer]
+
+
+def test_privilege_without_use_passes_on() -> None:
+    """Whoever holds for good and asks for nothing more does not keep it."""
+    ledger = Ledger(1)
+    ledger.extra = 1
+    ledger.arrive(ticket(owner=1, is_holder=True), 0.0)
+    assert serve(ledger, lent=1)
+    second = ticket(owner=2, is_holder=True)
+    ledger.arrive(second, 0.0)
+    ledger.review_privilege(2, 0.0)
+    ledger.review_privilege(2, PASS_ON_S)
+    assert serve(ledger, lent=1) == []
+    ledger.review_privilege(2, 2 * PASS_ON_S)
+    assert serve(ledger, lent=1) == [second]
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_no_knot_is_formed(data: st.DataObject) -> None:
+    """Whoever needs no more than the extra ones and one at a time comes to an end, and so do all.
+
+    In any order of steps, with some that hold for good and ask for nothing.
+    """
+    capacity, extra = data.draw(st.integers(2, 6)), data.draw(st.integers(1, 4))
+    depths = data.draw(st.lists(st.integers(1, extra + 1), min_size=1, max_size=12))
+    ledger, lent, now_s = Ledger(capacity), data.draw(st.integers(0, capacity - 1)), 0.0
+    ledger.extra = extra
+    held = dict.fromkeys(range(1, len(depths) + 1), 0)
+    ready = set(held)
+    while held:
+        if not ready:  # only time can help
+            now_s += PASS_ON_S
+        else:
+            owner = data.draw(st.sampled_from(sorted(ready)))
+            ready.remove(owner)
+            if held[owner] == depths[owner - 1]:
+                lent -= held.pop(owner)
+            else:
+                ledger.arrive(ticket(owner=owner, is_holder=held[owner] > 0), now_s)
+        if ledger.privileged:
+            ledger.review_privilege(held.get(ledger.privileged, 0), now_s)
+        served = 0
+        while (head := ledger.next_grant(lent, now_s)) is not None:
+            ledger.grant(head, now_s)
+            lent += 1
+            held[head.owner] += 1
+            ready.add(head.owner)
+            served += 1
+            assert lent <= capacity + extra
+        assert ready or served or not held, "a knot"
+        now_s += 0.001
+
+
 class Line(RuleBasedStateMachine):
     """Any order of arrivals, cancels, returns, refusals and resizes."""
 
@@ -157,6 +261,7 @@ class Line(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger(5)
+        self.ledger.extra = 2
         self.lent = 0
         self.all: list[Ticket] = []
         self.held: list[Ticket] = []
@@ -167,17 +272,34 @@ class Line(RuleBasedStateMachine):
     def settle(self) -> None:
         """Serve as the shell does, checking order and sum at each step."""
         self.now_s += 1.0
-        while (head := self.ledger.next_grant(self.lent)) is not None:
-            assert head is self.rescued or head is min(self.ledger.in_line())
+        if self.ledger.privileged:
+            count = sum(one.count for one in self.held if one.owner == self.ledger.privileged)
+            self.ledger.review_privilege(count, self.now_s)
+        while (head := self.ledger.next_grant(self.lent, self.now_s)) is not None:
+            is_favoured = head.owner == self.ledger.privileged and not self.ledger.streak
+            assert head is self.rescued or head is self.first() or is_favoured
+            if head is not self.rescued and head is not self.first():
+                assert self.lent + head.count <= self.ledger.capacity + self.ledger.extra
             self.ledger.grant(head, self.now_s)
             self.lent += head.count
             assert self.lent <= self.ledger.capacity + self.ledger.loan
             self.rescued = None
             self.held.append(head)
 
-    @rule(target=tickets, count=st.integers(1, 7))
-    def arrive(self, count: int) -> Ticket:
-        one = ticket(count, owner=len(self.all) + 1)
+    def first(self) -> Ticket:
+        """Refused ones, holders, newcomers; but a newcomer is not overtaken for ever."""
+        line = [one for one in self.all if one.state == WAITING]
+        newcomers = [one for one in line if one.order > 0 and not one.is_holder]
+        others = [one for one in line if one not in newcomers]
+        if others and newcomers:
+            newcomer, other = min(newcomers), min(others)
+            is_overdue = newcomer < other and self.now_s - newcomer.since_s >= HOLDER_S
+            return newcomer if is_overdue else other
+        return min(line)
+
+    @rule(target=tickets, count=st.integers(1, 7), is_holder=st.booleans())
+    def arrive(self, count: int, is_holder: bool) -> Ticket:
+        one = ticket(count, owner=len(self.all) + 1, is_holder=is_holder)
         self.all.append(one)
         if count > self.ledger.ceiling:
             with pytest.raises(BudgetTooSmall):
@@ -209,8 +331,12 @@ class Line(RuleBasedStateMachine):
         one = data.draw(st.sampled_from(self.held))
         self.held.remove(one)
         self.lent -= one.count
-        self.ledger.refuse(one, self.lent, self.now_s, pause_s=pause_s, machine_wide=machine_wide)
-        assert one is self.ledger.head() or self.ledger.head().order < 0  # type: ignore[union-attr]
+        again = ticket(one.count, one.owner, is_holder=one.is_holder)
+        again.order = one.order
+        self.all.append(again)
+        self.ledger.refuse(again, self.lent, self.now_s, pause_s=pause_s, machine_wide=machine_wide)
+        head = self.ledger.head(self.now_s)
+        assert head is again or head.order < 0  # type: ignore[union-attr]
         assert self.ledger.capacity <= self.lent
         if pause_s > 0.01:
             assert not self.ledger.recover(self.lent, self.now_s + pause_s / 2)
@@ -241,7 +367,7 @@ class Line(RuleBasedStateMachine):
         assert self.ledger.loan <= max(0, self.lent + one.count - self.ledger.capacity)
         held = list(self.held)
         self.settle()
-        assert self.held == [*held, one]
+        assert self.held[len(held)] is one
 
     @rule(idle_s=st.floats(0.0, 3.0))
     def time_passes(self, idle_s: float) -> None:
@@ -249,7 +375,7 @@ class Line(RuleBasedStateMachine):
         before = self.ledger.capacity
         rose = self.ledger.recover(self.lent, self.now_s)
         assert rose == (self.ledger.capacity > before)
-        if self.ledger.head() is None and self.now_s > self.ledger.next_try_s + 1.0:
+        if self.ledger.head(self.now_s) is None and self.now_s > self.ledger.next_try_s + 1.0:
             assert self.ledger.capacity == self.ledger.ceiling
         self.settle()
 
@@ -262,7 +388,7 @@ class Line(RuleBasedStateMachine):
 
     @invariant()
     def nobody_waits_in_vain(self) -> None:
-        head = self.ledger.head()
+        head = self.ledger.head(self.now_s)
         assert head is None or self.lent + head.count > self.ledger.capacity
 
     def teardown(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fsworkers.graceful.ledger import GRANTED, WAITING, Ticket
+from time import monotonic
+
+from fsworkers.graceful.ledger import GRANTED, HOLDER_S, WAITING, Ticket
 from fsworkers.stress.witness import Witness
 
 
@@ -11,8 +13,18 @@ def tickets(witness: Witness, count: int) -> list[Ticket]:
     line = [Ticket(1, number, None, lambda: None) for number in range(count)]
     for ticket in line:
         ticket.state = WAITING
+        ticket.since_s = monotonic()
         witness.came(ticket)
     return line
+
+
+def holder(witness: Witness) -> Ticket:
+    """One that held something when it came, and waits."""
+    ticket = Ticket(1, 99, None, lambda: None, is_holder=True)
+    ticket.state = WAITING
+    ticket.since_s = monotonic()
+    witness.came(ticket)
+    return ticket
 
 
 def serve(witness: Witness, ticket: Ticket) -> None:
@@ -52,6 +64,22 @@ def test_refused_by_the_kernel_means_first_in_line() -> None:
     serve(witness, first)
     serve(witness, third)
     assert witness.overtaken == 1
+
+
+def test_holders_go_before_newcomers_by_right() -> None:
+    """The other way round it is overtaking, unless the newcomer was overtaken for long."""
+    witness = Witness()
+    first, second, third = tickets(witness, 3)
+    holders = [holder(witness) for _ in range(2)]
+    serve(witness, holders[0])
+    assert witness.overtaken == 0
+    serve(witness, first)
+    assert witness.overtaken == 1
+    second.since_s -= HOLDER_S
+    serve(witness, second)
+    serve(witness, holders[1])
+    serve(witness, third)
+    assert (witness.served, witness.overtaken) == (5, 1)
 
 
 def test_ending_a_deadlock_is_no_overtaking() -> None:

@@ -1,0 +1,78 @@
+"""What is to be done about a line that stands still, decided over plain data."""
+
+from __future__ import annotations
+
+from fsworkers.graceful.deadlock import COLLECT, GIVE_UP, NOTHING, RESCUE, StallClock, all_wait
+from fsworkers.graceful.ledger import Ticket
+
+
+def ask(owner: int, count: int = 1, blocks: int = 0) -> Ticket:
+    """One in the line."""
+    return Ticket(count, owner, None, lambda: None, blocks)
+
+
+def own_thread(owner: int) -> int:
+    """Each owner a thread of its own."""
+    return abs(owner)
+
+
+def test_holders_that_all_ask_wait() -> None:
+    """Each of two holds one of two and asks for another."""
+    waiting = [ask(1, blocks=1), ask(2, blocks=2)]
+    assert all_wait(waiting, [1, 2], own_thread)
+
+
+def test_one_holder_that_works_is_hope() -> None:
+    """Whatever it does, it may give back."""
+    assert not all_wait([ask(1, blocks=1)], [1, 2], own_thread)
+
+
+def test_a_blocked_loop_thread_blocks_all_its_tasks() -> None:
+    """A blocking wait on the loop's thread stops tasks that ask for nothing."""
+    assert all_wait([ask(7, blocks=7)], [-5], lambda owner: 7)
+
+
+def test_what_a_loop_keeps_for_itself_is_no_hope() -> None:
+    """Its own sockets outlive its tasks' waiting; another task of it may well give back."""
+    assert all_wait([ask(-5)], [7, -5], lambda owner: 7)
+    assert not all_wait([ask(-5)], [-6], lambda owner: 7)
+
+
+def test_steps_follow_one_another() -> None:
+    """Garbage is looked for first, then the reserve helps, in the end the line is given up once."""
+    clock = StallClock()
+    steps = [clock.next_step("as it was", 0.1 * tenths, 4.0) for tenths in range(50)]
+    changes = [(0.1 * at, step) for at, step in enumerate(steps) if step != ([NOTHING, *steps])[at]]
+    assert [(round(at_s, 1), step) for at_s, step in changes] == [
+        (0.3, COLLECT),
+        (1.5, RESCUE),
+        (1.6, COLLECT),
+        (3.0, RESCUE),
+        (3.1, COLLECT),
+        (4.0, GIVE_UP),
+        (4.1, COLLECT),
+        (4.5, RESCUE),
+        (4.6, COLLECT),
+    ]
+
+
+def test_whatever_moves_begins_it_anew() -> None:
+    """Also after one was ended, for those who are left."""
+    clock = StallClock()
+    assert clock.next_step(1, 0.0, 2.0) == NOTHING
+    assert clock.next_step(2, 10.0, 2.0) == NOTHING
+    assert clock.next_step(2, 12.0, 2.0) == GIVE_UP
+    clock.begin_anew(12.0)
+    assert clock.next_step(2, 12.2, 2.0) == NOTHING
+    assert clock.next_step(2, 14.0, 2.0) == GIVE_UP
+
+
+def test_garbage_found_is_looked_for_again_soon() -> None:
+    """Whoever leaves some likely leaves more."""
+    clock = StallClock()
+    clock.next_step(1, 0.0, None)
+    clock.note_find(0.3)
+    clock.next_step(2, 0.3, None)
+    assert clock.next_step(2, 0.33, None) == COLLECT
+    assert clock.is_pressing(0.33)
+    assert not clock.is_pressing(1.4)
