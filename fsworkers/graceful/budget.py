@@ -255,7 +255,6 @@ class Budget(Upkeep):
         ledger = self.ledger
         self.follow_limit()
         table.sweep()
-        self.regain()
         if ledger.capacity < ledger.ceiling:
             self.recount()
         return Statistics(

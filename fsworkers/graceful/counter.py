@@ -15,10 +15,9 @@ included:
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
-from math import inf
 from operator import attrgetter
-from sys import getrefcount
 from time import monotonic
 
 from fsworkers.graceful import capacity as measuring
@@ -26,7 +25,6 @@ from fsworkers.graceful import owners
 from fsworkers.graceful.deadlock import StallClock
 from fsworkers.graceful.errors import BudgetTooSmall
 from fsworkers.graceful.inbox import Inbox
-from fsworkers.graceful.inheritance import abandoned
 from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Place, Ticket
 from fsworkers.graceful.sparing import Sparing
 from fsworkers.graceful.watch import Watch, backoff_s
@@ -34,7 +32,7 @@ from fsworkers.graceful.watch import Watch, backoff_s
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import ClassVar, Protocol
 
     from fsworkers.graceful.budget import Budget
 
@@ -53,6 +51,9 @@ DEADLOCK_AFTER_S = 30.0
 
 LONGEST_PAUSE_S = 10.0
 """Between two looks for garbage, or at what others have, that were of no use."""
+
+AFTER_FORK = -1
+"""Instead of the limit that was measured, until it is measured again in the child."""
 
 FIRST_S = 0.001
 """What the first measure takes, as far as it decides when the next one is due."""
@@ -87,16 +88,14 @@ class Permit:
         return self
 
 
-def _count_references(table: dict[int, Any], number: int) -> float:
-    """The references to what is in a table, and infinitely many to what no longer is."""
-    one = table.get(number)
-    return inf if one is None else getrefcount(one)
-
-
 _owner_of = attrgetter("owner")
 
-_UNHELD = _count_references({0: object()}, 0)
-"""Those to what only the table refers to; how Python counts its own differs by version."""
+
+class _Nowhere:
+    """Where permits of before a fork go back to."""
+
+    calm = True
+    free: ClassVar[deque[Permit]] = deque(maxlen=0)
 
 
 class Counter(Inbox):
@@ -186,11 +185,14 @@ class Counter(Inbox):
         """
         if self._ledger is None:
             ceiling = self._most
-            if ceiling is None:
-                measured = measuring.enough(measuring.measure(self._reserve))
+            if ceiling is None or self._limit == AFTER_FORK:
+                measured = measuring.measure(self._reserve)
+                if self._limit != AFTER_FORK:
+                    measuring.enough(measured)
                 self._limit = measured.limit
                 self._measuring.note(monotonic(), FIRST_S, was_of_use=False)
-                ceiling = measured.to_lend
+                to_lend = max(measuring.MINIMUM, measured.to_lend)
+                ceiling = to_lend if ceiling is None else min(ceiling, to_lend)
             made = Ledger(ceiling)
             # Threads that come first together measure together; one step, no call: the first wins.
             if self._ledger is None:
@@ -259,17 +261,6 @@ class Counter(Inbox):
     def measure_again(self) -> None:
         """Measure anew, whether or not the limit has changed: see ``upkeep``."""
 
-    def regain(self) -> None:
-        """Give back what is lent and held by nobody: only the table of all refers to it.
-
-        An exception from outside (Ctrl-C, a signal handler's) struck between two lines, before
-        whoever was to hold it did, or on the way back. A finalizer can't tell: of a file in a
-        reference cycle the permit is garbage as well, and the file gives it back itself.
-        """
-        permits = self._all
-        if any(_count_references(permits, number) <= _UNHELD for number in tuple(permits)):
-            self._submit(self._regain)
-
     def collect(self) -> None:
         """Look at what came back to ``free`` and serve the line with it."""
         self._returns += 1
@@ -291,22 +282,23 @@ class Counter(Inbox):
         self._pump_again()
 
     def start_over(self) -> None:
-        """After a fork, in the child.
+        """After a fork, in the child: begin anew, with what the limit leaves now.
 
-        The files it inherited are open in it too and stay lent. Who waited was a thread of the
-        parent and is not here; nor is the watch.
+        The files it inherited count as others'. Who waited was a thread of the parent and is not
+        here; nor is the watch.
         """
         self._begin_anew()
         self._bells.clear()
         self._watch = Watch(self)
         self._stall = StallClock()
-        if self._ledger is not None:
-            self._ledger = Ledger(self._ledger.ceiling)
-            for permit in abandoned(list(self._all.values()), self.free):
-                permit.give_back()
-            self.regain()
-            self._peak = self.lent
-            self._pump_again()
+        self.calm = self.quick = False
+        for permit in self._all.values():
+            permit.budget = _Nowhere  # type: ignore[assignment]  # all that giving back needs
+        self._all.clear()
+        self.free = []
+        self._made = self._peak = 0
+        self._limit = AFTER_FORK if self._limit else 0
+        self._ledger = None
 
     def _submit(self, command: Callable[[], object]) -> None:
         self.ledger  # noqa: B018 - measured before the lock is taken, as it may fail
@@ -342,7 +334,7 @@ class Counter(Inbox):
     @property
     def _extra(self) -> int:
         """Half of the reserve, which a holder that waits may have; none where none was measured."""
-        if not self._limit:
+        if self._limit <= 0:
             return 0
         reserve = self._reserve
         return max(1, (measuring.default_reserve(self._limit) if reserve is None else reserve) // 2)
@@ -354,7 +346,8 @@ class Counter(Inbox):
             held = tuple(map(_owner_of, tuple(self._all.values())))
             ledger.review_privilege(held.count(ledger.privileged), self._now_s)
         while (head := ledger.next_grant(self.lent, self._now_s)) is not None:
-            permits = self._gather(head.count, head.owner)
+            # It has some already if an interrupt struck before it was granted.
+            permits = head.permits or self._gather(head.count, head.owner)
             if len(permits) < head.count:
                 # Someone who found it calm a moment ago was faster; what they took comes back.
                 self.free.extend(permits)
@@ -413,26 +406,14 @@ class Counter(Inbox):
         self._serve()
         self.ledger.withdraw(ticket, self._now_s)
 
-    def _regain(self) -> None:
-        # Looked at again: what is being retired on another thread is held by nobody either.
-        permits = self._all
-        for number in tuple(permits):
-            if _count_references(permits, number) <= _UNHELD:
-                permit = permits[number]
-                permit.owner = 0
-                self.free.append(permit)
-                self._returns += 1
-
     def _withdraw(self, ticket: Ticket) -> None:
-        if ticket.state == NEW:
-            ticket.state = GONE  # it never came into the line
-        elif ticket.state == WAITING:
+        if ticket.state == WAITING:
             self.ledger.withdraw(ticket, self._now_s)
-        elif ticket.state == GRANTED:
-            ticket.state = GONE
-            for permit in ticket.permits:
-                permit.owner = 0
-            self.free.extend(ticket.permits)
+        ticket.state = GONE
+        given, ticket.permits = ticket.permits, []
+        for permit in given:
+            permit.owner = 0
+        self.free.extend(given)
 
     def _refuse(
         self, ticket: Ticket, permits: list[Permit], place: Place, machine_wide: bool

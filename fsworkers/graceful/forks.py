@@ -1,6 +1,6 @@
 """Forks: every budget is held still before one, and in order on both sides after it.
 
-What the child keeps of what was lent is ``inheritance``'s to say.
+In the child it starts afresh.
 """
 
 from __future__ import annotations

@@ -36,13 +36,6 @@ def own_numbers(budget: Counter) -> Own:
     return Own(numbers=frozenset(numbers), unnumbered=unnumbered, lent=budget.lent)
 
 
-def permits_in_use() -> set[int]:
-    """The identities of the permits that something open holds."""
-    noted = {id(lent.real()) for _, lent in table.entries()}
-    held = filter(None, map(_permit_of, _holders()))
-    return noted.union(id(lent.real()) for lent in held)
-
-
 def _holders() -> list[Any]:
     """All live objects of ours that hold a permit: files, listings, maps.
 

@@ -15,7 +15,7 @@ from fsworkers.graceful.pressure import draw as draw_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
@@ -138,11 +138,6 @@ class Reservation:
         self._lent.append(lent)
         if not self.is_open:
             self._drain()
-
-    def forget(self, is_kept: Callable[[Permit], bool]) -> None:
-        """Let go of permits without giving them back: after a fork, for whoever does that."""
-        # One that is just being made by another thread has none yet.
-        self._lent = [one for one in getattr(self, "_lent", ()) if is_kept(one.real())]
 
     def _refuse_twice(self) -> None:
         if self.is_open:

@@ -54,10 +54,9 @@ def init_with(original: Callable[..., None]) -> Callable[..., None]:
         **options: Any,
     ) -> None:
         streams = stdin, stdout, stderr
-        first = None if preexec_fn is None else raising.restoring_first(preexec_fn)
         with reserve(descriptors_needed(*streams)):
-            original(self, args, bufsize, executable, *streams, first, *more, **options)
-        if preexec_fn is None:
+            original(self, args, bufsize, executable, *streams, preexec_fn, *more, **options)
+        if preexec_fn is None:  # which may have set a limit
             raising.restore_soft_limit_of(self.pid)
 
     return init

@@ -44,7 +44,6 @@ class Upkeep(Counter):
         """
         self.follow_limit()
         table.sweep()
-        self.regain()
         answer: list[float | None] = []
         self._submit(partial(self._look, answer, turn))
         return answer[0] if answer else LOOK_S

@@ -23,31 +23,12 @@ def strike_before(function, line):
 """
 
 
-def test_a_permit_whose_way_back_is_interrupted_is_not_lost(limited) -> None:
-    """It belongs to nobody then, and is not among those that are free."""
-    limited(f"""
-        {STRIKE.replace(chr(10), chr(10) + " " * 8)}
-        from fsworkers.graceful.counter import Permit
-        graceful.configure(4)
-        for _ in range(4):
-            file = graceful.open(FILE)
-            strike_before(Permit.give_back, "budget.free.append")
-            with contextlib.suppress(Struck):
-                file.close()
-            sys.settrace(None)
-            del file
-        gc.collect()
-        assert lent() == 0
-        for file in [graceful.open(FILE) for _ in range(4)]: file.close()
-    """)
-
-
 @pytest.mark.parametrize(
     ("name", "line"),
     [
         ("grant", "self._leave(ticket"),
         ("grant", "self.served"),
-        ("grant", "if self._line[0]"),
+        ("grant", "self._tidy"),
         ("_leave", "ticket.state"),
         ("_leave", "self.waiting"),
     ],

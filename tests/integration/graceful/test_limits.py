@@ -378,8 +378,8 @@ def test_limits_shows_what_there_is(limited) -> None:
     """)
 
 
-def test_a_forked_child_keeps_nothing_of_threads_that_are_not_in_it(limited) -> None:
-    """What another thread has reserved is nobody's there; what this one has is its own."""
+def test_a_forked_child_starts_afresh(limited) -> None:
+    """What was lent before is nobody's there, whoever gives it back."""
     limited("""
         graceful.configure(10)
         reserved, may_end = threading.Event(), threading.Event()
@@ -395,14 +395,15 @@ def test_a_forked_child_keeps_nothing_of_threads_that_are_not_in_it(limited) -> 
             child = os.fork()
             if not child:
                 try:
-                    assert lent() == 4, graceful.holders()
+                    assert lent() == 0, graceful.holders()
                     with graceful.reserve(6):
-                        assert lent() == 10
+                        assert lent() == 6
                 except BaseException:
                     sys.excepthook(*sys.exc_info())
                     os._exit(1)
         if not child:
-            os._exit(lent() != 1)
+            file.close()
+            os._exit(lent() != 0)
         assert os.waitpid(child, 0)[1] == 0
         assert lent() == 6
         may_end.set()
@@ -412,8 +413,8 @@ def test_a_forked_child_keeps_nothing_of_threads_that_are_not_in_it(limited) -> 
     """)
 
 
-def test_a_forked_child_knows_of_no_other_budget_who_uses_what(limited) -> None:
-    """What is lent of one stays lent, but for what threads had reserved that are not there."""
+def test_a_forked_child_starts_afresh_with_every_budget(limited) -> None:
+    """Nothing is lent there; what was lent before goes back to nobody."""
     limited("""
         own = graceful.Budget(8)
         kept = [own.take() for _ in range(3)]
@@ -438,7 +439,7 @@ def test_a_forked_child_knows_of_no_other_budget_who_uses_what(limited) -> None:
         forking.join()
         is_over.set()
         reserving.join()
-        assert codes == [30] and own.lent == 3, (codes, own)
+        assert codes == [0] and own.lent == 3, (codes, own)
     """)
 
 
@@ -564,9 +565,9 @@ def test_a_forked_child_has_a_budget_of_its_own(limited) -> None:
         child = os.fork()
         if not child:
             seen = graceful.statistics()
-            assert (seen.lent, seen.waiting, seen.waits) == (4, 0, 0), seen
+            assert (seen.lent, seen.waiting, seen.waits, seen.capacity) == (0, 0, 0, 4), seen
             files.pop().close()
-            with graceful.open(FILE): assert lent() == 4
+            with graceful.open(FILE): assert lent() == 1
             done = []
             thread = threading.Thread(target=lambda: done.append(graceful.open(FILE).close()))
             thread.start(); thread.join(5)

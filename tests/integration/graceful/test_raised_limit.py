@@ -23,19 +23,6 @@ def started(**options):
     finally:
         child.kill()
         child.wait()
-
-def forked(show=lambda: resource.getrlimit(NOFILE)):
-    readable, writable = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.write(writable, repr(show()).encode())
-        finally:
-            os._exit(0)
-    os.close(writable)
-    assert os.waitpid(child, 0)[1] == 0
-    with open(readable, "rb") as answer:
-        return eval(answer.read())
 """
 
 
@@ -46,12 +33,11 @@ def raised(limited, script: str) -> None:
 
 @linux_only
 def test_a_started_program_gets_the_limit_as_it_was(limited) -> None:
-    """Also from an installed layer, and with a harmless ``preexec_fn``."""
+    """Also from an installed layer."""
     raised(
         limited,
         """
 assert started() == (64, 512)
-assert started(preexec_fn=os.setpgrp) == (64, 512)
 graceful.install()
 import subprocess
 child = subprocess.Popen(["sleep", "60"])
@@ -93,48 +79,7 @@ child.communicate(b"")
     )
 
 
-def test_a_forked_child_gets_it_back_and_a_budget_that_fits(limited) -> None:
-    """By ``os.fork`` and by multiprocessing; it may raise its own again."""
-    raised(
-        limited,
-        """
-import multiprocessing
-assert forked() == (64, 512)
-
-def fill():
-    files = [graceful.open(FILE) for _ in range(graceful.statistics().capacity)]
-    highest = files[-1].fileno()
-    for file in files: file.close()
-    graceful.configure(raise_limit=True)
-    return highest < 64, graceful.statistics().refused, resource.getrlimit(NOFILE)
-assert forked(fill) == (True, 0, (512, 512)), forked(fill)
-
-context = multiprocessing.get_context("fork")
-queue = context.SimpleQueue()
-child = context.Process(target=lambda: queue.put(resource.getrlimit(NOFILE)))
-child.start()
-assert queue.get() == (64, 512)
-child.join()
-assert resource.getrlimit(NOFILE) == (512, 512)
-""",
-    )
-
-
-def test_a_forked_child_that_inherits_more_than_that_keeps_ours(limited) -> None:
-    """With every number below taken it could open nothing; what it starts gets the old limit."""
-    raised(
-        limited,
-        """
-files = [graceful.open(FILE) for _ in range(100)]
-def look():
-    graceful.open(FILE).close()
-    return resource.getrlimit(NOFILE), started() if sys.platform == "linux" else (64, 512)
-assert forked(look) == ((512, 512), (64, 512))
-for file in files: file.close()
-""",
-    )
-
-
+@linux_only
 def test_a_limit_set_after_we_raised_it_is_inherited_as_it_is(limited) -> None:
     """Whoever lowers or raises it then has decided for the children too."""
     raised(
@@ -142,12 +87,9 @@ def test_a_limit_set_after_we_raised_it_is_inherited_as_it_is(limited) -> None:
         """
 for soft in (32, 300):
     resource.setrlimit(NOFILE, (soft, 512))
-    assert forked() == (soft, 512)
-    if sys.platform == "linux":
-        assert started() == (soft, 512)
-        assert started(preexec_fn=os.setpgrp) == (soft, 512)
+    assert started() == (soft, 512)
 graceful.configure(raise_limit=True)
 assert resource.getrlimit(NOFILE) == (512, 512)
-assert forked() == (300, 512)
+assert started() == (300, 512)
 """,
     )

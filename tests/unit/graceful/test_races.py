@@ -46,22 +46,6 @@ def strike_once(original: Callable[..., Any], *, first: bool) -> Callable[..., A
     return struck
 
 
-def test_a_lost_permit_is_found_once_and_under_the_lock() -> None:
-    """Two look for lost permits while another is at the ledger, who may be retiring that one."""
-    budget = Budget(2)
-    budget.take().give_back()
-    budget.free.pop()
-    budget.hold_still()
-    for _ in range(2):
-        in_a_thread(budget.regain)
-    assert not budget.free
-    budget.let_go()
-    budget.collect()
-    assert len(budget.free) == 1
-    budget.statistics()
-    assert len(budget.free) == 1
-
-
 class _Striking:
     """A lock whose first holder is interrupted by a signal handler before its next line."""
 
