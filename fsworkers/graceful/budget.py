@@ -240,12 +240,13 @@ class Budget(Upkeep):
         Raises:
             TooFewDescriptors: The limit leaves less than the minimum; nothing was changed.
         """
-        measured = measuring.enough(self._measure(reserve))
+        measured = self._measure(reserve)
+        to_lend = measuring.to_begin_with(measured)
         self._reserve = reserve
         self.wait_s = wait_s
         self.deadlock_after_s = deadlock_after_s
         self._most = most
-        made = Ledger(self._bounded(measured.to_lend))
+        made = Ledger(self._bounded(to_lend))
         if self._ledger is None:  # one step with the next line: see ``ledger``
             self._ledger = made
         self._submit(partial(self._begin_with, measured))

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MINIMUM = 4
-"""The least budget a measured process starts with; below it the layer refuses."""
+"""The least budget a measured process starts with; a limit that never leaves it is refused."""
+
+STANDARD = 3
+"""Every process has these open."""
 
 UNLIMITED = 1_048_576
 """What counts as the limit when it is RLIM_INFINITY: the Linux default of fs.nr_open."""
@@ -152,12 +155,15 @@ def judge(
     )
 
 
-def enough(measured: Measure) -> Measure:
-    """The measure itself, if it leaves what a budget needs to start with.
+def to_begin_with(measured: Measure) -> int:
+    """What is lent at first: never less than the minimum.
+
+    If others have so many that less is left, that passes or the kernel refuses, and either is
+    waited for.
 
     Raises:
-        TooFewDescriptors: Fewer than ``MINIMUM`` would be left.
+        TooFewDescriptors: The limit leaves less than the minimum whatever others have.
     """
-    if measured.to_lend < MINIMUM:
-        raise TooFewDescriptors(measured.limit, measured.foreign, measured.reserve, MINIMUM)
-    return measured
+    if measured.limit - measured.reserve - STANDARD < MINIMUM:
+        raise TooFewDescriptors(measured.limit, STANDARD, measured.reserve, MINIMUM)
+    return max(MINIMUM, measured.to_lend)

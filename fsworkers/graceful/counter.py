@@ -187,11 +187,9 @@ class Counter(Inbox):
             ceiling = self._most
             if ceiling is None or self._limit == AFTER_FORK:
                 measured = measuring.measure(self._reserve)
-                if self._limit != AFTER_FORK:
-                    measuring.enough(measured)
+                to_lend = measuring.to_begin_with(measured)
                 self._limit = measured.limit
                 self._measuring.note(monotonic(), FIRST_S, was_of_use=False)
-                to_lend = max(measuring.MINIMUM, measured.to_lend)
                 ceiling = to_lend if ceiling is None else min(ceiling, to_lend)
             made = Ledger(ceiling)
             # Threads that come first together measure together; one step, no call: the first wins.

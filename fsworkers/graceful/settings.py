@@ -32,7 +32,7 @@ def configure(
             get it as it was.
 
     Raises:
-        TooFewDescriptors: The limit leaves less than the minimum to lend.
+        TooFewDescriptors: The limit leaves less than the minimum to lend, whatever others have.
         TypeError: A count is no integer, or a time no number; nothing was changed.
         ValueError: ``max_open_files`` is below 1, or another below 0; nothing was changed.
     """

@@ -137,7 +137,7 @@ class Upkeep(Counter):
 
     def _begin_with(self, measured: Measure) -> None:
         """Under the lock: lend by a measure that was taken for new settings."""
-        self._resize(self._bounded(measured.to_lend))
+        self._resize(self._bounded(max(measuring.MINIMUM, measured.to_lend)))
         self._limit = measured.limit
 
     def _bounded(self, to_lend: int) -> int:

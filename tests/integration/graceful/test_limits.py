@@ -317,17 +317,37 @@ def test_below_the_minimum_it_refuses_with_the_figures(limited) -> None:
     """A clear error says limit, use, reserve and minimum."""
     limited(
         """
-        keep = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
         try:
-            graceful.configure()
+            graceful.configure(reserve=40)
         except graceful.TooFewDescriptors as error:
             assert error.errno == errno.EMFILE and "4 is the minimum" in str(error), error
         else:
             raise AssertionError("it started")
-        os.close(keep.pop())
     """,
-        limit=28,
+        limit=46,
     )
+
+
+@pytest.mark.parametrize("begin", ["graceful.configure()", "pass"])
+def test_a_shortage_that_passes_is_waited_for_at_the_first_use_too(limited, begin: str) -> None:
+    """Others have nearly everything for a moment; when they let go of it, there is all of it."""
+    limited(f"""
+        keep = [os.open(os.devnull, os.O_RDONLY) for _ in range(59)]
+        {begin}
+        def let_go():
+            threading.Event().wait(0.3)
+            while keep: os.close(keep.pop())
+        letting_go = threading.Thread(target=let_go)
+        letting_go.start()
+        files = []
+        def read(number):
+            files.append(graceful.open(FILE, "rb"))
+        in_threads(read, 20, 10)
+        letting_go.join()
+        for file in files: file.close()
+        wait_for(lambda: graceful.statistics().capacity == 64 - 8 - 3)
+        assert lent() == 0
+    """)
 
 
 def test_raising_the_soft_limit_leaves_the_hard_one_and_children_alone(limited) -> None:

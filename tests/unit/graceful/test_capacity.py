@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsworkers.graceful.capacity import NOTHING, Own, enough, judge
+from fsworkers.graceful.capacity import NOTHING, Own, judge, to_begin_with
 from fsworkers.graceful.errors import TooFewDescriptors
 
 
@@ -38,10 +38,12 @@ def test_permits_on_their_way_are_not_counted() -> None:
 
 
 def test_a_budget_does_not_start_with_less_than_the_minimum() -> None:
-    """The error has the figures."""
-    assert enough(judge(16, 4, list(range(8)), NOTHING)).to_lend == 4
+    """What others have too much of is waited for; a limit that never leaves it is an error."""
+    assert to_begin_with(judge(16, 4, list(range(7)), NOTHING)) == 5
+    assert to_begin_with(judge(16, 4, list(range(14)), NOTHING)) == 4
+    assert to_begin_with(judge(11, 4, list(range(3)), NOTHING)) == 4
     with pytest.raises(TooFewDescriptors, match="leaves 3 to lend"):
-        enough(judge(16, 4, list(range(9)), NOTHING))
+        to_begin_with(judge(10, 4, list(range(3)), NOTHING))
 
 
 @given(
