@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os as _os
 import sys
+from functools import partial
 
 from fsworkers.graceful.errors import GracefulError
 from fsworkers.graceful.pressure import give_back
@@ -15,7 +16,7 @@ from fsworkers.graceful.unswallowed import persist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
     from typing import Any, Self
 
@@ -49,14 +50,6 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
     def __init__(self, path: Any = None) -> None:
         self._entries, lent = persist(lambda: _scandir(path), path)
         self._lent = lent[0]
-
-    @classmethod
-    def holding(cls, entries: Any, lent: Lent) -> Self:
-        """An iterator over entries that were opened under a permit taken before."""
-        made = cls.__new__(cls)
-        made._entries = entries  # noqa: SLF001 - one of us
-        made._lent = lent  # noqa: SLF001 - one of us
-        return made
 
     def __iter__(self) -> Iterator[_os.DirEntry[Any]]:
         return self
@@ -124,36 +117,65 @@ def walk(
         GracefulError: A descriptor could not be had: never taken for an empty folder.
     """
     sys.audit("os.walk", top, topdown, onerror, followlinks)
-    waiting: list[Any] = [_os.fspath(top)]
-    while waiting:
-        folder = waiting.pop()
-        if isinstance(folder, tuple):
-            yield folder
-            continue
-        try:
-            entries = read_folder(folder)
-        except GracefulError:
-            raise
-        except OSError as error:
-            if onerror is not None:
-                onerror(error)
-            continue
-        names: list[Any] = []
-        others: list[Any] = []
-        for entry in entries:
-            (names if is_listed_as_folder(entry, followlinks) else others).append(entry.name)
-        if topdown:
-            yield folder, names, others
+    steps = walk_steps(top, topdown, onerror, followlinks)
+    found = None
+    while (step := steps.send(found)) is not None:
+        if isinstance(step, tuple):
+            yield step
         else:
-            waiting.append((folder, names, others))
-        if not followlinks:
-            if topdown:
-                # Looked at again: the caller has had its turn with the names and with the folder.
-                names = [name for name in names if not _os.path.islink(_os.path.join(folder, name))]
-            else:
-                links = frozenset(entry.name for entry in entries if is_link(entry))
-                names = [name for name in names if name not in links]
-        waiting.extend(_os.path.join(folder, name) for name in reversed(names))
+            found = step()
+
+
+def walk_steps(
+    top: Any, topdown: bool, onerror: Callable[[OSError], Any] | None, followlinks: Any
+) -> Generator[Any, Any, None]:
+    """``walk`` without its reading, for whoever drives it: in a thread or beside a loop.
+
+    Yields:
+        What ``walk`` yields, a tuple; or a partial of ``_look``, to be called (its first argument
+        is the folder) and its result sent; at the end ``None``.
+    """
+    waiting: list[Any] = [partial(_look, _os.fspath(top), followlinks, is_top=True)]
+    while waiting:
+        step = waiting.pop()
+        found = yield step
+        if isinstance(step, tuple) or found is None:
+            continue
+        if isinstance(found, OSError):
+            if onerror is not None:
+                onerror(found)
+            continue
+        folder, names, _ = found
+        if topdown:
+            yield found
+        else:
+            waiting.append(found)
+        waiting.extend(
+            partial(_look, _os.path.join(folder, name), followlinks) for name in reversed(names)
+        )
+    yield None
+
+
+def _look(
+    folder: Any, followlinks: Any, *, is_top: bool = False
+) -> tuple[Any, list[Any], list[Any]] | OSError | None:
+    """Read a folder: what ``walk`` shows of it, or its error; ``None`` for a link not followed.
+
+    Whether it is a link is seen only here, as the caller has had its turn with it before.
+    """
+    if not followlinks and not is_top and _os.path.islink(folder):
+        return None
+    try:
+        entries = read_folder(folder)
+    except GracefulError:
+        raise
+    except OSError as error:
+        return error
+    names: list[Any] = []
+    others: list[Any] = []
+    for entry in entries:
+        (names if _is_listed_as_folder(entry, followlinks) else others).append(entry.name)
+    return folder, names, others
 
 
 def read_folder(folder: Any) -> list[_os.DirEntry[Any]]:
@@ -162,21 +184,17 @@ def read_folder(folder: Any) -> list[_os.DirEntry[Any]]:
         return list(entries)
 
 
-def is_folder(entry: _os.DirEntry[Any]) -> bool:
-    """Whether an entry is a folder or a link to one."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
 _LINKS_ARE_FILES = getattr(_os, "_walk_symlinks_as_files", object())
 """What ``pathlib`` and ``shutil`` hand to ``walk`` from Python 3.13 on, for ``followlinks``."""
 
 
-def is_listed_as_folder(entry: _os.DirEntry[Any], followlinks: Any) -> bool:
-    """Whether ``walk`` shows an entry among the folders."""
-    return is_folder(entry) and not (followlinks is _LINKS_ARE_FILES and is_link(entry))
+def _is_listed_as_folder(entry: _os.DirEntry[Any], followlinks: Any) -> bool:
+    """Whether ``walk`` shows an entry among the folders, as it does links to one."""
+    try:
+        is_folder = entry.is_dir()
+    except OSError:
+        return False
+    return is_folder and not (followlinks is _LINKS_ARE_FILES and is_link(entry))
 
 
 def is_link(entry: _os.DirEntry[Any]) -> bool:

@@ -1,7 +1,7 @@
 """``aio.os``: aiofiles' names with its signatures, and what it lacks.
 
 Added: chmod, chown, fsync, fdatasync, lstat, truncate, utime, ``walk``, and a ``scandir`` that also
-iterates asynchronously and closes itself at its end.
+iterates asynchronously and holds nothing once it is read.
 """
 
 from __future__ import annotations
