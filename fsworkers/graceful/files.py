@@ -16,7 +16,7 @@ from os import fspath
 from fsworkers.graceful import table
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back
-from fsworkers.graceful.raw import CountedFileIO, PatientFileIO
+from fsworkers.graceful.raw import CountedFileIO
 from fsworkers.graceful.unswallowed import persist
 
 TYPE_CHECKING = False
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from fsworkers.graceful.counter import Lent, Permit
 
-    # The raw mode, whether text, the buffered layer, and the raw file below that.
-    Plan: TypeAlias = tuple[str, bool, type[Any], type[CountedFileIO]]
+    # The raw mode, whether text, and the buffered layer.
+    Plan: TypeAlias = tuple[str, bool, type[Any]]
 
 _builtin_open = io.open
 _take_now = BUDGET.take_now
@@ -34,8 +34,8 @@ _noted = table.noted  # A new file's number that is still in there was closed be
 _WARN_DEFAULT_ENCODING = sys.flags.warn_default_encoding
 _READER_BYTES = 16_384
 _CHUNK_BYTES = 32_768
-"""Of a buffer and a text layer that are only read; the builtin takes the block size and 8 KiB.
-Our raw files are dearer to ask, as they tell EAGAIN from the end, so they are asked less often."""
+"""Of a buffer and a text layer that are only read, so that they ask less often than the builtin's,
+which have the block size and 8 KiB: that pays for what each use of a subclass costs more."""
 
 _DEFAULT = -1
 _UNBUFFERED = 0
@@ -51,8 +51,7 @@ def _plans() -> dict[str, Plan]:
         for kind in ("", "b", "t"):
             for update in ("", "+"):
                 buffered: type[Any] = BufferedReader if action == "r" else BufferedWriter
-                raw = PatientFileIO if update or action == "r" else CountedFileIO
-                plan = (action + update, kind != "b", BufferedRandom if update else buffered, raw)
+                plan = (action + update, kind != "b", BufferedRandom if update else buffered)
                 for order in _orders(action + kind + update):
                     plans[order] = plan
     return plans
@@ -69,12 +68,8 @@ def _orders(letters: str) -> list[str]:
 
 
 _PLANS = _plans()
-_RAW_PLANS: dict[str, Plan] = {
-    mode: (action, False, CountedFileIO, CountedFileIO)
-    for mode, (action, is_text, _, _) in _PLANS.items()
-    if not is_text
-}
-"""The modes that go without a buffer, whose reader deals with EAGAIN itself."""
+_RAW_PLANS = {mode: plan for mode, plan in _PLANS.items() if not plan[1]}
+"""The modes that can go without a buffer."""
 
 
 def open(  # noqa: A001, C901 - the drop-in's name is the builtin's; each call more would cost
@@ -114,7 +109,7 @@ def open(  # noqa: A001, C901 - the drop-in's name is the builtin's; each call m
         raw = _open_slowly(permit, None, plan, file, closefd, opener)
     else:
         try:
-            raw = plan[3](file, plan[0])
+            raw = CountedFileIO(file, plan[0])
         except OSError as error:
             if error.errno not in EXHAUSTED:
                 permit.give_back()
@@ -159,11 +154,11 @@ def open_with(
     if hasattr(file, "__fspath__"):
         file = fspath(file)
     if opener is None:
-        raw = plan[3](file, plan[0], closefd)
+        raw = CountedFileIO(file, plan[0], closefd)
         raw.permit = lent.pop()
         table.release(raw.fileno())
     else:
-        raw = draw_on(lent, lambda: plan[3](file, plan[0], closefd, opener))
+        raw = draw_on(lent, lambda: CountedFileIO(file, plan[0], closefd, opener))
         _settle(raw, lent)
     if buffering == 0:
         return raw
@@ -283,7 +278,7 @@ def _open_slowly(
         file = fspath(file)
 
     def operation() -> CountedFileIO:
-        return plan[3](file, plan[0], closefd, opener)
+        return CountedFileIO(file, plan[0], closefd, opener)
 
     refused = None if permit is None or refusal is None else (permit, refusal)
     raw, lent = persist(operation, file, refused=refused, is_drawn_on=opener is not None)
@@ -311,7 +306,7 @@ def _settle(raw: CountedFileIO, lent: list[Lent]) -> None:
 
 def _adopt(plan: Plan, number: int, closefd: bool) -> CountedFileIO:
     """A file on an open number: it needs no permit, and closes with the one the number has."""
-    raw = plan[3](number, plan[0], closefd)
+    raw = CountedFileIO(number, plan[0], closefd)
     if not closefd:
         return raw
     lent = table.pop(raw.fileno())

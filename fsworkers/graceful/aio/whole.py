@@ -11,7 +11,6 @@ from fsworkers.graceful import files, shutil, system
 from fsworkers.graceful import glob as graceful_glob
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.wrapping import name_after, wrap_opening
-from fsworkers.graceful.raw import read_patiently
 from fsworkers.graceful.replacing import replace_content
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ async def _in_one_hop(
 def _read(path: Any, lent: list[Lent]) -> bytes:
     fd = system.open_number(path, _READ)
     try:
-        return _all_of(fd, path)
+        return _all_of(fd)
     except OSError as error:
         if error.filename is None:
             error.filename = _os.fspath(path)
@@ -121,13 +120,13 @@ def _read(path: Any, lent: list[Lent]) -> bytes:
         lent.pop().give_back()
 
 
-def _all_of(fd: int, path: Any) -> bytes:
+def _all_of(fd: int) -> bytes:
     # One more than the size tells the end of a regular file in one call.
-    chunks = [read_patiently(fd, min(_os.fstat(fd).st_size, 1 << 30) + 1, path)]
+    chunks = [_os.read(fd, min(_os.fstat(fd).st_size, 1 << 30) + 1)]
     while chunks[-1]:
         if len(chunks) == 1 and len(chunks[0]) == _os.fstat(fd).st_size:
             return chunks[0]
-        chunks.append(read_patiently(fd, 1 << 20, path))
+        chunks.append(_os.read(fd, 1 << 20))
     return b"".join(chunks)
 
 

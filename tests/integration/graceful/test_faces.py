@@ -414,26 +414,6 @@ def test_closes_do_not_queue_behind_the_programs_own_threads(limited) -> None:
     """)
 
 
-def test_a_buffered_read_of_what_does_not_block_is_never_none_or_short(limited) -> None:
-    """EAGAIN is waited out: a pipe that is filled bit by bit is read to its end."""
-    limited("""
-        reading, writing = graceful.os.pipe()
-        os.set_blocking(reading, False)
-        def fill():
-            for _ in range(5):
-                threading.Event().wait(0.02)
-                os.write(writing, b"x" * 1000)
-            graceful.os.close(writing)
-        filling = threading.Thread(target=fill)
-        filling.start()
-        with graceful.open(reading, "rb") as file:
-            assert file.read(10) == b"x" * 10
-            assert file.read() == b"x" * 4990
-        filling.join()
-        assert lent() == 0
-    """)
-
-
 def test_trees_are_removed_with_a_budget_of_two(limited) -> None:
     """By coroutines and without, flat and deep, also a temporary folder at its end."""
     limited("""
