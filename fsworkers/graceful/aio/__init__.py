@@ -9,8 +9,9 @@ Beyond aiofiles: whole files in one hop (``read_bytes``, ``read_text``, ``write_
 
 from __future__ import annotations
 
-from fsworkers.graceful.aio import base, lending, os, ospath, tempfile, threadpool
-from fsworkers.graceful.aio.threadpool import open  # noqa: A004 - the drop-in's name is aiofiles'
+from fsworkers.graceful.aio import lending, os, ospath, tempfile
+from fsworkers.graceful.aio import opening as threadpool  # aiofiles' name, by which tests mock it
+from fsworkers.graceful.aio.opening import open  # noqa: A004 - the drop-in's name is aiofiles'
 from fsworkers.graceful.aio.whole import (
     copy,
     copytree,
@@ -31,7 +32,6 @@ from fsworkers.graceful.aio.wrapped import (
 )
 
 __all__ = [
-    "base",
     "copy",
     "copytree",
     "glob",

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from aiofiles.base import (  # noqa: TID251 - the module that wraps it
-    AiofilesContextManager,
-    AsyncBase,
-    AsyncIndirectBase,
-)
+from aiofiles.base import AiofilesContextManager  # noqa: TID251 - the module that wraps it
 from aiofiles.tempfile import (  # noqa: TID251 - as above
     AiofilesContextManagerTempDir,
 )
@@ -31,39 +27,23 @@ from aiofiles.threadpool.binary import (  # noqa: TID251 - as above
     AsyncBufferedReader,
     AsyncFileIO,
     AsyncIndirectBufferedIOBase,
-    AsyncIndirectBufferedReader,
-    AsyncIndirectFileIO,
 )
 from aiofiles.threadpool.text import (  # noqa: TID251 - as above
     AsyncTextIndirectIOWrapper,
     AsyncTextIOWrapper,
 )
-from aiofiles.threadpool.utils import (  # noqa: TID251 - as above
-    cond_delegate_to_executor,
-    delegate_to_executor,
-    proxy_method_directly,
-    proxy_property_directly,
-)
 
 __all__ = [
     "AiofilesContextManager",
     "AiofilesContextManagerTempDir",
-    "AsyncBase",
     "AsyncBufferedIOBase",
     "AsyncBufferedReader",
     "AsyncFileIO",
-    "AsyncIndirectBase",
     "AsyncIndirectBufferedIOBase",
-    "AsyncIndirectBufferedReader",
-    "AsyncIndirectFileIO",
     "AsyncSpooledTemporaryFile",
     "AsyncTemporaryDirectory",
     "AsyncTextIOWrapper",
     "AsyncTextIndirectIOWrapper",
-    "cond_delegate_to_executor",
-    "delegate_to_executor",
-    "proxy_method_directly",
-    "proxy_property_directly",
     "stderr",
     "stderr_bytes",
     "stdin",

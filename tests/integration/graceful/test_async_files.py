@@ -190,11 +190,12 @@ def test_a_class_that_is_registered_wraps_what_is_opened(limited) -> None:
     """As aiofiles' README has it for mocks."""
     limited("""
         from unittest import mock
+        from aiofiles.base import AsyncBase
         from fsworkers.graceful import aio
         class Odd:
             def read(self): return "odd"
             def close(self): pass
-        class Mine(aio.base.AsyncBase):
+        class Mine(AsyncBase):
             async def read(self): return "mine"
         aio.threadpool.wrap.register(Odd)(
             lambda file, *, loop=None, executor=None: Mine(file, loop, executor))

@@ -12,7 +12,6 @@ from fsworkers.graceful import tempfile
 from fsworkers.graceful.aio import files, threads
 from fsworkers.graceful.aio.crew import Strand, hop, transfers
 from fsworkers.graceful.aio.files import Closing, Entered, Opening
-from fsworkers.graceful.aio.tempfile import temptypes
 from fsworkers.graceful.aio.wrapped import (
     AiofilesContextManager,
     AiofilesContextManagerTempDir,
@@ -43,7 +42,6 @@ __all__ = [
     "SpooledTemporaryFile",
     "TemporaryDirectory",
     "TemporaryFile",
-    "temptypes",
     "wrap",
 ]
 

@@ -1,4 +1,4 @@
-"""aiofiles' ``threadpool``: its classes, for ``isinstance`` and annotations, and our ``open``.
+"""``aio.open``, and what aiofiles' ``threadpool`` has: ``aio`` has this module by that name too.
 
 ``wrap`` is aiofiles' own: it takes any file that is open already, one of ``graceful.open`` too, and
 what is registered with it is heeded.
@@ -15,7 +15,6 @@ from fsworkers.graceful import files
 from fsworkers.graceful.aio import threads
 from fsworkers.graceful.aio.files import Opening
 from fsworkers.graceful.aio.files import wrap as wrap_ours
-from fsworkers.graceful.aio.threadpool import binary, text, utils
 from fsworkers.graceful.aio.wrapped import (
     AiofilesContextManager,
     AsyncBufferedIOBase,
@@ -48,7 +47,6 @@ __all__ = [
     "AsyncIndirectBufferedIOBase",
     "AsyncTextIOWrapper",
     "AsyncTextIndirectIOWrapper",
-    "binary",
     "open",
     "stderr",
     "stderr_bytes",
@@ -57,8 +55,6 @@ __all__ = [
     "stdout",
     "stdout_bytes",
     "sync_open",
-    "text",
-    "utils",
     "wrap",
 ]
 
