@@ -1,8 +1,8 @@
-"""``os`` with descriptors that wait their turn; whatever opens nothing is passed through as it is.
+"""``os`` with descriptors that wait their turn; all the rest is passed through as it is.
 
 A number from here is closed with ``graceful.os.close``, or handed to ``graceful.open`` or
-``fdopen`` and closed with that file. ``walk`` and ``fwalk`` take one and two descriptors at any
-depth, and never end early for want of one: the standard ``walk`` takes EMFILE for an empty folder.
+``fdopen`` and closed with that file. ``walk`` takes one descriptor at any depth, and never ends
+early for want of one: the standard one takes EMFILE for an empty folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fsworkers.graceful.unswallowed import persist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
 # What the module itself calls is taken now: when installed, ``os`` leads back here.
@@ -155,24 +155,6 @@ listdir = folders.listdir
 scandir = folders.scandir
 walk = folders.walk
 
-
-def fwalk(
-    top: Any = ".",
-    topdown: bool = True,
-    onerror: Callable[[OSError], Any] | None = None,
-    *,
-    follow_symlinks: bool = False,
-    dir_fd: int | None = None,
-) -> Iterator[tuple[Any, list[Any], list[Any], int]]:
-    """``os.fwalk`` with two descriptors at any depth; the standard one keeps one open per level.
-
-    Each link on the way that is followed takes another: ``..`` does not lead back from its target.
-    """
-    from fsworkers.graceful.descent import fwalk as descend  # noqa: PLC0415 - rare
-
-    return descend(top, topdown, onerror, follow_symlinks=follow_symlinks, dir_fd=dir_fd)
-
-
 _rename = _os.rename
 _replace = _os.replace
 
@@ -214,7 +196,6 @@ REPLACED = {
     "closerange": closerange,
     "dup2": dup2,
     "fdopen": fdopen,
-    "fwalk": fwalk,
     "listdir": listdir,
     "rename": rename,
     "replace": replace,

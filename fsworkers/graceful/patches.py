@@ -179,6 +179,7 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
     yield _io, "open", files.open
     for name, ours in graceful_os.REPLACED.items():
         yield _os, name, ours
+    yield _os, "fwalk", let_through(_os.fwalk)
     yield _shutil, "copyfile", shutil.copyfile_with(_shutil.copyfile)
     yield _shutil, "copytree", let_through(_shutil.copytree)
     yield _shutil, "rmtree", shutil.rmtree

@@ -8,7 +8,6 @@ AS_A_PLAIN_USER = """
 import shutil, stat
 for name in ("os", "shutil"): getattr(graceful, name)
 shutil.rmtree(FOLDER); os.mkdir(FOLDER)
-next(graceful.os.fwalk(FOLDER))  # loads what it takes: as that user it may be out of reach
 from fsworkers.graceful import aio
 os.chmod(FOLDER, 0o777)
 os.chdir(FOLDER)
@@ -34,11 +33,6 @@ def test_a_folder_that_may_be_read_and_not_entered(limited) -> None:
             for number, rmtree in enumerate((shutil.rmtree, graceful.shutil.rmtree)):
                 rmtree(made(f"{number}{ignore}"), ignore_errors=ignore)
         assert os.listdir() == []
-        made("top")
-        for options in ({}, {"topdown": False}, {"follow_symlinks": True}):
-            def found(fwalk):
-                return [found[:3] for found in fwalk("top", onerror=print, **options)]
-            assert found(graceful.os.fwalk) == found(os.fwalk)
         assert lent() == 0
     """)
     )
@@ -66,17 +60,16 @@ def test_folders_that_may_not_be_looked_into(limited) -> None:
         def found(walk, top, change, **options):
             made()
             seen, told = [], []
-            for path, folders, others, *_ in walk(top, onerror=told.append, **options):
+            for path, folders, others in walk(top, onerror=told.append, **options):
                 change(path, folders)
                 seen.append((path, sorted(folders), sorted(others)))
             return sorted(seen), sorted(map(repr, told))
         for top in ("top", "top/unread/b", "top/unentered"):
             for topdown in (True, False):
                 for change in (nothing, strange, remove, close):
-                    for name, link in (("walk", "followlinks"), ("fwalk", "follow_symlinks")):
-                        options = {"topdown": topdown, link: True}
-                        expected = found(getattr(os, name), top, change, **options)
-                        assert found(getattr(graceful.os, name), top, change, **options) == expected
+                    options = {"topdown": topdown, "followlinks": True}
+                    expected = found(os.walk, top, change, **options)
+                    assert found(graceful.os.walk, top, change, **options) == expected
         assert lent() == 0
     """)
     )
@@ -85,7 +78,7 @@ def test_folders_that_may_not_be_looked_into(limited) -> None:
 def test_a_link_put_in_the_place_of_a_folder_is_not_followed(limited) -> None:
     """The caller has its turn with the folder before it is entered."""
     limited("""
-        for number, walk in enumerate((os.walk, graceful.os.walk, graceful.os.fwalk)):
+        for number, walk in enumerate((os.walk, graceful.os.walk)):
             base = f"{FOLDER}/{number}"
             os.makedirs(base + "/top/one"); os.makedirs(base + "/elsewhere/below")
             seen = []
@@ -98,26 +91,7 @@ def test_a_link_put_in_the_place_of_a_folder_is_not_followed(limited) -> None:
     """)
 
 
-def test_fwalk_of_a_top_that_is_missing_or_no_folder(limited) -> None:
-    """The same errors come out, or nothing does."""
-    limited("""
-        os.symlink(FOLDER, FILE + "-link")
-        def outcome(fwalk, top, follow):
-            told = []
-            try:
-                found = [one[:3] for one in fwalk(top, True, told.append, follow_symlinks=follow)]
-            except Exception as error:
-                return type(error), told
-            return found, told
-        for top in (FILE + "-missing", FILE, FILE + "-link", FOLDER):
-            for follow in (True, False):
-                expected = outcome(os.fwalk, top, follow)
-                assert outcome(graceful.os.fwalk, top, follow) == expected, (top, expected)
-        assert lent() == 0
-    """)
-
-
-def test_many_threads_at_once_walk_and_remove_trees(limited) -> None:
+def test_many_threads_at_once_remove_trees(limited) -> None:
     """Each asks for its two descriptors at once, so that hardly any has to be helped out."""
     limited("""
         graceful.configure(max_open_files=4)
@@ -125,30 +99,11 @@ def test_many_threads_at_once_walk_and_remove_trees(limited) -> None:
         def work(number):
             top = f"{FOLDER}/{number}"
             for name in "abc": os.makedirs(f"{top}/{name}/below")
-            assert len(list(graceful.os.fwalk(top))) == 7
             graceful.shutil.rmtree(top)
         in_threads(work, 30)
         seen = graceful.statistics()
         assert seen.lent == seen.deadlocks == 0 and seen.rescued < 30, seen
         assert os.listdir(FOLDER) == []
-    """)
-
-
-def test_what_the_caller_of_fwalk_opens_is_its_own(limited) -> None:
-    """The two descriptors of a walk are not drawn on, and a walk that is left gives both back."""
-    limited("""
-        os.makedirs(FOLDER + "/a/b")
-        for path, _, _, _ in graceful.os.fwalk(FOLDER):
-            assert lent() == 2
-            with graceful.open(FILE), graceful.reserve(2):
-                assert lent() == 5
-            if path.endswith("a"): break
-        gc.collect()
-        assert lent() == 0 and not graceful.BUDGET.pots
-        with graceful.reserve(2):
-            assert [lent() for _ in graceful.os.fwalk(FOLDER)] == [2, 2, 2]
-        graceful.configure(max_open_files=1)
-        assert len(list(graceful.os.fwalk(FOLDER + "/a/b"))) == 1
     """)
 
 
@@ -279,90 +234,42 @@ def test_what_vanishes_while_a_tree_is_removed(limited) -> None:
     )
 
 
-MOVING = """
-import shutil
-TOP = FOLDER + "/top"
-moves = []
-def move():
-    while moves: os.rename(*moves.pop(0))
-
-def begin(*names):
-    for name in os.listdir(FOLDER): shutil.rmtree(os.path.join(FOLDER, name))
-    os.makedirs(TOP + "/folder/below")
-    for name in ("file", "folder/file", "folder/below/lowest"): open(f"{TOP}/{name}", "w").close()
-    moves.extend((os.path.join(TOP, name), f"{FOLDER}/{n}") for n, name in enumerate(names))
-
-def left():
-    return sorted(os.path.relpath(path, FOLDER) for path, *_ in os.walk(FOLDER))
-"""
-
-
-def test_a_tree_that_is_moved_while_it_is_removed(limited) -> None:
-    """What can be found again is removed; of the rest handlers are told, and nothing comes out."""
-    limited(
-        script(
-            """
-        def on_its_way_back(event, arguments):
-            if (event, *arguments[:1]) == ("os.remove", "lowest"): move()
-        sys.addaudithook(on_its_way_back)
-        for names, expected, troubles in (
-            (["folder"], [".", "0"], [("rmdir", "/folder")]),
-            (["folder/below", "folder"], [".", "0", "1"],
-                [("open", "/folder"), ("rmdir", "/folder")]),
-            (["folder/below", ""], [".", "0", "1", "1/folder"],
-                [("open", "/folder"), ("open", ""), ("rmdir", "")]),
-        ):
-            told = []
-            def onerror(function, path, information):
-                told.append((function.__name__, path.removeprefix(TOP)))
-            for options in ({"ignore_errors": True}, {"onerror": onerror}):
-                begin(*names)
-                before = open_count()
-                graceful.shutil.rmtree(TOP, **options)
-                assert open_count() == before and lent() == 0
-                assert left() == expected, left()
-            if sys.version_info >= (3, 13):  # what is gone is told of no more, unless it is the top
-                troubles = [one for one in troubles if one[1] == ""]
-            assert told == troubles, told
-    """,
-            MOVING,
-        )
-    )
-
-
-def test_a_tree_that_is_moved_while_it_is_walked(limited) -> None:
-    """Found again from the top, and all of it is seen; what is not found is told of."""
-    limited(
-        script(
-            """
-        def walked(fwalk, topdown, *names):
-            begin(*names)
-            os.mkdir(TOP + "/last"); os.mkdir(TOP + "/folder/other")
-            inodes = {path: os.stat(path).st_ino for path, *_ in os.walk(TOP)}
-            seen, told = [], []
+def test_a_folder_that_is_moved_while_it_is_emptied_does_not_lead_elsewhere(limited) -> None:
+    """Nothing is removed where it was moved to; the removal ends, and that is told."""
+    limited("""
+        import shutil
+        TOP, ELSEWHERE = FOLDER + "/top", FOLDER + "/elsewhere"
+        def begin():
+            shutil.rmtree(TOP, ignore_errors=True); shutil.rmtree(ELSEWHERE, ignore_errors=True)
+            os.makedirs(TOP + "/folder/below"); os.makedirs(ELSEWHERE + "/folder")
+            for path in (TOP, TOP + "/folder/below", ELSEWHERE, ELSEWHERE + "/folder"):
+                open(path + "/file", "w").close()
+            open(TOP + "/folder/below/lowest", "w").close()
+        def move(event, arguments):
+            if (event, *arguments[:1]) == ("os.remove", "lowest"):
+                os.rename(TOP + "/folder/below", ELSEWHERE + "/below")
+        sys.addaudithook(move)
+        def outcome(**options):
+            begin()
             before = open_count()
-            for path, folders, _, at in fwalk(TOP, topdown, told.append):
-                assert os.stat(at).st_ino == inodes[path]
-                if topdown: folders.sort()
-                seen.append(path.removeprefix(TOP))
-                if path.endswith("below"): move()
-            assert open_count() == before and lent() == 0
-            return (seen if topdown else sorted(seen)), told
-        for topdown in (True, False):
-            for names in (["folder/below"], ["folder"], [""]):
-                expected = walked(os.fwalk, topdown, *names)
-                assert len(expected[0]) == 5 and not expected[1]
-                assert walked(graceful.os.fwalk, topdown, *names) == expected
-        seen, told = walked(graceful.os.fwalk, True, "folder/below", "folder")
-        assert seen == ["", "/folder", "/folder/below", "/last"]
-        assert [type(error) for error in told] == [FileNotFoundError]
-        seen, told = walked(graceful.os.fwalk, True, "folder/below", "")
-        assert seen == ["", "/folder", "/folder/below"]
-        assert [type(error) for error in told] == [FileNotFoundError] * 2
-    """,
-            MOVING,
-        )
-    )
+            try:
+                graceful.shutil.rmtree(TOP, **options)
+            except OSError as error:
+                return error.errno, error.filename
+            finally:
+                assert open_count() == before and lent() == 0
+                assert sorted(os.listdir(ELSEWHERE)) == ["below", "file", "folder"]
+                assert os.listdir(ELSEWHERE + "/folder") == ["file"]
+                assert os.listdir(TOP) == ["folder"]
+        told = []
+        def onerror(function, path, information):
+            told.append((function, path, information[1].errno))
+        assert outcome() == (errno.ESTALE, TOP + "/folder")
+        assert outcome(ignore_errors=True) is outcome(onerror=onerror) is None
+        assert told == [
+            (os.open, TOP + "/folder", errno.ESTALE), (os.rmdir, TOP, errno.ENOTEMPTY)
+        ], told
+    """)
 
 
 @pytest.mark.parametrize("install", [False, True])
