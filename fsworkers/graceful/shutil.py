@@ -11,9 +11,9 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.graceful.descent import Removal
 from fsworkers.graceful.pairs import pair
 from fsworkers.graceful.reservation import reserve
+from fsworkers.graceful.tree_removal import Removal
 from fsworkers.graceful.twins import twin
 from fsworkers.graceful.unswallowed import let_through, unswallowed
 

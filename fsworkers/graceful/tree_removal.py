@@ -32,7 +32,7 @@ top; and each error names the path as they are given it."""
 
 
 class Place:
-    """Where a descent is: one open folder, and what leads back up.
+    """Where a removal is: one open folder, and what leads back up.
 
     Args:
         fd: The open folder that it starts from; closed by ``close`` or on the way.
