@@ -234,6 +234,12 @@ def _methods_of_uvloop() -> Iterator[tuple[type[Any], str, Any]]:
     yield from methods_of_uvloop()
 
 
+def _calls_of(name: str) -> Iterator[tuple[Any, str, Any]]:
+    from fsworkers.graceful.aio.limited_threads import calls_of  # noqa: PLC0415 - loads asyncio
+
+    yield from calls_of(name)
+
+
 def _name_of_tokenize() -> Iterator[tuple[Any, str, Any]]:
     """How source lines are read: for tracebacks too, on the thread of an event loop.
 
@@ -258,6 +264,8 @@ _LATER = tuple(
     for name, changes in (
         ("asyncio", _methods_of_loops),
         ("uvloop", _methods_of_uvloop),
+        ("anyio.to_thread", partial(_calls_of, "anyio.to_thread")),
+        ("trio.to_thread", partial(_calls_of, "trio.to_thread")),
         ("tokenize", _name_of_tokenize),
     )
 )

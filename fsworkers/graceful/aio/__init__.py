@@ -9,6 +9,9 @@ Beyond aiofiles: whole files in one hop (``read_bytes``, ``read_text``, ``write_
 
 from __future__ import annotations
 
+# First: while it is installed, loading asyncio calls for modules of ours.
+import asyncio  # noqa: F401 - as said
+
 from fsworkers.graceful.aio import lending, os, ospath, tempfile
 from fsworkers.graceful.aio import opening as threadpool  # aiofiles' name, by which tests mock it
 from fsworkers.graceful.aio.opening import open  # noqa: A004 - the drop-in's name is aiofiles'

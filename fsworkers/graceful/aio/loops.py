@@ -14,15 +14,14 @@ from asyncio import BaseEventLoop, SelectorEventLoop, _get_running_loop
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import files, owners
 from fsworkers.graceful.aio import accepting, founding, threads
+from fsworkers.graceful.aio.limited_threads import opening_of
 from fsworkers.graceful.reservation import reserve
 from fsworkers.graceful.subprocess import descriptors_needed
-from fsworkers.graceful.unbound import unbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,7 +108,7 @@ def _awaiting_streams(original: Callable[..., Any]) -> Callable[..., Any]:
 def _awaiting_files(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
-        opening = _opening(func, args)
+        opening = opening_of(func, args)
         if (
             opening is None
             or _runs_elsewhere(self)
@@ -125,21 +124,6 @@ def _awaiting_files(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _runs_elsewhere(loop: Any) -> bool:
     return _get_running_loop() is not loop
-
-
-def _opening(func: Any, args: tuple[Any, ...]) -> partial[Any] | None:
-    """The call of ``open`` by path that this is, if it is one: also ``asyncio.to_thread``'s."""
-    call = partial(func, *args)  # one in another becomes one
-    if isinstance(getattr(call.func, "__self__", None), Context) and call.args:
-        call = partial(call.args[0], *call.args[1:], **call.keywords)
-    if call.func not in _OPENS or not call.args or isinstance(call.args[0], int):
-        return None
-    return None if call.keywords.get("opener") is not None or len(call.args) > _OPENER else call
-
-
-_OPENS = (files.open, unbound(files.open))
-_OPENER = 7
-"""The place of ``open``'s opener among its arguments; it may do anything, so it stays in there."""
 
 
 async def _open(opening: partial[Any], executor: Any, owner: int) -> Any:

@@ -234,3 +234,51 @@ def test_several_process_pools_are_started_at_once(limited) -> None:
     """,
         limit=64,
     )
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+@pytest.mark.parametrize(
+    ("run", "open_file"),
+    [
+        ("anyio.run(main, backend='asyncio')", "anyio.open_file"),
+        ("anyio.run(main, backend='trio')", "anyio.open_file"),
+        ("trio.run(main)", "trio.open_file"),
+    ],
+)
+def test_opens_on_limited_threads_wait_before_they_take_one(
+    limited, run: str, open_file: str, is_early: bool
+) -> None:
+    """Their closes need the same threads. Loaded before or after ``install``."""
+    limited(f"""
+        if {is_early}: import anyio, trio
+        graceful.install()
+        import anyio, trio
+        read = []
+        async def job(number):
+            async with await {open_file}(FILE, "rb") as file:
+                await anyio.sleep(0.01)
+                read.append(len(await file.read()))
+        async def fail():
+            try: await {open_file}(FOLDER)
+            except IsADirectoryError: pass
+            else: raise AssertionError("it opened")
+        async def main():
+            await fail()
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as group:
+                    for number in range(300): group.start_soon(job, number)
+            scope = anyio.CancelScope()
+            files = held_elsewhere(graceful.statistics().capacity - lent())
+            async def wait_a_while():  # not so on trio: its tasks are one owner, which holds
+                with scope: await job(0)
+            async with anyio.create_task_group() as group:
+                group.start_soon(wait_a_while)
+                await anyio.sleep(0.05)
+                scope.cancel()
+            for file in files: file.close()
+            assert graceful.statistics().waiting == 0
+        {run}
+        gc.collect()
+        assert read[:300] == [4096] * 300 and lent() == 0, (len(read), graceful.holders())
+        assert graceful.statistics().deadlocks == 0
+    """)
