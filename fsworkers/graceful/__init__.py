@@ -14,7 +14,6 @@ import sys
 
 from fsworkers.graceful import errors
 from fsworkers.graceful.budget import BUDGET, Budget
-from fsworkers.graceful.counter import Permit
 from fsworkers.graceful.errors import (
     BudgetTimeout,
     BudgetTooSmall,
@@ -23,6 +22,7 @@ from fsworkers.graceful.errors import (
     TooFewDescriptors,
 )
 from fsworkers.graceful.files import open  # noqa: A004 - the drop-in's name is the builtin's
+from fsworkers.graceful.permits import Permit
 from fsworkers.graceful.records import Limits, Statistics
 from fsworkers.graceful.settings import configure, limits
 

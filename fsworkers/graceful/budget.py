@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.counter import Lent, Permit
+    from fsworkers.graceful.permits import Lent, Permit
 
 NOTED_S, NOTE_S = 0.1, 0.001
 """How long a ticket without time to wait is given to be noted, and between two looks at it."""
@@ -101,6 +101,17 @@ class Budget(Upkeep):
             self.abandon(ticket)
             return None
         return self.stamp(ticket.permits)[0]
+
+    def draw_many(self, count: int) -> list[Lent]:
+        """So many from the reservation at hand, or none."""
+        drawn: list[Lent] = []
+        if self.pots and self.draw is not None:
+            while len(drawn) < count and (one := self.draw(self)) is not None:
+                drawn.append(one)
+            if len(drawn) < count:
+                while drawn:
+                    drawn.pop().give_back()
+        return drawn
 
     def take_many(
         self, count: int, label: object = None, *, wait_s: float | None = None

@@ -15,7 +15,6 @@ included:
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from operator import attrgetter
 from time import monotonic
@@ -26,24 +25,16 @@ from fsworkers.graceful.deadlock import StallClock
 from fsworkers.graceful.errors import BudgetTooSmall
 from fsworkers.graceful.inbox import Inbox
 from fsworkers.graceful.ledger import GONE, GRANTED, NEW, WAITING, Ledger, Place, Ticket
+from fsworkers.graceful.permits import Nowhere, Permit
 from fsworkers.graceful.sparing import Sparing
 from fsworkers.graceful.watch import Watch, backoff_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import ClassVar, Protocol
+    from typing import Any
 
-    from fsworkers.graceful.budget import Budget
-
-    class Lent(Protocol):
-        """What was lent and can be given back: a permit, or one drawn from a reservation."""
-
-        def give_back(self) -> None:
-            """Return it, exactly once."""
-
-        def real(self) -> Permit:
-            """The permit itself."""
+    from fsworkers.graceful.permits import Lent
 
 
 DEADLOCK_AFTER_S = 30.0
@@ -59,43 +50,7 @@ FIRST_S = 0.001
 """What the first measure takes, as far as it decides when the next one is due."""
 
 
-class Permit:
-    """The right to one open descriptor, lent until ``give_back``.
-
-    Attributes:
-        budget: Where it belongs.
-        owner: Who took it, as ``owners`` numbers threads and tasks, or 0 when it is free.
-        trace: Where it was taken, while tracing is on.
-    """
-
-    __slots__ = ("budget", "owner", "trace")
-
-    def __init__(self, budget: Budget) -> None:
-        self.budget = budget
-        self.owner = 0
-        self.trace: tuple[str, ...] = ()
-
-    def give_back(self) -> None:
-        """Return it, exactly once. Never blocks, so finalizers and signal handlers may."""
-        self.owner = 0
-        budget = self.budget
-        budget.free.append(self)
-        if not budget.calm:
-            budget.collect()
-
-    def real(self) -> Permit:
-        """The permit itself: see ``Lent``."""
-        return self
-
-
 _owner_of = attrgetter("owner")
-
-
-class _Nowhere:
-    """Where permits of before a fork go back to."""
-
-    calm = True
-    free: ClassVar[deque[Permit]] = deque(maxlen=0)
 
 
 class Counter(Inbox):
@@ -153,7 +108,7 @@ class Counter(Inbox):
         self.quick = False
         self.pots: list[None] = []
         self.is_tracing = False
-        self.draw: Callable[[Budget], Lent | None] | None = None
+        self.draw: Callable[[Any], Lent | None] | None = None
         self.wait_s = wait_s
         self.deadlock_after_s = deadlock_after_s
         self._reserve = reserve
@@ -291,7 +246,7 @@ class Counter(Inbox):
         self._stall = StallClock()
         self.calm = self.quick = False
         for permit in self._all.values():
-            permit.budget = _Nowhere  # type: ignore[assignment]  # all that giving back needs
+            permit.budget = Nowhere
         self._all.clear()
         self.free = []
         self._made = self._peak = 0
@@ -369,7 +324,7 @@ class Counter(Inbox):
         return permits
 
     def _make(self, owner: int) -> Permit:
-        permit = Permit(self)  # type: ignore[arg-type]  # every counter is a Budget's
+        permit = Permit(self)
         permit.owner = owner
         self._all[id(permit)] = permit
         self._made += 1

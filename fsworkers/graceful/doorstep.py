@@ -12,7 +12,7 @@ from fsworkers.graceful.budget import Budget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 PATIENCE_S = 1.5
 """How long one stands in the line before a connection is let in on the doorstep."""

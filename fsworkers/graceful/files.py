@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
-    from fsworkers.graceful.counter import Lent, Permit
+    from fsworkers.graceful.permits import Lent, Permit
 
     # The raw mode, whether text, and the buffered layer.
     Plan: TypeAlias = tuple[str, bool, type[Any]]

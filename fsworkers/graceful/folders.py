@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 # Taken now: when installed, ``os`` leads back here.
 _listdir = _os.listdir

@@ -14,20 +14,35 @@ from threading import get_ident
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
-    from fsworkers.graceful.counter import Counter
+    class Forkable(Protocol):
+        """What a fork asks of a budget."""
 
-_known: dict[int, ref[Counter]] = {}
-_held: dict[int, list[Counter]] = {}
+        def hold_still(self) -> None:
+            """Wait until nobody is at work, and let nobody begin."""
+
+        def let_go(self) -> None:
+            """In the parent: others may be at work again."""
+
+        def catch_up(self) -> None:
+            """Do what was posted meanwhile."""
+
+        def start_over(self) -> None:
+            """In the child: begin anew."""
 
 
-def look_after(budget: Counter) -> None:
+_known: dict[int, ref[Forkable]] = {}
+_held: dict[int, list[Forkable]] = {}
+
+
+def look_after(budget: Forkable) -> None:
     """Have a budget held still and let go at each fork, for as long as it exists."""
     place = id(budget)
     _known[place] = ref(budget, lambda _gone: _known.pop(place, None))
 
 
-def _all() -> list[Counter]:
+def _all() -> list[Forkable]:
     # One step: other threads make budgets meanwhile.
     references = tuple(_known.values())
     return [budget for budget in (one() for one in references) if budget is not None]
@@ -52,7 +67,7 @@ def _start_over() -> None:
     _each(_all(), lambda budget: budget.start_over())
 
 
-def _each(budgets: list[Counter], step: Callable[[Counter], object]) -> None:
+def _each(budgets: list[Forkable], step: Callable[[Forkable], object]) -> None:
     """Take a step with all of them, whatever goes wrong with one; after Ctrl-C with that again."""
     done = 0
     try:

@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.counter import Permit
+    from fsworkers.graceful.permits import Permit
 
 NEW, WAITING, GRANTED, GONE = range(4)
 """The states of a ticket: made, in the line, served, given up (or failed)."""

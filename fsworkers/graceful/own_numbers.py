@@ -15,12 +15,17 @@ from fsworkers.graceful.capacity import Own
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, Protocol
 
-    from fsworkers.graceful.counter import Counter
+    class Lender(Protocol):
+        """A budget, as far as it is asked here."""
+
+        @property
+        def lent(self) -> int:
+            """Descriptors lent at this moment."""
 
 
-def own_numbers(budget: Counter) -> Own:
+def own_numbers(budget: Lender) -> Own:
     """What a budget has lent now, and where that is."""
     numbers = {number for number, lent in table.entries() if lent.real().budget is budget}
     unnumbered = 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from fsworkers.graceful.budget import Budget
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
     Result = TypeVar("Result")
 
@@ -99,19 +99,7 @@ def lend(
     """Lend permits on this thread, from a reservation if one is at hand and holds enough."""
     if count == 1:
         return [budget.take(label, wait_s=wait_s)]
-    return draw(count, budget) or [*budget.take_many(count, label, wait_s=wait_s)]
-
-
-def draw(count: int, budget: Budget = BUDGET) -> list[Lent]:
-    """So many from the reservation at hand, or none."""
-    drawn: list[Lent] = []
-    if budget.pots and budget.draw is not None:
-        while len(drawn) < count and (one := budget.draw(budget)) is not None:
-            drawn.append(one)
-        if len(drawn) < count:
-            give_back(drawn)
-            drawn.clear()
-    return drawn
+    return budget.draw_many(count) or [*budget.take_many(count, label, wait_s=wait_s)]
 
 
 def again(

@@ -11,7 +11,7 @@ from stat import S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 _FIRST_BYTES = 65_536
 _is_last_long = False

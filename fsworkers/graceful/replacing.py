@@ -20,7 +20,7 @@ from fsworkers.graceful import files, system
 from fsworkers.graceful import os as graceful_os
 
 if TYPE_CHECKING:
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 _MAY_NOT = frozenset({EPERM, EINVAL, ENOSYS})
 

@@ -11,7 +11,6 @@ from contextvars import ContextVar
 
 from fsworkers.graceful import checks
 from fsworkers.graceful.budget import BUDGET, Budget
-from fsworkers.graceful.pressure import draw as draw_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from fsworkers.graceful.counter import Lent, Permit
+    from fsworkers.graceful.permits import Lent, Permit
 
 _CURRENT: ContextVar[tuple[Reservation, ...]] = ContextVar("reservations", default=())
 """Those around the caller, the innermost first."""
@@ -108,7 +107,7 @@ class Reservation:
         self._end()
 
     async def __aenter__(self) -> Self:
-        from fsworkers.graceful.aio.lending import take_many  # noqa: PLC0415 - draws in asyncio
+        from fsworkers.graceful.task_wait import take_many  # noqa: PLC0415 - draws in asyncio
 
         self._refuse_twice()
         if self._draw_on_outer():
@@ -145,7 +144,7 @@ class Reservation:
 
     def _draw_on_outer(self) -> bool:
         """Inside another block that has enough left, this one is a part of it."""
-        self._lent = draw_many(self.count, self.budget)
+        self._lent = self.budget.draw_many(self.count)
         return bool(self._lent)
 
     def _begin(self, lent: list[Lent]) -> Self:

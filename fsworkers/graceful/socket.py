@@ -21,7 +21,7 @@ from fsworkers.graceful.pressure import EXHAUSTED, persist
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 CONNECTION = "a connection"
 """What it is called in errors."""

@@ -11,7 +11,7 @@ from fsworkers.graceful import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 noted: dict[int, Lent] = {}
 """The permits by number: for reading alone, outside of this module."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, TypeVar
 
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
     Result = TypeVar("Result")
 

@@ -24,8 +24,8 @@ from fsworkers.graceful.watch import AFTER_ERROR_S, LOOK_S
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fsworkers.graceful.capacity import Measure
-    from fsworkers.graceful.counter import Permit
     from fsworkers.graceful.ledger import Ledger, Ticket
+    from fsworkers.graceful.permits import Permit
 
 
 class Upkeep(Counter):

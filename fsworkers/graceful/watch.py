@@ -17,8 +17,14 @@ from os import urandom
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Lock
+    from typing import Protocol
 
-    from fsworkers.graceful.counter import Counter
+    class Looker(Protocol):
+        """Whose line is looked after."""
+
+        def look(self, turn: int) -> float | None:
+            """Look once; seconds until the next look, ``None`` when nobody waits."""
+
 
 LOOK_S = 0.25
 """Between two looks at a line that waits for releases of our own."""
@@ -53,7 +59,7 @@ class Watch:
 
     __slots__ = ("_alarm", "_counter", "is_running", "turn")
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, counter: Looker) -> None:
         self._counter = ref(counter)
         self._alarm = allocate_lock()
         self.is_running = False

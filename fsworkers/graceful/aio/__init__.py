@@ -12,8 +12,9 @@ from __future__ import annotations
 # First: while it is installed, loading asyncio calls for modules of ours.
 import asyncio  # noqa: F401 - as said
 
-from fsworkers.graceful.aio import lending, os, ospath, tempfile
+from fsworkers.graceful import task_wait  # noqa: F401 - tells tasks apart from now on
 from fsworkers.graceful.aio import opening as threadpool  # aiofiles' name, by which tests mock it
+from fsworkers.graceful.aio import os, ospath, tempfile
 from fsworkers.graceful.aio.opening import open  # noqa: A004 - the drop-in's name is aiofiles'
 from fsworkers.graceful.aio.whole import (
     copy,
@@ -38,7 +39,6 @@ __all__ = [
     "copy",
     "copytree",
     "glob",
-    "lending",
     "open",
     "os",
     "ospath",

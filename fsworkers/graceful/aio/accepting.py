@@ -12,18 +12,18 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import doorstep, owners
-from fsworkers.graceful.aio.lending import take, take_again
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.doorstep import DOORSTEP
 from fsworkers.graceful.ledger import Place, Ticket
 from fsworkers.graceful.pressure import EXHAUSTED, give_back
 from fsworkers.graceful.reservation import Reservation
 from fsworkers.graceful.socket import CONNECTION, NotLet, accept_with, is_quiet
+from fsworkers.graceful.task_wait import take, take_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.counter import Lent, Permit
+    from fsworkers.graceful.permits import Lent, Permit
 
 _in_line: dict[Any, _Door] = {}
 """The doors that are shut, by their sockets."""

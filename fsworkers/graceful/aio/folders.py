@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from os import DirEntry
 
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 
 class Entries(

@@ -11,8 +11,7 @@ from contextvars import Context
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.graceful import files, owners
-from fsworkers.graceful.aio import lending
+from fsworkers.graceful import files, owners, task_wait
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.ledger import GRANTED, Ticket
 from fsworkers.graceful.pressure import EXHAUSTED, give_back
@@ -21,7 +20,7 @@ from fsworkers.graceful.unbound import unbound
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 _OPENS = (files.open, unbound(files.open))
 _OPENER = 7
@@ -70,7 +69,7 @@ def _awaiting_first(original: Callable[..., Any]) -> Callable[..., Any]:
 
 async def _take(label: object) -> Lent:
     if _get_running_loop() is not None:
-        return await lending.take(label)
+        return await task_wait.take(label)
     return BUDGET.take_now() or await _take_in_trio(label)
 
 

@@ -26,7 +26,7 @@ from fsworkers.graceful.subprocess import descriptors_needed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 
 def methods() -> Iterator[tuple[type[Any], str, Any]]:

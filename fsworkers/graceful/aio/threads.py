@@ -16,16 +16,16 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fsworkers.graceful.aio.crew import hop, opens, transfers
-from fsworkers.graceful.aio.lending import lend, take_again
 from fsworkers.graceful.budget import BUDGET
 from fsworkers.graceful.ledger import Place
 from fsworkers.graceful.pressure import EXHAUSTED, draw_on, give_back
+from fsworkers.graceful.task_wait import lend, take_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from fsworkers.graceful.counter import Lent
+    from fsworkers.graceful.permits import Lent
 
 Result = TypeVar("Result")
 

@@ -11,11 +11,12 @@ import time
 import pytest
 
 from fsworkers.graceful import Budget, BudgetTimeout, BudgetTooSmall, DescriptorDeadlock
-from fsworkers.graceful.aio.lending import take, take_many
 from fsworkers.graceful.capacity import default_reserve
-from fsworkers.graceful.counter import Counter, Permit
+from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.ledger import Place
+from fsworkers.graceful.permits import Permit
 from fsworkers.graceful.reservation import Reservation, reserve
+from fsworkers.graceful.task_wait import take, take_many
 from fsworkers.graceful.watch import backoff_s
 
 

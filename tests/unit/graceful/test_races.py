@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fsworkers.graceful import Budget, BudgetTimeout, capacity, owners
-from fsworkers.graceful.aio.lending import take_many
 from fsworkers.graceful.counter import Counter
 from fsworkers.graceful.inbox import Inbox
 from fsworkers.graceful.ledger import GRANTED, Ledger, Place, Ticket
 from fsworkers.graceful.reservation import reserve
+from fsworkers.graceful.task_wait import take_many
 from fsworkers.graceful.upkeep import Upkeep
 from tests.unit.graceful.test_budget import wait_for
 

@@ -9,13 +9,12 @@ from errno import ENFILE
 from fsworkers.graceful import checks, owners
 from fsworkers.graceful.budget import BUDGET, NOTE_S, NOTED_S, Budget
 from fsworkers.graceful.ledger import GRANTED, NEW, Place, Ticket
-from fsworkers.graceful.pressure import draw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.counter import Lent, Permit
+    from fsworkers.graceful.permits import Lent, Permit
 
 
 def current_owner() -> int:
@@ -51,7 +50,7 @@ async def lend(count: int, label: object = None) -> list[Lent]:
     """Lend permits to this task, from a reservation if one is at hand and holds enough."""
     if count == 1:
         return [await take(label)]
-    return draw(count) or [*await take_many(count, label)]
+    return BUDGET.draw_many(count) or [*await take_many(count, label)]
 
 
 async def take_many(
