@@ -314,7 +314,7 @@ def test_a_servers_hosts_may_be_anything_to_go_through(limited) -> None:
         async def main():
             assert await serve(host for host in ["127.0.0.1", "127.0.0.2"]) == 2
             assert await serve(("127.0.0.1",)) == 1
-            assert await serve([]) == 0
+            if sys.version_info < (3, 13): assert await serve([]) == 0  # an error since then
         asyncio.run(main())
         assert lent() == 0
     """)
