@@ -289,8 +289,8 @@ class Budget(Upkeep):
         bell.acquire()
         wake = partial(_release, bell)
         owner = owners.identify()
-        is_holder = not is_newcomer and self.is_holder(owner)
-        return Ticket(count, owner, label, wake, get_ident(), is_holder=is_holder), bell
+        standing = {} if is_newcomer else self.standing(owner)
+        return Ticket(count, owner, label, wake, get_ident(), **standing), bell
 
     def _line_up(
         self,

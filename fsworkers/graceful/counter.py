@@ -279,10 +279,14 @@ class Counter(Inbox):
             if self.pots:  # looked at last: whoever adds one meanwhile says so afterwards
                 self.quick = False
 
-    def is_holder(self, owner: int) -> bool:
-        """Whether an owner holds anything, or the one that started it, which may wait for it."""
-        held = frozenset(map(_owner_of, tuple(self._all.values())))
-        return owner in held or owners.started_by.get() in held - {0}
+    def standing(self, owner: int) -> dict[str, Any]:
+        """What a ticket says of its owner: how much it holds, and whether that makes it a holder.
+
+        So does what the one holds that started it, which may wait for it.
+        """
+        everybody = list(map(_owner_of, tuple(self._all.values())))
+        held, starter = everybody.count(owner), owners.started_by.get()
+        return {"held": held, "is_holder": held > 0 or (starter != 0 and starter in everybody)}
 
     @property
     def _extra(self) -> int:

@@ -13,9 +13,9 @@ Two rules keep those who hold descriptors and wait for more from waiting for one
 - *Holders before newcomers*, each in order among themselves. A newcomer whom holders have overtaken
   for ``HOLDER_S`` counts as one.
 - *A few more for one.* When nothing is free for them, one of the holders that wait is privileged:
-  it alone may have ``extra`` more, until it holds nothing; then the next. So it can go on, comes to
-  its end and gives everything back, as long as it needs no more than ``extra`` and one at a time.
-  The privilege passes on when its owner neither asks nor gives back for ``PASS_ON_S``.
+  it alone may have ``extra`` more, until it holds no more than when it asked; then the next. So it
+  can go on and give back what it was lent, as long as it needs no more than ``extra`` and one at a
+  time. The privilege passes on too when its owner neither asks nor gives back for ``PASS_ON_S``.
 """
 
 from __future__ import annotations
@@ -62,13 +62,15 @@ class Ticket:
         wake: Called outside any lock when ``GRANTED`` or failed, sometimes more than once;
             ``False`` says that nobody is there any more.
         blocks: The thread that can do nothing else while this one waits, or 0.
-        is_holder: Whether the owner held descriptors already when it asked.
+        held: How many descriptors the owner held when it asked.
+        is_holder: Whether it held any, or the one that started it.
     """
 
     __slots__ = (
         "blocks",
         "count",
         "error",
+        "held",
         "is_holder",
         "label",
         "order",
@@ -87,6 +89,7 @@ class Ticket:
         wake: Callable[[], object],
         blocks: int = 0,
         *,
+        held: int = 0,
         is_holder: bool = False,
     ) -> None:
         self.count = count
@@ -94,6 +97,7 @@ class Ticket:
         self.label = label
         self.wake = wake
         self.blocks = blocks
+        self.held = held
         self.is_holder = is_holder
         self.state = NEW
         self.order = 0
@@ -146,6 +150,7 @@ class Ledger:
         "_line",
         "_newcomers",
         "_once",
+        "_privileged_base",
         "_privileged_count",
         "_privileged_s",
         "_rescuing",
@@ -185,6 +190,7 @@ class Ledger:
         self.deadlocks = 0
         self.extra = 0
         self.privileged = 0
+        self._privileged_base = 0
         self._privileged_count = 0
         self._privileged_s = 0.0
         self._asking: dict[int, Ticket] = {}
@@ -273,19 +279,20 @@ class Ledger:
         """A holder that waits and may have more than is free; whom the kernel refuses has none."""
         if self.streak or not self.extra:
             return None
-        if not self.privileged:
-            self.privileged = next(iter(self._asking), 0)
+        if not self.privileged and self._asking:
+            self.privileged, first = next(iter(self._asking.items()))
+            self._privileged_base = first.held
         ticket = self._asking.get(self.privileged)
         if ticket is None or lent + ticket.count > self.capacity + self.extra:
             return None
         return ticket
 
     def review_privilege(self, count: int, now_s: float) -> None:
-        """End the privilege of an owner that holds ``count``, if it is over or without use."""
+        """End the privilege of an owner that holds ``count``, if it is over or of no use."""
         if self.privileged in self._asking or count != self._privileged_count:
             self._privileged_count, self._privileged_s = count, now_s
         if self.privileged not in self._asking and (
-            not count or now_s - self._privileged_s > PASS_ON_S
+            count <= self._privileged_base or now_s - self._privileged_s > PASS_ON_S
         ):
             self.privileged = 0
 

@@ -120,7 +120,7 @@ async def _line_up(  # noqa: C901 - the wait, and the two ways it can end early
         return True
 
     owner = current_owner()
-    ticket = Ticket(count, owner, label, wake, is_holder=budget.is_holder(owner))
+    ticket = Ticket(count, owner, label, wake, **budget.standing(owner))
     begun_s = loop.time()
     longest_s = budget.wait_s if wait_s is None else wait_s
     try:

@@ -87,7 +87,7 @@ async def _take_in_trio(label: object) -> Lent:
         return True
 
     owner = owners.identify()
-    ticket = Ticket(1, owner, label, wake, is_holder=BUDGET.is_holder(owner))
+    ticket = Ticket(1, owner, label, wake, **BUDGET.standing(owner))
     longest_s = BUDGET.wait_s
     try:
         BUDGET.post(ticket)

@@ -134,6 +134,31 @@ def test_everyone_holds_one_and_asks_for_another(limited) -> None:
     """)
 
 
+def test_who_keeps_a_file_and_opens_others_all_the_time_keeps_nobody_waiting(limited) -> None:
+    """One with a log file is at it before all others hold one and ask for another."""
+    limited("""
+        graceful.configure(max_open_files=20)
+        over, everyone = threading.Event(), threading.Barrier(20)
+        def log(number):
+            with graceful.open(FILE):
+                everyone.wait()
+                while not over.is_set(): graceful.open(FILE).close()
+        def job(number):
+            with graceful.open(FILE):
+                everyone.wait()
+                threading.Event().wait(0.2)
+                graceful.open(FILE).close()
+        logging = threading.Thread(target=log, args=(0,))
+        logging.start()
+        begun_s = time.monotonic()
+        in_threads(job, 19)
+        assert time.monotonic() - begun_s < 5
+        over.set()
+        logging.join()
+        assert lent() == 0
+    """)
+
+
 def test_coroutines_that_hold_and_wait(limited) -> None:
     """The same in one event loop, also behind ``wait_for``."""
     limited("""

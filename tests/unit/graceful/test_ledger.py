@@ -27,9 +27,10 @@ from fsworkers.graceful.ledger import (
 )
 
 
-def ticket(count: int = 1, owner: int = 1, *, is_holder: bool = False) -> Ticket:
+def ticket(count: int = 1, owner: int = 1, *, is_holder: bool = False, held: int = 0) -> Ticket:
     """One that is to stand in the line."""
-    return Ticket(count, owner, f"file of {owner}", lambda: None, is_holder=is_holder)
+    label = f"file of {owner}"
+    return Ticket(count, owner, label, lambda: None, held=held, is_holder=is_holder or held > 0)
 
 
 def serve(ledger: Ledger, lent: int) -> list[Ticket]:
@@ -201,6 +202,21 @@ def test_one_holder_at_a_time_has_more_than_there_is() -> None:
     assert serve(ledger, lent=0) == [second, newcomer]
 
 
+def test_privilege_ends_when_its_owner_holds_what_it_held_before() -> None:
+    """Whoever keeps a log file and opens one after another is not before others for ever."""
+    ledger = Ledger(2)
+    ledger.extra = 1
+    first, second = ticket(owner=1, held=1), ticket(owner=2, held=1)
+    ledger.arrive(first, 0.0)
+    ledger.arrive(second, 0.0)
+    assert serve(ledger, lent=2) == [first]
+    ledger.review_privilege(2, 0.0)
+    assert serve(ledger, lent=3) == []
+    ledger.review_privilege(1, 0.0)
+    ledger.arrive(ticket(owner=1, held=1), 0.0)
+    assert serve(ledger, lent=2) == [second]
+
+
 def test_privilege_without_use_passes_on() -> None:
     """Whoever holds for good and asks for nothing more does not keep it."""
     ledger = Ledger(1)
@@ -238,7 +254,7 @@ def test_no_knot_is_formed(data: st.DataObject) -> None:
             if held[owner] == depths[owner - 1]:
                 lent -= held.pop(owner)
             else:
-                ledger.arrive(ticket(owner=owner, is_holder=held[owner] > 0), now_s)
+                ledger.arrive(ticket(owner=owner, held=held[owner]), now_s)
         if ledger.privileged:
             ledger.review_privilege(held.get(ledger.privileged, 0), now_s)
         served = 0
