@@ -126,11 +126,14 @@ class Reservation:
         self._end()
 
     def draw(self) -> Drawn | None:
-        """One of the descriptors, if any is left."""
-        try:
-            return Drawn(self._lent.pop(), self)
-        except IndexError:
-            return None
+        """One of the descriptors, if any is left. What was lent before a fork is none any more."""
+        while True:
+            try:
+                lent = self._lent.pop()
+            except IndexError:
+                return None
+            if lent.real().budget is self.budget:
+                return Drawn(lent, self)
 
     def put_back(self, lent: Lent) -> None:
         """Take back what was drawn, or pass it on to where it is from when the block is over."""

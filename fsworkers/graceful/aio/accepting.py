@@ -153,7 +153,7 @@ class _Door:
 
     def accept(self) -> tuple[Any, Any]:
         """``socket.accept``."""
-        # The tasks that are started for it hold it, so to say.
+        # The tasks that are started for a connection count as holders: it is this thread's.
         owners.started_by.set(owners.of_thread())
         try:
             return accept_with(self._lent.pop(), self._sock) if self._lent else self._sock.accept()

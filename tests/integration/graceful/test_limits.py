@@ -441,6 +441,8 @@ def test_a_forked_child_starts_afresh(limited) -> None:
             if not child:
                 try:
                     assert lent() == 0, graceful.holders()
+                    with graceful.open(FILE): assert lent() == 1
+                    with graceful.open(FILE, opener=os.open): assert lent() == 1
                     with graceful.reserve(6):
                         assert lent() == 6
                 except BaseException:
