@@ -13,7 +13,10 @@ from __future__ import annotations
 import sys
 
 from fsworkers.graceful import errors
-from fsworkers.graceful.budget import BUDGET, Budget
+from fsworkers.graceful.budget.budget import BUDGET, Budget
+from fsworkers.graceful.budget.permits import Permit
+from fsworkers.graceful.budget.settings import configure, limits
+from fsworkers.graceful.budget.snapshots import Limits, Statistics
 from fsworkers.graceful.errors import (
     BudgetTimeout,
     BudgetTooSmall,
@@ -21,18 +24,15 @@ from fsworkers.graceful.errors import (
     GracefulError,
     TooFewDescriptors,
 )
-from fsworkers.graceful.files import open  # noqa: A004 - the drop-in's name is the builtin's
-from fsworkers.graceful.permits import Permit
-from fsworkers.graceful.records import Limits, Statistics
-from fsworkers.graceful.settings import configure, limits
+from fsworkers.graceful.opening.open_file import open  # noqa: A004 - the drop-in's name is the builtin's
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     # What ``__getattr__`` below loads when it is asked for.
     from fsworkers.graceful import aio, glob, mmap, os, shutil, socket, subprocess, tempfile
+    from fsworkers.graceful.budget.reservation import reserve
     from fsworkers.graceful.os import scandir
-    from fsworkers.graceful.patches import install, is_installed, uninstall
-    from fsworkers.graceful.reservation import reserve
+    from fsworkers.graceful.patching.install import install, is_installed, uninstall
 
 __all__ = [
     "BUDGET",
@@ -68,11 +68,11 @@ __all__ = [
 
 _FACES = frozenset({"aio", "glob", "mmap", "os", "shutil", "socket", "subprocess", "tempfile"})
 _LAZY = {
-    "install": "patches",
-    "is_installed": "patches",
-    "reserve": "reservation",
+    "install": "patching.install",
+    "is_installed": "patching.install",
+    "reserve": "budget.reservation",
     "scandir": "os",
-    "uninstall": "patches",
+    "uninstall": "patching.install",
 }
 
 holders = BUDGET.holders

@@ -9,9 +9,9 @@ from __future__ import annotations
 import glob as _glob
 from typing import Any
 
-from fsworkers.graceful.pairs import listing_with
-from fsworkers.graceful.twins import twin
-from fsworkers.graceful.unswallowed import let_through
+from fsworkers.graceful.opening.error_passthrough import let_through
+from fsworkers.graceful.opening.listing import listing_with
+from fsworkers.graceful.rebound_modules import twin
 
 _twin: Any = twin(_glob, __name__)
 _twin._listdir = listing_with(_twin._listdir)  # noqa: SLF001 - the twin is ours

@@ -6,7 +6,7 @@ import mmap as _mmap
 from abc import ABCMeta
 from typing import Any, Self
 
-from fsworkers.graceful.pressure import persist
+from fsworkers.graceful.opening.retry import run_with_permits
 
 
 class _Leash:
@@ -58,7 +58,7 @@ class mmap(_mmap.mmap, metaclass=_AnyMap):  # noqa: N801 - the drop-in's name is
         make = super().__new__
         if fileno == -1 or not kwargs.get("trackfd", True):
             return make(cls, fileno, length, *args, **kwargs)
-        mapped, lent = persist(lambda: make(cls, fileno, length, *args, **kwargs), fileno)
+        mapped, lent = run_with_permits(lambda: make(cls, fileno, length, *args, **kwargs), fileno)
         mapped._leash = _Leash(lent[0])  # noqa: SLF001 - one of us
         return mapped
 

@@ -11,11 +11,10 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.graceful.pairs import pair
-from fsworkers.graceful.reservation import reserve
-from fsworkers.graceful.tree_removal import Removal
-from fsworkers.graceful.twins import twin
-from fsworkers.graceful.unswallowed import let_through, unswallowed
+from fsworkers.graceful.budget.reservation import pair, reserve
+from fsworkers.graceful.opening.error_passthrough import let_through, unswallowed
+from fsworkers.graceful.opening.tree_removal import TreeRemoval
+from fsworkers.graceful.rebound_modules import twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +75,7 @@ def rmtree(
 
     sys.audit("shutil.rmtree", path, dir_fd)
     with pair(path):
-        Removal(report).remove(path, dir_fd)
+        TreeRemoval(report).remove(path, dir_fd)
 
 
 rmtree.avoids_symlink_attacks = True  # type: ignore[attr-defined]  # as shutil's has it

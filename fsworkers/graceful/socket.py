@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from fsworkers.graceful import os as graceful_os
-from fsworkers.graceful import system, table
-from fsworkers.graceful.budget import BUDGET
-from fsworkers.graceful.doorstep import DOORSTEP
+from fsworkers.graceful.budget import descriptor_table, kernel
+from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.errors import BudgetTimeout
-from fsworkers.graceful.pressure import EXHAUSTED, persist
+from fsworkers.graceful.opening.retry import EXHAUSTED, run_with_permits
+from fsworkers.graceful.opening.spare_connection import DOORSTEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.permits import Lent
+    from fsworkers.graceful.budget.permits import HeldPermit
 
 CONNECTION = "a connection"
 """What it is called in errors."""
@@ -39,7 +39,7 @@ _dup = _socket.socket.dup
 def _keep(sock: _socket.socket, lent: Any) -> None:
     """Note a socket's permit, and give it back also when the socket is only collected."""
     number = sock.fileno()
-    table.keep(number, lent)
+    descriptor_table.keep(number, lent)
     _alive[number] = ref(sock, partial(_collected, number, lent))
 
 
@@ -47,8 +47,8 @@ def _collected(number: int, lent: Any, gone: ref[_socket.socket]) -> None:
     if _alive.get(number) is gone:
         del _alive[number]
         # A detached number lives on without its socket.
-        if not system.is_open(number):
-            table.release_if(number, lent)
+        if not kernel.is_open(number):
+            descriptor_table.release_if(number, lent)
 
 
 def _ours(sock: _socket.socket, lent: Any) -> _socket.socket:
@@ -73,7 +73,7 @@ def init_counted(
     if fileno is not None:
         _init(self, family, type, proto, fileno)
         return
-    _, lent = persist(lambda: _init(self, family, type, proto), "a socket")
+    _, lent = run_with_permits(lambda: _init(self, family, type, proto), "a socket")
     _keep(self, lent[0])
 
 
@@ -83,7 +83,7 @@ def close_counted(self: _socket.socket, *args: Any) -> None:
     number = self.fileno()
     # First: once it is closed, another thread may have the number.
     _alive.pop(number, None)
-    lent = table.pop(number)
+    lent = descriptor_table.pop(number)
     try:
         _real_close(self, *args)
     finally:
@@ -142,7 +142,7 @@ def _accept_now(sock: _socket.socket) -> tuple[_socket.socket, Any]:
     return accept_with(permit, sock)
 
 
-def accept_with(permit: Lent, sock: _socket.socket) -> tuple[_socket.socket, Any]:
+def accept_with(permit: HeldPermit, sock: _socket.socket) -> tuple[_socket.socket, Any]:
     """``socket.accept`` under a permit taken before, which goes back if nobody comes in."""
     try:
         made, address = _accept(sock)
@@ -190,7 +190,9 @@ class _NobodyThere(Exception):
     """The connection is gone again."""
 
 
-def _accept_under(permit: Lent, sock: _socket.socket, until_s: float | None) -> tuple[Any, Lent]:
+def _accept_under(
+    permit: HeldPermit, sock: _socket.socket, until_s: float | None
+) -> tuple[Any, HeldPermit]:
     """Let in who is there, as often as the kernel refuses it."""
 
     def accept() -> Any:
@@ -221,21 +223,23 @@ def _accept_under(permit: Lent, sock: _socket.socket, until_s: float | None) -> 
     else:
         permit.give_back()
         refused = None
-    accepted, lent = persist(accept, CONNECTION, refused=refused, wait_s=_own_wait_s(until_s))
+    accepted, lent = run_with_permits(
+        accept, CONNECTION, refused=refused, wait_s=_own_wait_s(until_s)
+    )
     return accepted, lent[0]
 
 
 @wraps(_dup)
 def dup_counted(self: _socket.socket) -> _socket.socket:
     """``socket.dup`` under a permit of its own."""
-    made, lent = persist(lambda: _dup(self), "a socket")
+    made, lent = run_with_permits(lambda: _dup(self), "a socket")
     return _ours(made, lent[0])
 
 
 @wraps(_socketpair)
 def socketpair(*args: Any, **kwargs: Any) -> tuple[_socket.socket, _socket.socket]:
     """``socket.socketpair``: two at once."""
-    pair, lent = persist(lambda: _socketpair(*args, **kwargs), "a pair of sockets", 2)
+    pair, lent = run_with_permits(lambda: _socketpair(*args, **kwargs), "a pair of sockets", 2)
     return _ours(pair[0], lent.pop()), _ours(pair[1], lent.pop())
 
 
@@ -263,7 +267,7 @@ def _counted(original: Callable[..., _socket.socket], label: str) -> Callable[..
 
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> _socket.socket:
-        made, lent = persist(lambda: original(*args, **kwargs), label, is_drawn_on=True)
+        made, lent = run_with_permits(lambda: original(*args, **kwargs), label, is_drawn_on=True)
         return _ours(made, lent[0]) if lent else made
 
     call.__module__ = __name__  # where it can be found, and so pickled

@@ -13,9 +13,9 @@ from functools import wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.graceful import raising
-from fsworkers.graceful.reservation import reserve
-from fsworkers.graceful.twins import twin
+from fsworkers.graceful.budget import raise_limit
+from fsworkers.graceful.budget.reservation import reserve
+from fsworkers.graceful.rebound_modules import twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def init_with(original: Callable[..., None]) -> Callable[..., None]:
         with reserve(descriptors_needed(*streams)):
             original(self, args, bufsize, executable, *streams, preexec_fn, *more, **options)
         if preexec_fn is None:  # which may have set a limit
-            raising.restore_soft_limit_of(self.pid)
+            raise_limit.restore_soft_limit_of(self.pid)
 
     return init
 

@@ -11,8 +11,8 @@ import tempfile as _tempfile
 from typing import Any
 
 from fsworkers.graceful import shutil
-from fsworkers.graceful.twins import twin
-from fsworkers.graceful.unswallowed import let_through
+from fsworkers.graceful.opening.error_passthrough import let_through
+from fsworkers.graceful.rebound_modules import twin
 
 _twin: Any = twin(
     _tempfile,

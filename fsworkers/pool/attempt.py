@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from fsworkers import graceful
 from fsworkers.errors import RetryLater, Skip
-from fsworkers.graceful.imports import refusal
+from fsworkers.graceful.patching.import_retry import refusal
 from fsworkers.pool.failures import Failure
 from fsworkers.pool.payload import pickle_value
 from fsworkers.pool.retry import is_dubious, is_starved, is_worth_retrying

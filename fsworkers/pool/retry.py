@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from fsworkers.graceful.errors import BudgetTooSmall, DescriptorDeadlock, TooFewDescriptors
-from fsworkers.graceful.imports import refusal
+from fsworkers.graceful.patching.import_retry import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

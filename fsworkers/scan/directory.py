@@ -7,7 +7,7 @@ from itertools import islice
 from os import scandir
 from typing import TYPE_CHECKING
 
-from fsworkers.graceful.pressure import give_back, persist
+from fsworkers.graceful.opening.retry import give_back, run_with_permits
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +30,7 @@ def read_directory(path: str) -> Iterator[list[os.DirEntry[str]]]:
         OSError: The directory cannot be opened, or its listing broke off: then what was met before
             has come as a list.
     """
-    opened, lent = persist(partial(scandir, path), path)
+    opened, lent = run_with_permits(partial(scandir, path), path)
     try:
         with opened as entries:
             while True:

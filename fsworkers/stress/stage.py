@@ -16,7 +16,7 @@ from time import monotonic
 
 import msgspec
 
-from fsworkers.graceful.system import open_numbers
+from fsworkers.graceful.budget.kernel import open_numbers
 from fsworkers.stress.board import Board
 from fsworkers.stress.processes import children_of
 from fsworkers.stress.records import Brief, Message

@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from fsworkers import graceful
-from fsworkers.graceful.system import open_numbers
+from fsworkers.graceful.budget.kernel import open_numbers
 from fsworkers.stress.board import DEADLOCKS, OVERTAKEN, RESCUED, SERVED, Board
 from fsworkers.stress.bystanders import Collector, Hog
 from fsworkers.stress.kits import kit_of

@@ -11,12 +11,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fsworkers import graceful
-from fsworkers.graceful.ledger import HOLDER_S, WAITING, Ledger
+from fsworkers.graceful.budget.line import HOLDER_S, WAITING, Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.ledger import Ticket
+    from fsworkers.graceful.budget.line import Waiter
 
 
 class Witness:
@@ -30,10 +30,10 @@ class Witness:
     def __init__(self) -> None:
         self.served = 0
         self.overtaken = 0
-        self._newcomers: dict[Ticket, None] = {}  # in the order of arrival
-        self._holders: dict[Ticket, None] = {}  # likewise
-        self._front: dict[Ticket, None] = {}  # refused by the kernel
-        self._rescued: set[Ticket] = set()
+        self._newcomers: dict[Waiter, None] = {}  # in the order of arrival
+        self._holders: dict[Waiter, None] = {}  # likewise
+        self._front: dict[Waiter, None] = {}  # refused by the kernel
+        self._rescued: set[Waiter] = set()
 
     def watch(self) -> None:
         """Begin with this process's budget: its ledger does what it did, and tells of it."""
@@ -42,33 +42,33 @@ class Witness:
         self._follow("rescue", self.rescued)
         self._follow("grant", self.granted)
 
-    def _follow(self, name: str, note: Callable[[Ticket], None]) -> None:
-        step = getattr(Ledger, name)
+    def _follow(self, name: str, note: Callable[[Waiter], None]) -> None:
+        step = getattr(Line, name)
 
-        def followed(ledger: Ledger, ticket: Ticket, *args: object, **kwargs: object) -> object:
+        def followed(ledger: Line, ticket: Waiter, *args: object, **kwargs: object) -> object:
             result = step(ledger, ticket, *args, **kwargs)
-            if ledger is graceful.BUDGET.ledger:
+            if ledger is graceful.BUDGET.line:
                 note(ticket)
             return result
 
-        setattr(Ledger, name, followed)
+        setattr(Line, name, followed)
 
-    def came(self, ticket: Ticket) -> None:
+    def came(self, ticket: Waiter) -> None:
         """A ticket joins the end of the line, or those who hold something already."""
         self._line_of(ticket)[ticket] = None
 
-    def _line_of(self, ticket: Ticket) -> dict[Ticket, None]:
+    def _line_of(self, ticket: Waiter) -> dict[Waiter, None]:
         return self._holders if ticket.is_holder else self._newcomers
 
-    def refused(self, ticket: Ticket) -> None:
+    def refused(self, ticket: Waiter) -> None:
         """The kernel refused it what it had been lent: it goes before all others."""
         self._front[ticket] = None
 
-    def rescued(self, ticket: Ticket) -> None:
+    def rescued(self, ticket: Waiter) -> None:
         """It is to be served out of turn, to end a deadlock."""
         self._rescued.add(ticket)
 
-    def granted(self, ticket: Ticket) -> None:
+    def granted(self, ticket: Waiter) -> None:
         """It is served."""
         self.served += 1
         is_rescued = ticket in self._rescued
@@ -88,7 +88,7 @@ class Witness:
         line.pop(ticket, None)
 
 
-def _is_anyone_waiting(tickets: dict[Ticket, None], before: Ticket | None = None) -> bool:
+def _is_anyone_waiting(tickets: dict[Waiter, None], before: Waiter | None = None) -> bool:
     """Whether one of them waits, up to a certain one; those that do not any more are dropped."""
     while tickets:
         first = next(iter(tickets))

@@ -18,10 +18,10 @@ from os import open as open_bare
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fsworkers.errors import BadSetting, MissingExtra
-from fsworkers.graceful.budget import BUDGET
+from fsworkers.graceful.budget.budget import BUDGET
+from fsworkers.graceful.opening.retry import EXHAUSTED
 from fsworkers.graceful.os import close as close_descriptor
 from fsworkers.graceful.os import open as open_descriptor
-from fsworkers.graceful.pressure import EXHAUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

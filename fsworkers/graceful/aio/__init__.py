@@ -12,11 +12,18 @@ from __future__ import annotations
 # First: while it is installed, loading asyncio calls for modules of ours.
 import asyncio  # noqa: F401 - as said
 
-from fsworkers.graceful import task_wait  # noqa: F401 - tells tasks apart from now on
-from fsworkers.graceful.aio import opening as threadpool  # aiofiles' name, by which tests mock it
+from fsworkers.graceful.aio import open_file as threadpool  # aiofiles' name, by which tests mock it
 from fsworkers.graceful.aio import os, ospath, tempfile
-from fsworkers.graceful.aio.opening import open  # noqa: A004 - the drop-in's name is aiofiles'
-from fsworkers.graceful.aio.whole import (
+from fsworkers.graceful.aio.aiofiles_names import (
+    stderr,
+    stderr_bytes,
+    stdin,
+    stdin_bytes,
+    stdout,
+    stdout_bytes,
+)
+from fsworkers.graceful.aio.open_file import open  # noqa: A004 - the drop-in's name is aiofiles'
+from fsworkers.graceful.aio.whole_files import (
     copy,
     copytree,
     glob,
@@ -26,14 +33,7 @@ from fsworkers.graceful.aio.whole import (
     write_bytes,
     write_text,
 )
-from fsworkers.graceful.aio.wrapped import (
-    stderr,
-    stderr_bytes,
-    stdin,
-    stdin_bytes,
-    stdout,
-    stdout_bytes,
-)
+from fsworkers.graceful.budget import task_wait  # noqa: F401 - tells tasks apart from now on
 
 __all__ = [
     "copy",

@@ -10,8 +10,8 @@ import os as _os
 
 from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful.aio import ospath as path
-from fsworkers.graceful.aio.folders import scandir, walk
-from fsworkers.graceful.aio.wrapping import name_after, wrap, wrap_opening
+from fsworkers.graceful.aio.listing import scandir, walk
+from fsworkers.graceful.aio.to_async import name_after, wrap, wrap_opening
 
 __all__ = [
     "access",

@@ -9,10 +9,8 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import tempfile
-from fsworkers.graceful.aio import files, threads
-from fsworkers.graceful.aio.crew import Strand, hop, transfers
-from fsworkers.graceful.aio.files import Closing, Entered, Opening
-from fsworkers.graceful.aio.wrapped import (
+from fsworkers.graceful.aio import file_classes, offload
+from fsworkers.graceful.aio.aiofiles_names import (
     AiofilesContextManager,
     AiofilesContextManagerTempDir,
     AsyncBufferedIOBase,
@@ -22,8 +20,10 @@ from fsworkers.graceful.aio.wrapped import (
     AsyncTemporaryDirectory,
     AsyncTextIOWrapper,
 )
-from fsworkers.graceful.aio.wrapped import wrap_temporary as wrap
-from fsworkers.graceful.pressure import draw_on, give_back
+from fsworkers.graceful.aio.aiofiles_names import wrap_temporary as wrap
+from fsworkers.graceful.aio.executor import SerialExecutor, hop, transfers
+from fsworkers.graceful.aio.file_classes import Closing, Entered, Opening
+from fsworkers.graceful.opening.retry import give_back, run_with_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -154,7 +154,7 @@ class Folder(Entered, AsyncTemporaryDirectory):
 
     async def cleanup(self) -> None:
         """Remove it and all in it; also when the task is cancelled."""
-        removal = threads.run_under(
+        removal = offload.run_under(
             self._file.cleanup, self._file.name, 2, loop=self._loop, executor=self._executor
         )
         try:
@@ -162,7 +162,7 @@ class Folder(Entered, AsyncTemporaryDirectory):
         except RuntimeError:  # the loop was closed
             removal.close()
             raise
-        await threads.finish(task)
+        await offload.finish(task)
 
     async def close(self) -> None:
         """As ``cleanup``."""
@@ -178,7 +178,7 @@ class SpooledFile(Closing, AsyncSpooledTemporaryFile):  # type: ignore[type-arg]
         """Move to a real file."""
         loop, strand = self._loop, self._executor
         try:
-            await threads.run_under(
+            await offload.run_under(
                 self._file.rollover, "a spooled file", loop=loop, executor=strand
             )
         except BaseException:
@@ -242,13 +242,13 @@ async def _open(
     loop = loop or asyncio.get_running_loop()
 
     def action(lent: list[Any]) -> Any:
-        made = draw_on(lent, make)
+        made = run_with_reserved(lent, make)
         give_back(lent)
         return made
 
-    made = await threads.bring(action, "a temporary file", loop=loop, executor=executor)
+    made = await offload.bring(action, "a temporary file", loop=loop, executor=executor)
     kind = getattr(made, "file", None)
-    wrapped = files.wrap(made, kind=kind, loop=loop, executor=executor)
+    wrapped = file_classes.wrap(made, kind=kind, loop=loop, executor=executor)
     if kind is not None:
         # aiofiles shows these of a named file.
         for name in ("delete", "_closer"):
@@ -261,7 +261,7 @@ async def _open_spooled(
     make: Callable[[], Any], loop: asyncio.AbstractEventLoop | None, executor: Executor | None
 ) -> SpooledFile:
     loop = loop or asyncio.get_running_loop()
-    return SpooledFile(make(), loop=loop, executor=Strand(executor or transfers))
+    return SpooledFile(make(), loop=loop, executor=SerialExecutor(executor or transfers))
 
 
 async def _make_folder(
@@ -274,7 +274,7 @@ async def _make_folder(
         give_back(_lent)
         return _Discardable(made)
 
-    made = await threads.bring(action, "a temporary folder", loop=loop, executor=executor)
+    made = await offload.bring(action, "a temporary folder", loop=loop, executor=executor)
     return Folder(made.folder, loop=loop, executor=executor)
 
 

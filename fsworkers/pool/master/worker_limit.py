@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fsworkers import graceful
 from fsworkers.errors import PoolDoesNotFit
-from fsworkers.graceful.capacity import MINIMUM
+from fsworkers.graceful.budget.limit import MINIMUM
 from fsworkers.pool.master.links import LANE_DESCRIPTORS, START_DESCRIPTORS, count_free
 
 POOL_DESCRIPTORS = 11

@@ -205,7 +205,7 @@ def test_a_class_that_is_registered_wraps_what_is_opened(limited) -> None:
                 assert type(opened) is Mine and await opened.read() == "mine"
             for mode, buffering in (("r", -1), ("rb", -1), ("rb", 0), ("r+b", -1), ("wb", -1)):
                 async with aio.open(FILE, mode, buffering) as file:
-                    assert type(file).__module__ == "fsworkers.graceful.aio.files"
+                    assert type(file).__module__ == "fsworkers.graceful.aio.file_classes"
         asyncio.run(main())
         assert lent() == 0
     """)

@@ -12,7 +12,8 @@ import pytest
 from fsworkers.graceful import aio
 
 SLOW = """
-from fsworkers.graceful import aio, system
+from fsworkers.graceful import aio
+from fsworkers.graceful.budget import kernel
 
 class Slow:
     '''Entries that are read when they are told to, and note what is done to them and by whom.'''
@@ -32,7 +33,7 @@ class Slow:
         events.append(("close", threading.current_thread().name))
         self.entries.close()
 
-original, system.scandir = system.scandir, Slow
+original, kernel.scandir = kernel.scandir, Slow
 begun, go, events = threading.Event(), threading.Event(), []
 NAMES = sorted(f"{number:04}" for number in range(1000))
 for name in NAMES:
@@ -115,7 +116,7 @@ def test_an_error_in_the_middle_of_a_folder_is_told(limited) -> None:
             def __next__(self):
                 if len(events) == 5: raise OSError(errno.EIO, "torn")
                 return super().__next__()
-        system.scandir = Torn
+        kernel.scandir = Torn
         go.set()
         async def main():
             try:

@@ -85,11 +85,11 @@ limit_to(40)
 opened = []
 waiting = threading.Thread(target=lambda: opened.append(graceful.open(FILE)))
 waiting.start()
-wait_for(lambda: graceful.BUDGET.ledger.waiting)
+wait_for(lambda: graceful.BUDGET.line.waiting)
 for file in kept[:30]: file.close()
 waiting.join(5)
 assert opened and opened[0].fileno() < 40
-assert graceful.BUDGET.ledger.ceiling == 40 - 5 - 3, graceful.BUDGET.ledger
+assert graceful.BUDGET.line.ceiling == 40 - 5 - 3, graceful.BUDGET.line
 for file in kept[30:] + opened: file.close()
 for soft in (100, 30, 250, 24, 64):
     limit_to(soft)
@@ -174,7 +174,7 @@ with contextlib.suppress(OSError):
     while True:
         foreign.append(os.open(FILE, os.O_RDONLY))
 barrier.wait()
-wait_for(lambda: graceful.BUDGET.ledger.refused)
+wait_for(lambda: graceful.BUDGET.line.refused)
 limit_to(63)
 assert graceful.statistics().capacity == 1
 for number in foreign: os.close(number)
@@ -190,7 +190,7 @@ mine.close()
 
 
 @pytest.mark.parametrize(
-    "asking", ["graceful.statistics().capacity", "graceful.BUDGET.ledger.capacity"]
+    "asking", ["graceful.statistics().capacity", "graceful.BUDGET.line.capacity"]
 )
 def test_what_others_give_up_is_lent_while_the_line_moves(limited, asking) -> None:
     """It never stands still, the limit stays, and nobody has to ask for figures either."""
@@ -207,7 +207,7 @@ def read(number):
         with graceful.open(FILE, "rb") as file: file.read()
 working = threading.Thread(target=in_threads, args=(read, 20))
 working.start()
-wait_for(lambda: graceful.BUDGET.ledger.waits > 20)
+wait_for(lambda: graceful.BUDGET.line.waits > 20)
 for number in foreign: os.close(number)
 wait_for(lambda: capacity() >= least + 45 - 20, 5)
 is_over = True
@@ -231,7 +231,7 @@ def reserve():
     with graceful.reserve(full): results.append("served")
 waiting = threading.Thread(target=reserve)
 waiting.start()
-wait_for(lambda: graceful.BUDGET.ledger.waiting)
+wait_for(lambda: graceful.BUDGET.line.waiting)
 foreign = [os.open(FILE, os.O_RDONLY) for _ in range(30)]
 with contextlib.suppress(graceful.BudgetTooSmall):
     graceful.reserve(full + 1).__enter__()
@@ -260,7 +260,7 @@ working.start()
 for _ in range(60): graceful.BUDGET.measure_again()
 is_over = True
 working.join()
-assert graceful.BUDGET.ledger.ceiling == budget, (graceful.statistics(), budget)
+assert graceful.BUDGET.line.ceiling == budget, (graceful.statistics(), budget)
 """
     )
 
@@ -286,7 +286,7 @@ def test_a_measure_disturbs_nobody(limited) -> None:
     """Other threads make tuples meanwhile: a look at all objects would break those."""
     limited(
         """
-from fsworkers.graceful.own_numbers import own_numbers
+from fsworkers.graceful.budget.own_numbers import own_numbers
 sys.setswitchinterval(1e-6)
 file = graceful.open(FILE)
 is_over = False
@@ -317,7 +317,7 @@ with contextlib.suppress(OSError):
         foreign.append(os.open(FILE, os.O_RDONLY))
 opening = threading.Thread(target=lambda: graceful.open(FILE).close())
 opening.start()
-wait_for(lambda: graceful.BUDGET.ledger.refused)
+wait_for(lambda: graceful.BUDGET.line.refused)
 mine.close()
 opening.join(5)
 assert not opening.is_alive()
@@ -349,10 +349,10 @@ def test_an_open_after_an_idle_while_meets_the_whole_capacity(limited) -> None:
         PRESSURE
         + """
 threading.Event().wait(1.0)
-before = graceful.BUDGET.ledger.waits
+before = graceful.BUDGET.line.waits
 files = [graceful.open(FILE) for _ in range(full)]
-assert graceful.BUDGET.ledger.waits == before
-assert graceful.BUDGET.ledger.capacity == full
+assert graceful.BUDGET.line.waits == before
+assert graceful.BUDGET.line.capacity == full
 for file in files: file.close()
 """,
         hard=256,

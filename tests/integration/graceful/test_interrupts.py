@@ -26,10 +26,10 @@ def strike_before(function, line):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("grant", "self._leave(ticket"),
+        ("grant", "self._leave(waiter"),
         ("grant", "self.served"),
         ("grant", "self._tidy"),
-        ("_leave", "ticket.state"),
+        ("_leave", "waiter.state"),
         ("_leave", "self.waiting"),
     ],
 )
@@ -37,7 +37,7 @@ def test_who_is_served_is_woken_though_an_interrupt_strikes(limited, name: str, 
     """Whoever gives back does the serving, and may be struck in the midst of it."""
     limited(f"""
         {STRIKE.replace(chr(10), chr(10) + " " * 8)}
-        from fsworkers.graceful.ledger import Ledger
+        from fsworkers.graceful.budget.line import Line
         graceful.configure(1)
         file = graceful.open(FILE)
         opened = threading.Event()
@@ -47,7 +47,7 @@ def test_who_is_served_is_woken_though_an_interrupt_strikes(limited, name: str, 
         thread = threading.Thread(target=want)
         thread.start()
         wait_for(lambda: graceful.statistics().waiting == 1)
-        strike_before(Ledger.{name}, {line!r})
+        strike_before(Line.{name}, {line!r})
         with contextlib.suppress(Struck):
             file.close()
         sys.settrace(None)

@@ -359,10 +359,10 @@ def test_a_shortage_that_passes_is_waited_for_at_the_first_use_too(limited, begi
     limited(f"""
         keep = [os.open(os.devnull, os.O_RDONLY) for _ in range(59)]
         {begin}
-        def let_go():
+        def after_fork_parent():
             threading.Event().wait(0.3)
             while keep: os.close(keep.pop())
-        letting_go = threading.Thread(target=let_go)
+        letting_go = threading.Thread(target=after_fork_parent)
         letting_go.start()
         files = []
         def read(number):
@@ -511,7 +511,7 @@ def test_forks_while_threads_make_budgets_leave_no_lock_behind(limited) -> None:
         held = [graceful.open(FILE) for _ in range(graceful.limits().budget)]
         waiting = threading.Thread(target=lambda: graceful.open(FILE).close())
         waiting.start()
-        wait_for(lambda: graceful.BUDGET.ledger.waiting)
+        wait_for(lambda: graceful.BUDGET.line.waiting)
         closing = threading.Thread(target=lambda: [file.close() for file in held])
         closing.start()
         waiting.join(5)
@@ -522,7 +522,7 @@ def test_forks_while_threads_make_budgets_leave_no_lock_behind(limited) -> None:
 def test_a_fork_beside_a_thread_that_begins_a_reservation_leaves_no_lock_behind(limited) -> None:
     """What that thread is just making has nothing in it yet."""
     limited("""
-        from fsworkers.graceful.reservation import Reservation
+        from fsworkers.graceful.budget.reservation import Reservation
         begun = Reservation.__new__(Reservation)
         other = graceful.Budget(2)
         files, over = [], threading.Event()
@@ -546,7 +546,7 @@ def test_a_fork_beside_a_thread_that_begins_a_reservation_leaves_no_lock_behind(
     """)
 
 
-@pytest.mark.parametrize("step", ["hold_still", "let_go", "catch_up"])
+@pytest.mark.parametrize("step", ["before_fork", "after_fork_parent", "catch_up"])
 @pytest.mark.parametrize("is_before", [True, False])
 def test_ctrl_c_in_a_fork_leaves_no_lock_behind(limited, step: str, is_before: bool) -> None:
     """Python tells of it and goes on; whoever forked has nothing of ours afterwards."""
@@ -574,13 +574,13 @@ def test_ctrl_c_in_a_fork_leaves_no_lock_behind(limited, step: str, is_before: b
 def test_a_fork_measures_nothing_and_is_no_sign_of_life(limited) -> None:
     """A budget that nobody used stays that way, and a deadlock is found beside steady forks."""
     limited("""
-        from fsworkers.graceful.budget import BUDGET
+        from fsworkers.graceful.budget.budget import BUDGET
         def fork():
             child = os.fork()
             if child == 0: os._exit(0)
             assert os.waitpid(child, 0)[1] == 0
         fork()
-        assert BUDGET._ledger is None
+        assert BUDGET._line is None
         budget = graceful.Budget(1, deadlock_after_s=1)
         held, over = budget.take(), threading.Event()
         def forks(number):

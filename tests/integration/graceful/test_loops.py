@@ -147,8 +147,8 @@ def test_servers_and_their_clients_in_one_process(limited) -> None:
     """Those who hold all descriptors wait for connections that nobody has let in yet."""
     limited(
         """
-        from fsworkers.graceful import doorstep
-        doorstep.PATIENCE_S = 0.02
+        from fsworkers.graceful.opening import spare_connection
+        spare_connection.PATIENCE_S = 0.02
         graceful.install()
         async def ask(number):
             server = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", 0)
@@ -246,8 +246,8 @@ def test_what_a_loop_takes_comes_back(limited) -> None:
         assert lent() == open_count() - before == 2
         loop.close()
         assert lent() == open_count() - before == 0
-        from fsworkers.graceful.aio import founding
-        assert founding._loops.lent == 0
+        from fsworkers.graceful.patching import loop_reserve
+        assert loop_reserve._loops.lent == 0
     """)
 
 
@@ -256,8 +256,8 @@ def test_more_loops_than_leave_room_go_on_after_a_while(limited) -> None:
     limited(
         """
         graceful.install()
-        from fsworkers.graceful.aio import founding
-        founding.PATIENCE_S = 0.05
+        from fsworkers.graceful.patching import loop_reserve
+        loop_reserve.PATIENCE_S = 0.05
         loops = [asyncio.new_event_loop() for _ in range(graceful.statistics().capacity // 3)]
         for loop in loops: loop.close()
         assert lent() == 0
@@ -269,8 +269,8 @@ def test_more_loops_than_leave_room_go_on_after_a_while(limited) -> None:
 def test_unix_connections_are_awaited_in_the_loop(limited) -> None:
     """And a server's sockets, of which there is one for each address."""
     limited("""
-        from fsworkers.graceful import doorstep
-        doorstep.PATIENCE_S = 0.02
+        from fsworkers.graceful.opening import spare_connection
+        spare_connection.PATIENCE_S = 0.02
         graceful.install()
         path = FOLDER + "/socket"
         async def ask(number):

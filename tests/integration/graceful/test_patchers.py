@@ -79,7 +79,7 @@ def test_an_install_that_fails_leaves_nothing(limited) -> None:
         class Sealed(type):
             def __setattr__(cls, name, value):
                 raise TypeError("sealed")
-        from fsworkers.graceful import patches
+        from fsworkers.graceful.patching import install
         standard = subprocess.Popen
         subprocess.Popen = Sealed("Popen", (standard,), {})
         before = state()

@@ -69,10 +69,10 @@ def test_the_limit_a_program_set_itself_stands(limited) -> None:
     raised(
         limited,
         """
-from fsworkers.graceful import raising
+from fsworkers.graceful.budget import raise_limit
 child = graceful.subprocess.Popen(["cat"], stdin=-1, stdout=-1)
 resource.prlimit(child.pid, NOFILE, (100, 300))
-raising.restore_soft_limit_of(child.pid)
+raise_limit.restore_soft_limit_of(child.pid)
 assert resource.prlimit(child.pid, NOFILE) == (100, 300)
 child.communicate(b"")
 """,

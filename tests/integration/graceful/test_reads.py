@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fsworkers import graceful
-from fsworkers.graceful import raw
+from fsworkers.graceful.opening import raw_file
 from tests.integration.graceful.test_faults import can_trace, inject
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_what_does_not_block_answers_as_the_builtin(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[Any, ...], name: str, is_last_long: bool
 ) -> None:
     """What is there, then ``None``; whichever way the last whole file has been read."""
-    monkeypatch.setattr(raw, "_is_last_long", is_last_long)
+    monkeypatch.setattr(raw_file, "_is_last_long", is_last_long)
     ours = answers(graceful.open, arguments, SCRIPTS[name])
     assert ours == answers(open, arguments, SCRIPTS[name])
 
@@ -164,8 +164,9 @@ def test_a_file_system_that_says_eagain(limited, tmp_path: Path, is_last_long: b
     """Some do of plain files: ``None``, and the next read has all; ``read_bytes`` fails."""
     limited(
         f"""
-        from fsworkers.graceful import aio, raw
-        raw._is_last_long = {is_last_long}
+        from fsworkers.graceful import aio
+        from fsworkers.graceful.opening import raw_file
+        raw_file._is_last_long = {is_last_long}
         data = os.urandom(4096)
         with open(FILE, "wb") as file: file.write(data)
         with graceful.open(FILE, "rb") as file:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fsworkers.graceful import renaming
-from fsworkers.graceful.renaming import rename_patiently
+from fsworkers.graceful.opening import rename_retry
+from fsworkers.graceful.opening.rename_retry import rename_patiently
 from tests.integration.graceful.test_faults import can_trace
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_a_rename_that_is_held_for_long_fails_with_its_own_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The patience has an end."""
-    monkeypatch.setattr(renaming, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(rename_retry, "PATIENCE_S", 0.05)
     (tmp_path / "a").write_text("x")
     with pytest.raises(PermissionError):
         rename_patiently(Held(EACCES, 1000), tmp_path / "a", tmp_path / "b")
@@ -104,9 +104,9 @@ def test_renames_go_on_with_no_descriptor_to_be_had(limited, tmp_path: Path, nam
 def test_a_refusal_that_will_not_pass_is_told_when_the_patience_ends(limited, shared: str) -> None:
     """In a sticky folder another's file is not ours to rename or to replace."""
     limited(f"""
-        from fsworkers.graceful import renaming
-        assert renaming.PATIENCE_S <= 1
-        renaming.PATIENCE_S = 0.05
+        from fsworkers.graceful.opening import rename_retry
+        assert rename_retry.PATIENCE_S <= 1
+        rename_retry.PATIENCE_S = 0.05
         shared = {shared!r}
         {SOMEONE_ELSE.replace(chr(10), chr(10) + " " * 8)}
         for source, target in ((theirs, theirs + "2"), (mine, theirs)):

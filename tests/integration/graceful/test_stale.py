@@ -67,7 +67,7 @@ def test_a_block_ended_in_another_context_gives_all_back(limited) -> None:
         contextvars.copy_context().run(next, abandoned)
         assert lent() == 4
         abandoned.close()
-        assert lent() == 0 and not graceful.BUDGET.pots
+        assert lent() == 0 and not graceful.BUDGET.reservations
         async def more_numbers():
             async with graceful.reserve(3):
                 yield 1
@@ -78,7 +78,7 @@ def test_a_block_ended_in_another_context_gives_all_back(limited) -> None:
             await asyncio.create_task(use())
         asyncio.run(main())
         gc.collect()
-        assert lent() == 0 and not graceful.BUDGET.pots
+        assert lent() == 0 and not graceful.BUDGET.reservations
     """)
 
 
@@ -100,7 +100,7 @@ def test_a_block_entered_twice_is_refused_and_loses_nothing(limited) -> None:
                 assert "in force already" in str(error), error
             else:
                 raise AssertionError("it was entered twice")
-            assert lent() == 0 and not graceful.BUDGET.pots
+            assert lent() == 0 and not graceful.BUDGET.reservations
             with block:
                 assert lent() == 2
     """)

@@ -109,8 +109,8 @@ def test_an_import_that_is_refused_for_good_says_so(limited) -> None:
     """Its patience has an end: whoever has the descriptors may be waiting for it."""
     limited("""
         import errno, posix
-        from fsworkers.graceful import imports
-        imports.PATIENCE_S = 0.2
+        from fsworkers.graceful.patching import import_retry
+        import_retry.PATIENCE_S = 0.2
         graceful.install()
         sys.path.insert(0, FOLDER)
         with open(os.path.join(FOLDER, "never.py"), "w") as file: pass

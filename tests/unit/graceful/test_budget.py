@@ -11,13 +11,13 @@ import time
 import pytest
 
 from fsworkers.graceful import Budget, BudgetTimeout, BudgetTooSmall, DescriptorDeadlock
-from fsworkers.graceful.capacity import default_reserve
-from fsworkers.graceful.counter import Counter
-from fsworkers.graceful.ledger import Place
-from fsworkers.graceful.permits import Permit
-from fsworkers.graceful.reservation import Reservation, reserve
-from fsworkers.graceful.task_wait import take, take_many
-from fsworkers.graceful.watch import backoff_s
+from fsworkers.graceful.budget.limit import default_reserve
+from fsworkers.graceful.budget.line import QueuePosition
+from fsworkers.graceful.budget.permit_pool import PermitPool
+from fsworkers.graceful.budget.permits import Permit
+from fsworkers.graceful.budget.reservation import Reservation, reserve
+from fsworkers.graceful.budget.task_wait import take, take_many
+from fsworkers.graceful.budget.watchdog import backoff_s
 
 
 def wait_for(condition, longest_s: float = 5.0) -> None:
@@ -321,13 +321,13 @@ def test_a_reservation_is_drawn_on_at_once_whoever_is_at_the_ledger() -> None:
             drawn.append(budget.lent == 2)
             taken.give_back()
 
-    budget.hold_still()
+    budget.before_fork()
     try:
         reserving = threading.Thread(target=reserve_and_take)
         reserving.start()
         reserving.join(5)
     finally:
-        budget.let_go()
+        budget.after_fork_parent()
         budget.catch_up()
     assert drawn == [True]
     for permit in reserved:
@@ -339,7 +339,7 @@ def ask_again(budget: Budget) -> Permit:
     """As after a refusal by the kernel, with permits that were drawn before."""
     refused = [budget._make(1)]
     return budget.take_again(
-        refused, "x", Place(), until_s=None, longest_s=None, machine_wide=False
+        refused, "x", QueuePosition(), until_s=None, longest_s=None, machine_wide=False
     )[0]
 
 
@@ -359,15 +359,15 @@ WAYS_TO_ASK = {
 def test_who_asks_while_another_is_at_the_ledger_waits_for_it(ask, wait_s) -> None:
     """The line is not joined until that one is done, which is no time-out: there is room."""
     budget = Budget(2, wait_s=wait_s)
-    budget.ledger  # noqa: B018 - measured, so that nothing else is to be done
+    budget.line  # noqa: B018 - measured, so that nothing else is to be done
     served: list[Permit] = []
-    budget.hold_still()
+    budget.before_fork()
     asking = threading.Thread(target=lambda: served.append(ask(budget)))
     asking.start()
     wait_for(lambda: budget._inbox)
     asking.join(0.05)
     assert served == []
-    budget.let_go()
+    budget.after_fork_parent()
     budget.catch_up()
     asking.join(5)
     served[0].give_back()
@@ -460,7 +460,7 @@ def test_a_wait_that_makes_no_sense_is_refused(wait_s: float) -> None:
         reserve(1, budget=budget, wait_s=wait_s)
     with pytest.raises(ValueError, match="wait_s is from 0 to"):
         asyncio.run(take_many(1, wait_s=wait_s, budget=budget))
-    assert (budget.statistics().lent, budget.ledger.waiting) == (1, 0)
+    assert (budget.statistics().lent, budget.line.waiting) == (1, 0)
     kept.give_back()
 
 
@@ -544,8 +544,8 @@ def test_the_watch_goes_on_after_an_error(capsys) -> None:
     """Those who wait would be left alone otherwise; what went wrong is told."""
     looks: list[int] = []
 
-    class Flawed(Counter):
-        def look(self, turn: int) -> float | None:
+    class Flawed(PermitPool):
+        def tick(self, turn: int) -> float | None:
             looks.append(turn)
             if len(looks) == 1:
                 raise MemoryError("no room for a look")

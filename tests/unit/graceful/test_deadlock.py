@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from fsworkers.graceful.deadlock import COLLECT, GIVE_UP, NOTHING, RESCUE, StallClock, all_wait
-from fsworkers.graceful.ledger import Ticket
+from fsworkers.graceful.budget.deadlock import (
+    COLLECT,
+    GIVE_UP,
+    NOTHING,
+    RESCUE,
+    StallClock,
+    all_wait,
+)
+from fsworkers.graceful.budget.line import Waiter
 
 
-def ask(owner: int, count: int = 1, blocks: int = 0) -> Ticket:
+def ask(owner: int, count: int = 1, blocks: int = 0) -> Waiter:
     """One in the line."""
-    return Ticket(count, owner, None, lambda: None, blocks)
+    return Waiter(count, owner, None, lambda: None, blocks)
 
 
 def own_thread(owner: int) -> int:

@@ -1,4 +1,4 @@
-"""The ledger, met at its worst moments: each forced at its very line."""
+"""The line, met at its worst moments: each forced at its very line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsworkers.graceful import Budget, BudgetTimeout, capacity, owners
-from fsworkers.graceful.counter import Counter
-from fsworkers.graceful.inbox import Inbox
-from fsworkers.graceful.ledger import GRANTED, Ledger, Place, Ticket
-from fsworkers.graceful.reservation import reserve
-from fsworkers.graceful.task_wait import take_many
-from fsworkers.graceful.upkeep import Upkeep
+from fsworkers.graceful import Budget, BudgetTimeout
+from fsworkers.graceful.budget import limit, owners
+from fsworkers.graceful.budget.command_queue import Inbox
+from fsworkers.graceful.budget.line import GRANTED, Line, QueuePosition, Waiter
+from fsworkers.graceful.budget.permit_pool import PermitPool
+from fsworkers.graceful.budget.reservation import reserve
+from fsworkers.graceful.budget.task_wait import take_many
+from fsworkers.graceful.budget.upkeep import Upkeep
 from tests.unit.graceful.test_budget import wait_for
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def test_ctrl_c_as_one_joins_the_line_leaves_nobody_in_it(ask, first, monkeypatc
     """Nor anything lent: others are next, and can be served."""
     budget = Budget(2)
     held = budget.take_many(2)
-    monkeypatch.setattr(Counter, "post", strike_once(Counter.post, first=first))
+    monkeypatch.setattr(PermitPool, "post", strike_once(PermitPool.post, first=first))
     with pytest.raises(KeyboardInterrupt):
         ask(budget)
     assert budget.statistics().waiting == 0
@@ -120,7 +121,7 @@ class _Box(Inbox):
             raise KeyboardInterrupt
         self._run_commands()
 
-    def _ring(self) -> None:
+    def _wake_served(self) -> None:
         return
 
 
@@ -136,9 +137,11 @@ def test_permits_of_a_refused_operation_come_back_once(monkeypatch) -> None:
     """Although Ctrl-C strikes behind that, and the command is run again."""
     budget = Budget(3)
     refused = budget.take_many(2)
-    monkeypatch.setattr(Ledger, "refuse", strike_once(Ledger.refuse, first=True))
+    monkeypatch.setattr(Line, "refuse", strike_once(Line.refuse, first=True))
     with pytest.raises(KeyboardInterrupt):
-        budget.take_again(refused, "x", Place(), until_s=None, longest_s=None, machine_wide=False)
+        budget.take_again(
+            refused, "x", QueuePosition(), until_s=None, longest_s=None, machine_wide=False
+        )
     assert len(budget.free) == len({id(one) for one in budget.free}) <= 3
     assert budget.statistics().lent == 0
 
@@ -146,40 +149,40 @@ def test_permits_of_a_refused_operation_come_back_once(monkeypatch) -> None:
 def test_who_is_refused_again_keeps_the_place() -> None:
     """Before all who were refused later, however often that happens."""
     budget = Budget(2)
-    places = {name: Place() for name in "AB"}
-    tickets: dict[str, Ticket] = {}
+    places = {name: QueuePosition() for name in "AB"}
+    waiters: dict[str, Waiter] = {}
 
     def refuse(name: str, permits: list[Any]) -> None:
-        tickets[name] = Ticket(1, owners.identify(), name, lambda: None)
-        budget.post_refused(tickets[name], permits, places[name], machine_wide=False)
+        waiters[name] = Waiter(1, owners.identify(), name, lambda: None)
+        budget.post_refused(waiters[name], permits, places[name], machine_wide=False)
 
     held = {name: [budget.take().real()] for name in "AB"}
     for name in "AB":
         refuse(name, held[name])
     for _ in range(2):
-        wait_for(lambda: budget.statistics() and tickets["A"].state == GRANTED)
-        refuse("A", tickets["A"].permits)
-        assert [one.label for one in budget.ledger.in_line()][:1] == ["A"]
-    for ticket in tickets.values():
-        budget.abandon(ticket)
+        wait_for(lambda: budget.statistics() and waiters["A"].state == GRANTED)
+        refuse("A", waiters["A"].permits)
+        assert [one.label for one in budget.line.in_line()][:1] == ["A"]
+    for waiter in waiters.values():
+        budget.abandon(waiter)
     assert budget.statistics().lent == 0
 
 
 @pytest.fixture
 def overtaken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Budget, Any], None]:
     """Measures again, and does something else after that measure and before it is heeded."""
-    measure = capacity.measure
+    measure = limit.measure
 
     def run(budget: Budget, action: Callable[[], object]) -> None:
         actions = [action]
 
-        def overtake(*given: Any) -> capacity.Measure:
+        def overtake(*given: Any) -> limit.Measure:
             found = measure(*given)
             if actions:
                 actions.pop()()
             return found
 
-        monkeypatch.setattr(capacity, "measure", overtake)
+        monkeypatch.setattr(limit, "measure", overtake)
         budget.measure_again()
 
     return run
@@ -190,28 +193,28 @@ def test_a_measure_that_was_overtaken_by_new_settings_changes_nothing(overtaken)
     budget = Budget()
     budget.configure(10, None, None)
     overtaken(budget, lambda: budget.configure(5, None, None))
-    assert budget.ledger.ceiling == 5
+    assert budget.line.ceiling == 5
     overtaken(budget, lambda: budget.resize(7))
-    assert budget.ledger.ceiling == 7
+    assert budget.line.ceiling == 7
     budget.configure(None, 6, None)
-    before = budget.ledger.ceiling
+    before = budget.line.ceiling
     overtaken(budget, lambda: budget.configure(None, 16, None))
-    assert budget.ledger.ceiling == before - 10
+    assert budget.line.ceiling == before - 10
 
 
 def test_a_measure_of_a_limit_that_is_no_more_changes_nothing(overtaken, monkeypatch) -> None:
     """The older of two that overlap is not the last word."""
     budget = Budget()
-    before = budget.ledger.ceiling
-    limit = capacity.soft_limit()
+    before = budget.line.ceiling
+    soft = limit.soft_limit()
 
     def lower() -> None:
-        monkeypatch.setattr(capacity, "soft_limit", lambda: limit - 100)
+        monkeypatch.setattr(limit, "soft_limit", lambda: soft - 100)
         budget.measure_again()
 
     overtaken(budget, lower)
-    assert budget.ledger.ceiling < before
-    assert budget._limit == limit - 100
+    assert budget.line.ceiling < before
+    assert budget._limit == soft - 100
 
 
 def test_blocks_in_generators_end_in_any_order() -> None:
@@ -237,7 +240,7 @@ def test_blocks_in_generators_end_in_any_order() -> None:
 
 
 def test_an_error_in_a_look_is_told_and_is_no_fault_of_who_comes_by(monkeypatch, capsys) -> None:
-    """Whoever is at the ledger looks, and may have nothing to do with it."""
+    """Whoever is at the line looks, and may have nothing to do with it."""
     budget = Budget(1)
     held = budget.take()
 
@@ -247,9 +250,9 @@ def test_an_error_in_a_look_is_told_and_is_no_fault_of_who_comes_by(monkeypatch,
     monkeypatch.setattr(Upkeep, "_unstick", fail)
     thread = threading.Thread(target=lambda: budget.take(wait_s=5).give_back())
     thread.start()
-    wait_for(lambda: budget.ledger.waiting)
+    wait_for(lambda: budget.line.waiting)
     answer: list[float | None] = []
-    # The watch may be at the ledger, telling of its own look: then it does ours too, later.
+    # The watch may be at the line, telling of its own look: then it does ours too, later.
     budget._submit(lambda: budget._look(answer, budget._watch.turn))
     wait_for(lambda: answer == [1.0])
     assert "as deep as it gets" in capsys.readouterr().err
@@ -270,7 +273,7 @@ def test_take_if_free_takes_what_is_free_and_never_waits() -> None:
     taken: list[Any] = []
     waiting = threading.Thread(target=lambda: taken.extend(budget.take_many(2, wait_s=5)))
     waiting.start()
-    wait_for(lambda: budget.ledger.waiting)
+    wait_for(lambda: budget.line.waiting)
     found: list[object] = []
     newcomer = threading.Thread(target=lambda: found.append(budget.take_if_free("x")))
     newcomer.start()

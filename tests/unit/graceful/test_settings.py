@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fsworkers import graceful
-from fsworkers.graceful.budget import BUDGET, Budget
-from fsworkers.graceful.reservation import reserve
+from fsworkers.graceful.budget.budget import BUDGET, Budget
+from fsworkers.graceful.budget.reservation import reserve
 
 NONSENSE: list[tuple[dict[str, Any], type[Exception]]] = [
     ({"max_open_files": 0}, ValueError),

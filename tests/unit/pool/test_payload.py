@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fsworkers.errors import BadSetting, UnpicklableValue
-from fsworkers.graceful.imports import refusal
+from fsworkers.graceful.patching.import_retry import refusal
 from fsworkers.pool import wire
 from fsworkers.pool.payload import (
     PACKED_LIST,

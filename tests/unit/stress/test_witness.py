@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import monotonic
 
-from fsworkers.graceful.ledger import GRANTED, HOLDER_S, WAITING, Ticket
+from fsworkers.graceful.budget.line import GRANTED, HOLDER_S, WAITING, Waiter
 from fsworkers.stress.witness import Witness
 
 
-def tickets(witness: Witness, count: int) -> list[Ticket]:
+def tickets(witness: Witness, count: int) -> list[Waiter]:
     """Tickets that have come, in order, and wait."""
-    line = [Ticket(1, number, None, lambda: None) for number in range(count)]
+    line = [Waiter(1, number, None, lambda: None) for number in range(count)]
     for ticket in line:
         ticket.state = WAITING
         ticket.since_s = monotonic()
@@ -18,16 +18,16 @@ def tickets(witness: Witness, count: int) -> list[Ticket]:
     return line
 
 
-def holder(witness: Witness) -> Ticket:
+def holder(witness: Witness) -> Waiter:
     """One that held something when it came, and waits."""
-    ticket = Ticket(1, 99, None, lambda: None, is_holder=True)
+    ticket = Waiter(1, 99, None, lambda: None, is_holder=True)
     ticket.state = WAITING
     ticket.since_s = monotonic()
     witness.came(ticket)
     return ticket
 
 
-def serve(witness: Witness, ticket: Ticket) -> None:
+def serve(witness: Witness, ticket: Waiter) -> None:
     """Grant a ticket, whoever waits."""
     ticket.state = GRANTED
     witness.granted(ticket)

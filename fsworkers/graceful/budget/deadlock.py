@@ -1,0 +1,96 @@
+"""The backstop of a line that stands still, over plain data: what is to be done, and when.
+
+The rules of the line (``line``) see to those who hold and wait. What is left are waits that it
+cannot see: a thread that holds and waits for another one that asks, more at once than the rules
+provide for, or somebody who simply keeps what he has.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from fsworkers.graceful.budget.line import Waiter
+
+NOTHING, COLLECT, RESCUE, GIVE_UP = range(4)
+"""What to do: look for garbage; serve the head from the reserve; end one, or say who holds."""
+
+
+def all_wait(
+    waiting: Sequence[Waiter], holders: Iterable[int], thread_of: Callable[[int], int]
+) -> bool:
+    """Whether nobody who holds anything could give it back before somebody in the line is served.
+
+    Args:
+        waiting: The line.
+        holders: Owners of what is lent.
+        thread_of: The ident of the thread that runs an owner: for a task its loop's, 0 if gone.
+    """
+    threads = {waiter.blocks for waiter in waiting if waiter.blocks}
+    askers = {waiter.owner for waiter in waiting}
+    # What a loop's thread holds beside its tasks (the loop's own sockets) outlives their waiting.
+    loops = {thread_of(owner) for owner in askers if owner < 0} - {0}
+    return all(
+        owner in askers or thread_of(owner) in threads or (owner > 0 and thread_of(owner) in loops)
+        for owner in holders
+    )
+
+
+class StallClock:
+    """Tells for how long nothing has moved, and so what is to be done next."""
+
+    __slots__ = ("_found_s", "_has_given_up", "_progress", "_since_s", "_tried_s")
+
+    COLLECT_S = 0.3
+    """How long nothing must have moved before garbage is looked for."""
+
+    AGAIN_S = 0.02
+    """The same when there was some just now: whoever leaves some likely leaves more."""
+
+    RESCUE_S = 1.5
+    """How long before, and between, two who are served from the reserve."""
+
+    def __init__(self) -> None:
+        self._progress: object = None
+        self._since_s = 0.0
+        self._tried_s = 0.0
+        self._found_s = -1.0
+        self._has_given_up = False
+
+    def next_step(self, progress: object, now_s: float, give_up_after_s: float | None) -> int:
+        """Note a look.
+
+        Args:
+            progress: Anything that changes whenever something moves.
+            now_s: The time.
+            give_up_after_s: How long before the line is given up; ``None`` for never.
+        """
+        if progress != self._progress:
+            self._progress = progress
+            self._since_s = self._tried_s = now_s
+            self._has_given_up = False
+            return NOTHING
+        quiet_s = now_s - self._since_s
+        is_over = give_up_after_s is not None and quiet_s >= give_up_after_s
+        if is_over and not self._has_given_up:
+            self._has_given_up = True
+            return GIVE_UP
+        if now_s - self._tried_s >= self.RESCUE_S:
+            self._tried_s = now_s
+            return RESCUE
+        collect_s = self.AGAIN_S if self.is_pressing(now_s) else self.COLLECT_S
+        return COLLECT if quiet_s >= collect_s else NOTHING
+
+    def begin_anew(self, now_s: float) -> None:
+        """Note that one was ended: the others have as much time again."""
+        self._since_s = self._tried_s = now_s
+        self._has_given_up = False
+
+    def note_find(self, now_s: float) -> None:
+        """Note that there was garbage."""
+        self._found_s = now_s
+
+    def is_pressing(self, now_s: float) -> bool:
+        """Whether the next look should come soon."""
+        return now_s - self._found_s < 1.0

@@ -1,0 +1,1 @@
+"""What ``install`` puts in place of what other code calls: in modules, at imports, in asyncio."""

@@ -1,0 +1,139 @@
+"""What asyncio itself opens, with its permits awaited: connections, servers, subprocesses, files.
+
+Their sockets and pipes are made on the loop's thread, where a wait would stop every task. So the
+permits are awaited first, as a reservation, and those calls draw on it.
+
+Files are opened in the loop's executor (by aiofiles, or ``asyncio.to_thread(open, path)``). To wait
+for a permit there would keep its few threads from the reads and closes that free one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from asyncio import BaseEventLoop, SelectorEventLoop, _get_running_loop
+from asyncio.selector_events import BaseSelectorEventLoop
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.graceful.aio import offload
+from fsworkers.graceful.budget import owners
+from fsworkers.graceful.budget.reservation import reserve
+from fsworkers.graceful.opening import open_file
+from fsworkers.graceful.patching import asyncio_servers, loop_reserve
+from fsworkers.graceful.patching.limited_threads import opening_of
+from fsworkers.graceful.subprocess import descriptors_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fsworkers.graceful.budget.permits import HeldPermit
+
+
+def methods() -> Iterator[tuple[type[Any], str, Any]]:
+    """Class, method and what replaces it."""
+    for kind, name, wrap in _wraps():
+        if hasattr(kind, name):
+            yield kind, name, wrap(getattr(kind, name))
+
+
+def _wraps() -> Iterator[tuple[type[Any], str, Callable[[Any], Any]]]:
+    one, servers = partial(_awaiting, _one), partial(_awaiting, _for_hosts)
+    yield BaseEventLoop, "create_connection", partial(_awaiting, _for_tries)
+    yield BaseEventLoop, "create_datagram_endpoint", one
+    yield BaseEventLoop, "create_server", servers
+    yield SelectorEventLoop, "create_unix_connection", one
+    yield SelectorEventLoop, "create_unix_server", one
+    yield BaseEventLoop, "subprocess_exec", _awaiting_streams
+    yield BaseEventLoop, "subprocess_shell", _awaiting_streams
+    yield BaseEventLoop, "run_in_executor", _awaiting_files
+    yield BaseSelectorEventLoop, "__init__", loop_reserve.all_at_once
+    yield BaseSelectorEventLoop, "close", loop_reserve.leaving
+    yield BaseSelectorEventLoop, "close", asyncio_servers.closing
+    yield BaseSelectorEventLoop, "_accept_connection", asyncio_servers.letting_in
+    yield BaseSelectorEventLoop, "_stop_serving", asyncio_servers.leaving_the_line
+    yield BaseSelectorEventLoop, "sock_accept", asyncio_servers.after_a_permit
+
+
+def methods_of_uvloop() -> Iterator[tuple[type[Any], str, Any]]:
+    """The same for uvloop, which makes its sockets itself and opens files as asyncio does."""
+    from uvloop import Loop  # noqa: PLC0415 - called when it is loaded, if ever
+
+    yield Loop, "run_in_executor", _awaiting_files(Loop.run_in_executor)
+
+
+def _one(**_options: Any) -> int:
+    return 1
+
+
+def _for_tries(*, happy_eyeballs_delay: float | None = None, **_options: Any) -> int:
+    """With a delay, the next address is tried while the last one still is."""
+    return 1 if happy_eyeballs_delay is None else 2
+
+
+def _for_hosts(host: Any = None, **_options: Any) -> int:
+    """A server's sockets: one for each address, that is, two where there is IPv6."""
+    return 2 * (len(host) if isinstance(host, list) else 1)
+
+
+def _awaiting(count: Callable[..., int], original: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+
+    @wraps(original)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        options = bound.arguments
+        host = options.get("host")
+        if isinstance(host, Iterable) and not isinstance(host, str | bytes):
+            options["host"] = list(host)  # of a server; an iterator can be gone through but once
+        needed = count(**options) if options.get("sock") is None else 0
+        if needed == 0:
+            return await original(*bound.args, **bound.kwargs)
+        async with reserve(needed):
+            return await original(*bound.args, **bound.kwargs)
+
+    return call
+
+
+def _awaiting_streams(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        # Without a word from the caller asyncio makes three pipes; its stdin is a pair of sockets.
+        streams = (kwargs.get(name, -1) for name in ("stdin", "stdout", "stderr"))
+        async with reserve(descriptors_needed(*streams)):
+            return await original(*args, **kwargs)
+
+    return call
+
+
+def _awaiting_files(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
+        opening = opening_of(func, args)
+        if (
+            opening is None
+            or _runs_elsewhere(self)
+            or not (executor is None or isinstance(executor, ThreadPoolExecutor))
+        ):
+            return original(self, executor, func, *args)
+        owner = owners.identify()
+        owners.started_by.set(owner)
+        return self.create_task(_open(opening, executor, owner))
+
+    return run_in_executor
+
+
+def _runs_elsewhere(loop: Any) -> bool:
+    return _get_running_loop() is not loop
+
+
+async def _open(opening: partial[Any], executor: Any, owner: int) -> Any:
+    """Open a file on a thread with a permit awaited before, which belongs to who asked."""
+
+    def action(lent: list[HeldPermit]) -> Any:
+        lent[0].real().owner = owner
+        return open_file.open_with(lent, *opening.args, **opening.keywords)
+
+    where = offload.LOOPS_OWN if executor is None else executor
+    return await offload.bring(action, opening.args[0], executor=where)
