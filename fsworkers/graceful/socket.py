@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import select
 import socket as _socket
-from errno import EAGAIN, EBADF, ENOPROTOOPT
+from errno import EAGAIN, EBADF, ENFILE, ENOPROTOOPT
 from functools import partial, wraps
 from os import register_at_fork, strerror
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -16,19 +17,17 @@ from fsworkers.graceful.budget import descriptor_table, kernel
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.opening.retry import EXHAUSTED, run_with_permits
-from fsworkers.graceful.opening.spare_connection import DOORSTEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.budget.permits import HeldPermit
 
 CONNECTION = "a connection"
 """What it is called in errors."""
 
 _alive: dict[int, ref[_socket.socket]] = {}
-_letting_in: dict[int, object] = {}
-register_at_fork(after_in_child=_letting_in.clear)  # who was at it is not in there
+_turns: dict[int, Lock] = {}
+register_at_fork(after_in_child=_turns.clear)  # who had his turn is not in there
 _init = _socket.socket.__init__
 _accept = _socket.socket.accept
 _real_close = _socket.socket._real_close  # type: ignore[attr-defined]  # noqa: SLF001 - hooked
@@ -95,7 +94,8 @@ def close_counted(self: _socket.socket, *args: Any) -> None:
 def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
     """``socket.accept``; nothing is lent before somebody is there to be let in.
 
-    The wait for a permit is a part of the socket's time-out.
+    The wait for a permit is a part of the socket's time-out. Where another process is faster to let
+    a connection in, the permit is kept for the next one.
 
     Raises:
         NotLet: The socket does not block, and no permit is free: the connection stays in the
@@ -108,25 +108,36 @@ def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
         return _accept(self)  # which says what is wrong
     until_s = None if longest_s is None else monotonic() + longest_s
     while True:
-        _come(self, until_s)
         wait_s = _own_wait_s(until_s)
+        if not _poll(self, None if until_s is None else max(0.0, until_s - monotonic())):
+            raise TimeoutError("timed out")
         try:
-            # In the end from the doorstep.
-            permit = BUDGET.take_or(CONNECTION, DOORSTEP.take, DOORSTEP.pause_s, wait_s=wait_s)
-            accepted, permit = _accept_under(permit, self, until_s)
-        except _NobodyThere:
-            if until_s is not None and monotonic() >= until_s:
-                raise TimeoutError("timed out") from None
+            accepted, lent = run_with_permits(
+                partial(_accept_in_turn, self), CONNECTION, lets_in=True, wait_s=wait_s
+            )
+        except _NobodyThereError:
             continue
         except BudgetTimeout as error:
             if wait_s is None:
                 raise
             raise TimeoutError("timed out") from error
-        return _ours(accepted[0], permit), accepted[1]
+        return _ours(accepted[0], lent[0]), accepted[1]
+
+
+class _NobodyThereError(Exception):
+    """Another thread has let the connection in."""
+
+
+def _accept_in_turn(sock: _socket.socket) -> tuple[_socket.socket, Any]:
+    """Of many threads that saw somebody come, one lets them in and no other waits in there."""
+    with _turns.setdefault(sock.fileno(), Lock()):
+        if not _poll(sock, 0):
+            raise _NobodyThereError
+        return _accept(sock)
 
 
 class NotLet(BlockingIOError):
-    """There may be a connection, but no permit to let it in with."""
+    """There may be a connection, but no permit or descriptor to let it in with."""
 
     def __init__(self) -> None:
         super().__init__(EAGAIN, "no descriptor is free for a connection")
@@ -139,15 +150,13 @@ def _accept_now(sock: _socket.socket) -> tuple[_socket.socket, Any]:
     permit = BUDGET.take_if_free(CONNECTION)
     if permit is None:
         raise NotLet
-    return accept_with(permit, sock)
-
-
-def accept_with(permit: HeldPermit, sock: _socket.socket) -> tuple[_socket.socket, Any]:
-    """``socket.accept`` under a permit taken before, which goes back if nobody comes in."""
     try:
         made, address = _accept(sock)
-    except BaseException:
+    except BaseException as error:
         permit.give_back()
+        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+            BUDGET.shrink(machine_wide=error.errno == ENFILE)
+            raise NotLet from error
         raise
     return _ours(made, permit), address
 
@@ -164,19 +173,14 @@ def _is_listening(sock: _socket.socket) -> bool:
         return error.errno == ENOPROTOOPT  # this platform does not tell
 
 
-def _poll(sock: _socket.socket, wait_ms: float | None) -> bool:
+def _poll(sock: _socket.socket, wait_s: float | None) -> bool:
+    """Wait until somebody is there, for so long; whether somebody is."""
     number = sock.fileno()
     if number < 0:  # another thread has closed it
         raise OSError(EBADF, strerror(EBADF))
     poll = select.poll()
     poll.register(number, select.POLLIN)
-    return bool(poll.poll(wait_ms))
-
-
-def _come(sock: _socket.socket, until_s: float | None) -> None:
-    """Wait until somebody is there; meanwhile nothing is lent."""
-    if not _poll(sock, None if until_s is None else max(0.0, until_s - monotonic()) * 1000):
-        raise TimeoutError("timed out")
+    return bool(poll.poll(None if wait_s is None else wait_s * 1000))
 
 
 def _own_wait_s(until_s: float | None) -> float | None:
@@ -184,49 +188,6 @@ def _own_wait_s(until_s: float | None) -> float | None:
     left_s = None if until_s is None else max(0.0, until_s - monotonic())
     longest_s = BUDGET.wait_s
     return None if left_s is None or (longest_s is not None and longest_s < left_s) else left_s
-
-
-class _NobodyThere(Exception):
-    """The connection is gone again."""
-
-
-def _accept_under(
-    permit: HeldPermit, sock: _socket.socket, until_s: float | None
-) -> tuple[Any, HeldPermit]:
-    """Let in who is there, as often as the kernel refuses it."""
-
-    def accept() -> Any:
-        # Of many threads that saw somebody come one lets them in, and no other is left waiting in
-        # there with a permit.
-        turn = object()
-        number = sock.fileno()
-        try:
-            if _letting_in.setdefault(number, turn) is not turn or not _poll(sock, 0):
-                raise _NobodyThere
-            return _accept(sock)
-        finally:
-            if _letting_in.get(number) is turn:
-                del _letting_in[number]
-
-    try:
-        return accept(), permit
-    except OSError as error:
-        if error.errno not in EXHAUSTED:
-            permit.give_back()
-            raise
-        refusal = error
-    except BaseException:
-        permit.give_back()
-        raise
-    if permit.real().budget is BUDGET:
-        refused = permit, refusal
-    else:
-        permit.give_back()
-        refused = None
-    accepted, lent = run_with_permits(
-        accept, CONNECTION, refused=refused, wait_s=_own_wait_s(until_s)
-    )
-    return accepted, lent[0]
 
 
 @wraps(_dup)

@@ -12,13 +12,11 @@ other's second.
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fsworkers.graceful.aio.executor import hop, opens, transfers
 from fsworkers.graceful.budget.budget import BUDGET
-from fsworkers.graceful.budget.line import QueuePosition
-from fsworkers.graceful.budget.task_wait import lend, take_again
+from fsworkers.graceful.budget.task_wait import acquire, acquire_again
 from fsworkers.graceful.opening.retry import EXHAUSTED, give_back, run_with_reserved
 
 if TYPE_CHECKING:
@@ -128,10 +126,8 @@ async def bring(
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
     loop = loop or asyncio.get_running_loop()
-    begun_s = monotonic()
-    longest_s = BUDGET.wait_s
-    lent = await lend(count, label)
-    place = QueuePosition()
+    request = BUDGET.request(count, label)
+    lent = await acquire(request)
     was_refused = False
     while True:
         errand = CancellableCall(action, lent)
@@ -150,11 +146,7 @@ async def bring(
                 BUDGET.note_success()
             return result
         was_refused = True
-        permits = [one.real() for one in result.lent]
-        waited_s = monotonic() - begun_s
-        wait_s = None if longest_s is None else max(0.0, longest_s - waited_s)
-        error = result.error
-        lent = [*await take_again(permits, label, place, wait_s, error=error, waited_s=waited_s)]
+        lent = await acquire_again(request, result.lent, result.error)
 
 
 async def run_under(

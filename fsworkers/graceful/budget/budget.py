@@ -1,39 +1,62 @@
-"""The descriptor budget: what everybody borrows from.
+"""The descriptor budget: permits, the line of those who wait for one, and a lock.
 
-``Budget`` is the public face of ``counter`` (permits and the line) and ``upkeep`` (what is done
-about a line that does not move). ``BUDGET`` is this process's own.
+Most opens find a free permit and meet nobody. Three rules make that cheap and the rest right, with
+threads, event loops and whatever may strike between two lines, a finalizer or a signal handler
+included:
+
+- *A permit is an object.* ``free`` holds those that are not lent. While nobody waits
+  (``no_waiters``), taking one is ``free.pop()`` and giving it back is ``free.append()``: each a
+  single step that no other thread can split, and no lock. Permits are made one at a time, only when
+  all that exist are lent, so their number is the peak.
+- *Whoever begins to wait first unsets* ``no_waiters``, *then looks at* ``free``; *whoever gives
+  back first appends, then looks at* ``no_waiters``. Whichever comes first, one of the two sees the
+  other.
+- *Who takes may wait for the lock; who gives back never does.* Finding it taken, he says that there
+  is something to do, and who has it looks again when he has let it go.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections import deque
+from errno import ENFILE
 from functools import partial
-from math import inf
-from sys import is_finalizing
-from threading import Lock, get_ident
+from operator import attrgetter
+from threading import RLock
 from time import monotonic
 
-from fsworkers.graceful.budget import argument_checks, descriptor_table, fork_reset, owners
-from fsworkers.graceful.budget import limit as measuring
-from fsworkers.graceful.budget.line import GRANTED, NEW, Line, QueuePosition, Waiter
-from fsworkers.graceful.budget.permit_pool import DEADLOCK_AFTER_S
-from fsworkers.graceful.budget.snapshots import Statistics
-from fsworkers.graceful.budget.upkeep import Upkeep
-from fsworkers.graceful.budget.watchdog import LOOK_S
+from fsworkers.graceful.budget import (
+    argument_checks,
+    descriptor_table,
+    fork_reset,
+    owners,
+    thread_wait,
+)
+from fsworkers.graceful.budget.limit import Limit
+from fsworkers.graceful.budget.line import GONE, GRANTED, WAITING, Line, Request, Waiter
+from fsworkers.graceful.budget.permits import Nowhere, Permit
+from fsworkers.graceful.budget.snapshots import Holder, Statistics
+from fsworkers.graceful.budget.watchdog import Watchdog, backoff_s
 from fsworkers.graceful.errors import BudgetTimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, TypeVar
 
-    from fsworkers.graceful.budget.permits import HeldPermit, Permit
+    from fsworkers.graceful.budget.permits import HeldPermit
 
-NOTED_S, NOTE_S = 0.1, 0.001
-"""How long a waiter without time to wait is given to be noted, and between two looks at it."""
+    Result = TypeVar("Result")
+
+DEADLOCK_AFTER_S = 30.0
+"""How long nothing must have moved before one who waits is ended, unless told otherwise."""
+
+_OWN_FILES = os.path.dirname(os.path.dirname(__file__))
+_owner_of = attrgetter("owner")
 
 
-class Budget(Upkeep):
+class Budget:
     """How many descriptors may be open at once, lent first come, first served.
 
     Args:
@@ -42,9 +65,39 @@ class Budget(Upkeep):
         wait_s: Longest wait of an operation in seconds; ``None`` waits for ever.
         deadlock_after_s: After how long without any movement one who waits is ended, if all who
             hold descriptors wait as well; ``None`` for never.
+
+    Attributes:
+        free: Permits that are not lent. For permits and takers alone.
+        no_waiters: Nobody waits and no permit has to be retired. For permits and takers alone.
+        fast_path: ``no_waiters``, and no reservation or trace that a taker has to look after.
+        reservations: One entry for each reservation in force.
+        take_reserved: Finds the caller's reservation, once there was one.
+        returns: How often somebody gave back while others waited.
+        unwoken: Who was served or failed, and may not have been told yet.
     """
 
-    __slots__ = ()
+    __slots__ = (
+        "__weakref__",
+        "_abandoned",
+        "_is_due",
+        "_is_held",
+        "_is_tracing",
+        "_limit",
+        "_line",
+        "_lock",
+        "_peak",
+        "_permits",
+        "_watchdog",
+        "deadlock_after_s",
+        "fast_path",
+        "free",
+        "no_waiters",
+        "reservations",
+        "returns",
+        "take_reserved",
+        "unwoken",
+        "wait_s",
+    )
 
     def __init__(
         self,
@@ -54,18 +107,69 @@ class Budget(Upkeep):
         wait_s: float | None = None,
         deadlock_after_s: float | None = DEADLOCK_AFTER_S,
     ) -> None:
-        super().__init__(
-            argument_checks.count("capacity", capacity, least=1),
-            reserve=argument_checks.count("reserve", reserve, least=0),
-            wait_s=argument_checks.seconds("wait_s", wait_s),
-            deadlock_after_s=argument_checks.seconds("deadlock_after_s", deadlock_after_s),
-        )
+        most = argument_checks.count("capacity", capacity, least=1)
+        self._limit = Limit(most, argument_checks.count("reserve", reserve, least=0))
+        self.wait_s = argument_checks.seconds("wait_s", wait_s)
+        self.deadlock_after_s = argument_checks.seconds("deadlock_after_s", deadlock_after_s)
+        self.free: list[Permit] = []
+        self.reservations: list[None] = []
+        self.take_reserved: Callable[[Any], HeldPermit | None] | None = None
+        self._is_tracing = False
+        self._permits: dict[int, Permit] = {}
+        self._line: Line | None = None
+        self._begin()
         fork_reset.register(self)
+
+    def _begin(self) -> None:
+        self.no_waiters = self.fast_path = False
+        self.returns = 0
+        self.unwoken: dict[int, Waiter] = {}
+        self._abandoned: deque[Waiter] = deque()
+        self._is_due = self._is_held = False
+        self._lock = RLock()
+        self._peak = 0
+        self._watchdog = Watchdog(self)
 
     def __repr__(self) -> str:
         if self._line is None:
             return "<Budget not measured yet>"
         return f"<Budget {self.lent}/{self._line.capacity} lent, {self._line.waiting} waiting>"
+
+    @property
+    def lent(self) -> int:
+        """Descriptors lent at this moment."""
+        return max(0, len(self._permits) - len(self.free))
+
+    @property
+    def line(self) -> Line:
+        """The line and the capacity, measured now if they were not yet.
+
+        Raises:
+            TooFewDescriptors: The limit leaves less than the minimum.
+        """
+        if self._line is None:
+            with self._lock:
+                if self._line is None:
+                    most = self._limit.most
+                    self._line = Line(self._limit.begin() if self._is_measured else most or 1)
+        return self._line
+
+    @property
+    def _is_measured(self) -> bool:
+        return self._limit.most is None or self._limit.measured > 0
+
+    # Taking.
+
+    def take_now(self) -> Permit | None:
+        """Lend one descriptor if there is no wait, reservation or tracing to look after."""
+        if self.fast_path:
+            try:
+                permit = self.free.pop()
+            except IndexError:
+                return None
+            permit.owner = owners.identify()
+            return permit
+        return None
 
     def take(self, label: object = None, *, wait_s: float | None = None) -> HeldPermit:
         """Lend one descriptor, waiting in arrival order on this thread until one is free.
@@ -79,39 +183,7 @@ class Budget(Upkeep):
             DescriptorDeadlock: Everyone who holds descriptors waits for more.
             TooFewDescriptors: First use, and the limit leaves less than the minimum.
         """
-        return self._take_at_once() or self.take_many(1, label, wait_s=wait_s)[0]
-
-    def take_if_free(self, label: object = None) -> HeldPermit | None:
-        """Lend one descriptor to a newcomer, or ``None`` where that would be a wait.
-
-        Raises:
-            TooFewDescriptors: As ``take``.
-        """
-        at_once = self._take_at_once()
-        if at_once is not None:
-            return at_once
-        waiter, bell = self._waiter(1, label, is_newcomer=True)
-        try:
-            self.post(waiter, waits=False)
-            _see_it_noted(waiter, bell)
-        except BaseException:
-            self.abandon(waiter)
-            raise
-        if waiter.state != GRANTED:
-            self.abandon(waiter)
-            return None
-        return self.note_origin(waiter.permits)[0]
-
-    def draw_many(self, count: int) -> list[HeldPermit]:
-        """So many from the reservation at hand, or none."""
-        drawn: list[HeldPermit] = []
-        if self.reservations and self.take_reserved is not None:
-            while len(drawn) < count and (one := self.take_reserved(self)) is not None:
-                drawn.append(one)
-            if len(drawn) < count:
-                while drawn:
-                    drawn.pop().give_back()
-        return drawn
+        return self.take_now() or self.acquire(self.request(1, label, wait_s))[0]
 
     def take_many(
         self, count: int, label: object = None, *, wait_s: float | None = None
@@ -123,111 +195,146 @@ class Budget(Upkeep):
             BudgetTimeout: As ``take``.
             DescriptorDeadlock: As ``take``.
         """
-        wait_s = argument_checks.seconds("wait_s", wait_s)
-        longest_s = self.wait_s if wait_s is None else wait_s
-        until_s = None if longest_s is None else monotonic() + longest_s
-        return self._line_up(count, label, self.post, until_s, longest_s)
+        return thread_wait.stand_in_line(self, self.request(count, label, wait_s), self.enter)
 
-    def take_or(
-        self,
-        label: object,
-        otherwise: Callable[[], HeldPermit | None],
-        pause_s: Callable[[], float],
-        *,
-        wait_s: float | None = None,
-    ) -> HeldPermit:
-        """``take`` for a newcomer, who now and then tries something else and keeps his place.
-
-        Args:
-            label: As ``take``.
-            otherwise: What to try; ``None`` when that was of no use.
-            pause_s: Seconds until it is tried.
-            wait_s: As ``take``.
+    def take_if_free(self, label: object = None) -> HeldPermit | None:
+        """Lend one descriptor to a newcomer, or ``None`` where that would be a wait.
 
         Raises:
-            BudgetTimeout: As ``take``.
-            DescriptorDeadlock: As ``take``.
+            TooFewDescriptors: As ``take``.
         """
-        at_once = self._take_at_once()
+        at_once = self.take_now() or self._one_reserved()
         if at_once is not None:
             return at_once
-        longest_s = self.wait_s if wait_s is None else wait_s
-        until_s = inf if longest_s is None else monotonic() + longest_s
-        waiter, bell = self._waiter(1, label, is_newcomer=True)
+        waiter = Waiter(self.request(1, label, lets_in=True), owners.identify(), lambda: None)
         try:
-            self.post(waiter)
-            while waiter.state != GRANTED:  # the bell tells of errors too
-                if self._await(bell, min(until_s, monotonic() + pause_s())):
-                    break
-                other = None if monotonic() >= until_s else otherwise()
-                if other is not None:
-                    self.abandon(waiter)
-                    return other
-                if monotonic() >= until_s:
-                    _see_it_noted(waiter, bell)
-                    break
-        except BaseException:
-            self.abandon(waiter)
-            raise
-        return self.note_origin(self._outcome(waiter, longest_s))[0]
+            self.enter(waiter)
+        finally:
+            if waiter.state != GRANTED:
+                self.abandon(waiter)
+        return self.outcome(waiter)[0] if waiter.state == GRANTED else None
 
-    def take_again(
-        self,
-        permits: list[Permit],
-        label: object,
-        place: QueuePosition,
-        *,
-        until_s: float | None,
-        longest_s: float | None,
-        machine_wide: bool,
-    ) -> list[Permit]:
-        """Return permits that the kernel did not honour, and wait before all others for new ones.
+    def request(
+        self, count: int, label: object, wait_s: float | None = None, *, lets_in: bool = False
+    ) -> Request:
+        """What an operation wants that begins now; ``wait_s`` as in ``take``."""
+        longest_s = self.wait_s if wait_s is None else argument_checks.seconds("wait_s", wait_s)
+        return Request(count, label, monotonic(), longest_s, lets_in=lets_in)
 
-        Args:
-            permits: Those it did not honour.
-            label: As ``take``.
-            place: The operation's place, the same at each of its tries.
-            until_s: The end of the operation's longest wait, on the monotonic clock.
-            longest_s: That wait, as errors show it.
-            machine_wide: It was ENFILE.
+    def acquire(self, request: Request) -> list[HeldPermit]:
+        """Lend what is wanted, from a reservation that holds enough if any; errors as ``take``."""
+        drawn = self.draw_many(request.count)
+        return drawn or [*thread_wait.stand_in_line(self, request, self.enter)]
+
+    def acquire_again(
+        self, request: Request, refused: list[HeldPermit], error: OSError
+    ) -> list[HeldPermit]:
+        """Return what the kernel did not honour, and wait before all others; errors as ``take``."""
+        enter = partial(self.enter_refused, refused=refused, error=error)
+        return [*thread_wait.stand_in_line(self, request, enter)]
+
+    def draw_many(self, count: int) -> list[HeldPermit]:
+        """So many from the reservation at hand, or none."""
+        drawn: list[HeldPermit] = []
+        while len(drawn) < count and (one := self._one_reserved()) is not None:
+            drawn.append(one)
+        if len(drawn) < count:
+            while drawn:
+                drawn.pop().give_back()
+        return drawn
+
+    def _one_reserved(self) -> HeldPermit | None:
+        if self.reservations and self.take_reserved is not None:
+            return self.take_reserved(self)
+        return None
+
+    # The line, for those who wait in a thread, a task, or a callback.
+
+    def standing(self, request: Request, owner: int) -> dict[str, Any]:
+        """What a waiter says of its owner: how much it holds, and whether that makes it a holder.
+
+        So does what the one holds that started it, which may wait for it.
+        """
+        if request.lets_in:
+            return {}
+        everybody = self._owners()
+        held, starter = everybody.count(owner), owners.started_by.get()
+        return {"held": held, "is_holder": held > 0 or (starter != 0 and starter in everybody)}
+
+    def enter(self, waiter: Waiter) -> None:
+        """Join the line; it may be served before this returns.
 
         Raises:
-            BudgetTimeout: As ``take``; nothing is lent then.
-            DescriptorDeadlock: As ``take``.
+            BudgetTooSmall: It wants more than will ever be lent.
         """
-        post = partial(self.post_refused, permits=permits, place=place, machine_wide=machine_wide)
-        return self._line_up(len(permits), label, post, until_s, longest_s)
+        line = self.line
+        if self._is_interrupting():
+            # It cannot wait for what it interrupted, so it is served out of the reserve.
+            waiter.permits = [self._make(waiter.owner) for _ in range(waiter.count)]
+            waiter.state = GRANTED
+            self._is_due = True
+            return
+        self.follow_limit()
+        if waiter.count > line.ceiling:
+            self.lend_more()
+        self.update(partial(line.arrive, waiter))
+
+    def enter_refused(self, waiter: Waiter, *, refused: list[HeldPermit], error: OSError) -> None:
+        """Return permits that the kernel did not honour, and join the line before all others."""
+        permits = [one.real() for one in refused]
+        if self._is_interrupting():  # as above
+            waiter.permits, waiter.state = permits, GRANTED
+            return
+        self.follow_limit()
+
+        def refuse(now_s: float) -> None:
+            self._free(permits)
+            self._note_refusal(partial(self.line.refuse, waiter), now_s, error.errno)
+
+        refused.clear()
+        self.update(refuse)
+
+    def outcome(self, waiter: Waiter) -> list[Permit]:
+        """What became of a waiter whose wait is over: its permits, or an error."""
+        if waiter.error is not None:
+            raise waiter.error
+        if waiter.state != GRANTED:
+            self.abandon(waiter)
+            waited_s = monotonic() - waiter.request.begun_s
+            holders = self.largest_holders()
+            raise BudgetTimeout(waiter.request.label, waited_s, self.line.ceiling, holders)
+        trace = calls() if self._is_tracing else ()
+        for permit in waiter.permits:
+            permit.trace = trace
+        return waiter.permits
+
+    def abandon(self, waiter: Waiter) -> None:
+        """Give a waiter up, in whatever state: what it was lent goes back. Never blocks."""
+        self._abandoned.append(waiter)
+        self._update_unless_locked()
+
+    def add_reservation(self) -> None:
+        """Note a reservation: from now on takers must look for one of theirs."""
+        self.reservations.append(None)
+        self.fast_path = False
+
+    def end_reservation(self) -> None:
+        """Note that a reservation ended. Never blocks."""
+        self.reservations.pop()
+        self._update_unless_locked()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a thread looks after the line."""
+        return self._watchdog.is_running
+
+    def look(self) -> None:
+        """Look after the line here and now, as nobody else does."""
+        self._watchdog.look(self)
 
     def note_success(self) -> None:
         """Note that the kernel honours permits again."""
         self.line.refusals_in_row = 0
-
-    def note_origin(self, permits: list[Permit]) -> list[Permit]:
-        """Note on permits where they were taken, if tracing is on."""
-        trace = calls() if self.is_tracing else ()
-        for permit in permits:
-            permit.trace = trace
-        return permits
-
-    def timeout_of(self, waiter: Waiter, waited_s: float) -> BudgetTimeout:
-        """The error of an operation that waited too long."""
-        return BudgetTimeout(waiter.label, waited_s, self.line.ceiling, self._largest_holders())
-
-    def trace(self, *, on: bool) -> None:
-        """Note with each permit where it is taken; costs some microseconds an open while on."""
-        self.is_tracing = on
-        self.serve_returned()
-
-    def resize(self, capacity: int) -> None:
-        """Lend at most ``capacity`` from now on; what is lent beyond that is not taken away.
-
-        A measured budget lends no more than the limit leaves, however much is asked for.
-        """
-        self._most = capacity = argument_checks.number("capacity", capacity, least=1)
-        if self._limit:
-            self._submit(partial(self._begin_with, self._measure(self._reserve)))
-        else:
-            self._submit(partial(self._resize, capacity))
 
     def shrink(self, *, machine_wide: bool = False) -> None:
         """Lend half as many for a while: code that takes no permits was refused by the kernel.
@@ -237,7 +344,10 @@ class Budget(Upkeep):
         nothing to make room with.
         """
         if self._line is not None:
-            self.post_shrink(machine_wide=machine_wide)
+            number = ENFILE if machine_wide else 0
+            self.update(partial(self._note_refusal, self._line.shrink, number=number))
+
+    # Settings and figures.
 
     def configure(
         self,
@@ -251,16 +361,56 @@ class Budget(Upkeep):
         Raises:
             TooFewDescriptors: The limit leaves less than the minimum; nothing was changed.
         """
-        measured = self._measure(reserve)
-        to_lend = measuring.to_begin_with(measured)
-        self._reserve = reserve
+        limit = Limit(most, reserve)
+        with self._lock:
+            ceiling = limit.begin(self.lent)
+            if self._line is None:
+                self._line = Line(ceiling)
+            self._limit = limit
         self.wait_s = wait_s
         self.deadlock_after_s = deadlock_after_s
-        self._most = most
-        made = Line(self._bounded(to_lend))
-        if self._line is None:  # one step with the next line: see ``line``
-            self._line = made
-        self._submit(partial(self._begin_with, measured))
+        self.update(partial(self._resize, ceiling))
+
+    def resize(self, capacity: int) -> None:
+        """Lend at most ``capacity`` from now on; what is lent beyond that is not taken away.
+
+        A measured budget lends no more than the limit leaves, however much is asked for.
+        """
+        self._limit.most = capacity = argument_checks.number("capacity", capacity, least=1)
+        ceiling = self._limit.begin(self.lent) if self._limit.measured else capacity
+        self.update(partial(self._resize, ceiling))
+
+    @property
+    def reserve(self) -> int:
+        """Descriptors that a measure keeps out of the budget."""
+        return self._limit.reserve
+
+    def follow_limit(self) -> None:
+        """Lend what the soft limit leaves, if it is not what it was, or may leave more by now."""
+        if self._limit.is_to_be_followed(self.line.ceiling):
+            self.update(self._follow)
+
+    def lend_more(self) -> bool:
+        """Measure whether there is more to lend by now."""
+        # Twice: what others let go of is only lent when it was seen twice.
+        return self._limit.measured > 0 and any(self.update(self._follow) for _ in range(2))
+
+    def can_rescue(self, waiter: Waiter) -> bool:
+        """Whether half of the reserve, and one for a connection, covers what a waiter wants.
+
+        What is lent above a limit that was lowered takes no seat below it, and what the kernel
+        refused a while ago it may have again: so the numbers that are free count as well.
+        """
+        line = self.line
+        beyond = line.extra + waiter.request.lets_in
+        if line.refusals_in_row or self.lent + waiter.count > line.capacity + beyond:
+            return line.extra > 0 and self._limit.leaves(waiter.count, self.lent)
+        return line.extra > 0
+
+    def trace(self, *, on: bool) -> None:
+        """Note with each permit where it is taken; costs some microseconds an open while on."""
+        self._is_tracing = on
+        self._update_unless_locked()
 
     def statistics(self) -> Statistics:
         """What the budget did so far and does now, as an immutable snapshot."""
@@ -268,7 +418,7 @@ class Budget(Upkeep):
         self.follow_limit()
         descriptor_table.sweep()
         if line.capacity < line.ceiling:
-            self.grow_now()
+            self.update()  # time raises it
         return Statistics(
             capacity=line.capacity + line.lent_from_reserve,
             lent=self.lent,
@@ -282,77 +432,184 @@ class Budget(Upkeep):
             rescued=line.rescued,
         )
 
-    def _waiter(
-        self, count: int, label: object, *, is_newcomer: bool = False
-    ) -> tuple[Waiter, Lock]:
-        bell = Lock()
-        bell.acquire()
-        wake = partial(_release, bell)
-        owner = owners.identify()
-        standing = {} if is_newcomer else self.standing(owner)
-        return Waiter(count, owner, label, wake, get_ident(), **standing), bell
+    def holders(self) -> tuple[Holder, ...]:
+        """Who holds descriptors, the largest first; with tracing on, where each was taken."""
+        traces: dict[int, list[tuple[str, ...]]] = {}
+        for permit in tuple(self._permits.values()):
+            if permit.owner:
+                traces.setdefault(permit.owner, []).append(permit.trace)
+        found = [
+            Holder(name=owners.describe(owner), count=len(taken), traces=tuple(filter(None, taken)))
+            for owner, taken in traces.items()
+        ]
+        return tuple(sorted(found, key=lambda holder: -holder.count))
 
-    def _line_up(
-        self,
-        count: int,
-        label: object,
-        post: Callable[[Waiter], None],
-        until_s: float | None,
-        longest_s: float | None,
-    ) -> list[Permit]:
-        waiter, bell = self._waiter(count, label)
+    def largest_holders(self) -> list[str]:
+        """The largest five of them, in words."""
+        return [str(holder) for holder in self.holders()[:5]]
+
+    def owners_that_hold(self) -> set[int]:
+        """Who holds anything now."""
+        return {*self._owners()} - {0}
+
+    def _owners(self) -> list[int]:
+        """Who holds each of the permits; 0 where it is free."""
+        return list(map(_owner_of, tuple(self._permits.values())))
+
+    # The lock, and what is done under it.
+
+    def update(self, change: Callable[[float], Result] | None = None) -> Result | None:
+        """Change the line (a function of the time does it), and serve whom that lets go on."""
+        self.line  # noqa: B018 - measured before, as that may fail
         try:
-            post(waiter)
-            # Who is at the line may not yet have put it in the line, so the bell alone tells.
-            if waiter.state != GRANTED and not self._await(bell, until_s):
-                _see_it_noted(waiter, bell)
-        except BaseException:
-            self.abandon(waiter)
-            raise
-        return self.note_origin(self._outcome(waiter, longest_s))
+            with self._lock:
+                return self._update(change)
+        finally:
+            self._wake()
+            if self._is_due:
+                self._update_unless_locked()
 
-    def _outcome(self, waiter: Waiter, longest_s: float | None) -> list[Permit]:
-        """What became of a waiter when the wait for it is over."""
-        if waiter.error is not None:
-            raise waiter.error
-        if waiter.state != GRANTED:
-            self.abandon(waiter)
-            raise self.timeout_of(waiter, longest_s or 0.0)
-        return waiter.permits
+    def serve_returned(self) -> None:
+        """Serve the line with what came back to ``free``. Never blocks."""
+        self.returns += 1
+        self._update_unless_locked()
 
-    def _take_at_once(self) -> HeldPermit | None:
-        drawn = (
-            self.take_reserved(self)
-            if self.reservations and self.take_reserved is not None
-            else None
-        )
-        return drawn or self.take_now()
+    def _update_unless_locked(self) -> None:
+        """Look at everything again, or leave that to whoever has the lock."""
+        self._is_due = self._line is not None
+        while self._is_due and not self._is_interrupting() and self._lock.acquire(blocking=False):
+            try:
+                self._update(None)
+            finally:
+                self._lock.release()
+            self._wake()
 
-    def _await(self, bell: Lock, until_s: float | None) -> bool:
-        """Wait for a bell to ring; whether it did."""
-        while True:
-            left_s = -1.0 if until_s is None else max(0.0, until_s - monotonic())
-            if (self._watch.is_running and not is_finalizing()) or not left_s:
-                return bell.acquire(timeout=left_s)
-            # No thread could be had to watch over the line: at the interpreter's end none runs.
-            if bell.acquire(timeout=LOOK_S if until_s is None else min(LOOK_S, left_s)):
-                return True
-            self.tick(self._watch.turn)
+    def _is_interrupting(self) -> bool:
+        """Whether we are a finalizer or signal handler on top of the work itself."""
+        return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
 
+    def _update(self, change: Callable[[float], Result] | None) -> Result | None:
+        self._is_due = self.no_waiters = self.fast_path = False
+        now_s = monotonic()
+        # First of all: the time that has passed is to count before those who come now.
+        self.line.recover(self.lent, now_s)
+        try:
+            return None if change is None else change(now_s)
+        finally:
+            self._serve(now_s)
 
-def _see_it_noted(waiter: Waiter, bell: Lock) -> None:
-    """Let who is at the line come to a waiter whose time is up: it may be served at once."""
-    until_s = monotonic() + NOTED_S
-    while waiter.state == NEW and monotonic() < until_s:
-        bell.acquire(timeout=NOTE_S)
+    def _serve(self, now_s: float) -> None:
+        line, free = self.line, self.free
+        while self._abandoned:
+            self._release(self._abandoned[0], now_s)
+            self._abandoned.popleft()
+        line.extra = self._limit.extra
+        if line.privileged:
+            line.review_privilege(self._owners().count(line.privileged), now_s)
+        while (head := line.next_grant(self.lent, now_s)) is not None and self._gather(head):
+            # Noted first: an interrupt in between must not leave it served and asleep.
+            self.unwoken[id(head)] = head
+            line.grant(head, now_s)
+        while len(self._permits) > line.capacity + line.lent_from_reserve and free:
+            del self._permits[id(free.pop())]
+        if line.waiting:
+            self._watchdog.begin()
+        elif len(self._permits) <= line.capacity:
+            self.no_waiters = True
+            self.fast_path = not self._is_tracing
+            if self.reservations:  # looked at last: whoever adds one meanwhile says so afterwards
+                self.fast_path = False
 
+    def _gather(self, waiter: Waiter) -> bool:
+        """Give a waiter its permits, all or none; it has some already if an interrupt struck."""
+        line, permits = self.line, waiter.permits
+        while len(permits) < waiter.count:
+            try:
+                permit = self.free.pop()
+            except IndexError:
+                if len(self._permits) >= line.capacity + line.lent_from_reserve:
+                    # Someone who saw nobody wait a moment ago was faster; what he took comes back.
+                    self._free(permits)
+                    return False
+                permit = self._make(waiter.owner)
+            permit.owner = waiter.owner
+            permits.append(permit)
+        return True
 
-def _release(bell: Lock) -> None:
-    """Wake a thread; it may have been woken before."""
-    try:
-        bell.release()
-    except RuntimeError:
-        return
+    def _make(self, owner: int) -> Permit:
+        permit = Permit(self)
+        permit.owner = owner
+        self._permits[id(permit)] = permit
+        self._peak = max(self._peak, len(self._permits))
+        return permit
+
+    def _free(self, permits: list[Permit]) -> None:
+        """Take permits back, each once however often this is interrupted."""
+        while permits:
+            permits[-1].owner = 0
+            self.free.append(permits.pop())
+
+    def _release(self, waiter: Waiter, now_s: float) -> None:
+        if waiter.state == WAITING:
+            self.line.withdraw(waiter, now_s)
+        waiter.state = GONE
+        self._free(waiter.permits)
+
+    def _note_refusal(self, note: Callable[..., None], now_s: float, number: int | None) -> None:
+        machine_wide = number == ENFILE
+        pause_s = backoff_s(self.line.refusals_in_row + 1, machine_wide=machine_wide)
+        note(self.lent, now_s, pause_s=pause_s, machine_wide=machine_wide)
+        self._watchdog.hurry()
+
+    def _follow(self, now_s: float) -> bool:
+        before = self.line.ceiling
+        self._resize(self._limit.follow(self.lent, before), now_s)
+        return self.line.ceiling > before
+
+    def _resize(self, ceiling: int, now_s: float) -> None:
+        for waiter in self.line.resize(ceiling, now_s):
+            self.unwoken[id(waiter)] = waiter
+
+    def _wake(self) -> None:
+        # One leaves only after it was woken: if Ctrl-C strikes in between, the next to come by, at
+        # the latest the watchdog, wakes it again.
+        for waiter in tuple(self.unwoken.values()):
+            if waiter.state == WAITING:
+                continue  # its granting was interrupted, and is done again
+            is_there = waiter.wake()
+            self.unwoken.pop(id(waiter), None)
+            if is_there is False and waiter.error is None:
+                # Its event loop was closed: nobody will come for the permits.
+                self.abandon(waiter)
+
+    # Forks.
+
+    def before_fork(self) -> None:
+        """Wait until nobody is at work."""
+        if not self._is_held:
+            self._lock.acquire()
+            self._is_held = True
+
+    def after_fork_parent(self) -> None:
+        """Others may be at work again."""
+        if self._is_held:
+            self._is_held = False
+            self._lock.release()
+        if self._is_due:
+            self._update_unless_locked()
+
+    def after_fork_child(self) -> None:
+        """Begin anew, with what the limit leaves now.
+
+        The files it inherited count as others'. Who waited was a thread of the parent and is not
+        here; nor is the watchdog.
+        """
+        for permit in self._permits.values():
+            permit.budget = Nowhere
+        self._permits.clear()
+        self.free.clear()
+        self._line = None
+        self._begin()
 
 
 def calls(depth: int = 8) -> tuple[str, ...]:
@@ -365,9 +622,6 @@ def calls(depth: int = 8) -> tuple[str, ...]:
             found.append(f"{code.co_filename}:{frame.f_lineno} {code.co_qualname}")
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return tuple(found)
-
-
-_OWN_FILES = os.path.dirname(os.path.dirname(__file__))
 
 
 BUDGET = Budget()

@@ -40,34 +40,39 @@ def all_wait(
 class StallClock:
     """Tells for how long nothing has moved, and so what is to be done next."""
 
-    __slots__ = ("_found_s", "_has_given_up", "_progress", "_since_s", "_tried_s")
-
     COLLECT_S = 0.3
     """How long nothing must have moved before garbage is looked for."""
-
-    AGAIN_S = 0.02
-    """The same when there was some just now: whoever leaves some likely leaves more."""
 
     RESCUE_S = 1.5
     """How long before, and between, two who are served from the reserve."""
 
+    COLLECT_AGAIN_S = 0.02
+    RESCUE_AGAIN_S = 0.1
+    """The same while that was of use just now: whoever leaves garbage likely leaves more."""
+
     def __init__(self) -> None:
-        self._progress: object = None
+        self._moved: object = None
         self._since_s = 0.0
         self._tried_s = 0.0
-        self._found_s = -1.0
+        self._found_s = self._helped_s = -self.RESCUE_S
+        self._returns_when_tried = -1
         self._has_given_up = False
 
-    def next_step(self, progress: object, now_s: float, give_up_after_s: float | None) -> int:
+    def next_step(
+        self, served: object, returns: int, now_s: float, give_up_after_s: float | None
+    ) -> int:
         """Note a look.
 
         Args:
-            progress: Anything that changes whenever something moves.
+            served: Anything that changes whenever the line moves.
+            returns: How often something came back.
             now_s: The time.
             give_up_after_s: How long before the line is given up; ``None`` for never.
         """
-        if progress != self._progress:
-            self._progress = progress
+        if (served, returns) != self._moved:
+            self._moved = served, returns
+            if self._returns_when_tried not in (-1, returns):
+                self._helped_s, self._returns_when_tried = now_s, -1
             self._since_s = self._tried_s = now_s
             self._has_given_up = False
             return NOTHING
@@ -76,10 +81,12 @@ class StallClock:
         if is_over and not self._has_given_up:
             self._has_given_up = True
             return GIVE_UP
-        if now_s - self._tried_s >= self.RESCUE_S:
-            self._tried_s = now_s
+        was_helped = now_s - self._helped_s < self.RESCUE_S
+        if now_s - self._tried_s >= (self.RESCUE_AGAIN_S if was_helped else self.RESCUE_S):
+            self._tried_s, self._returns_when_tried = now_s, returns
             return RESCUE
-        collect_s = self.AGAIN_S if self.is_pressing(now_s) else self.COLLECT_S
+        has_found = now_s - self._found_s < self.RESCUE_S
+        collect_s = self.COLLECT_AGAIN_S if has_found else self.COLLECT_S
         return COLLECT if quiet_s >= collect_s else NOTHING
 
     def begin_anew(self, now_s: float) -> None:
@@ -93,4 +100,4 @@ class StallClock:
 
     def is_pressing(self, now_s: float) -> bool:
         """Whether the next look should come soon."""
-        return now_s - self._found_s < 1.0
+        return now_s - max(self._found_s, self._helped_s) < self.RESCUE_S

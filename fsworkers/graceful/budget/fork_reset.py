@@ -1,7 +1,4 @@
-"""Forks: every budget is held still before one, and in order on both sides after it.
-
-In the child it starts afresh.
-"""
+"""Forks: nobody is at work on a budget while one happens; in the child each starts afresh."""
 
 from __future__ import annotations
 
@@ -9,74 +6,49 @@ import os
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
-from threading import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Protocol
 
     class Forkable(Protocol):
-        """What a fork asks of a budget."""
+        """What a fork asks of a budget; each may be asked for twice."""
 
         def before_fork(self) -> None:
             """Wait until nobody is at work, and let nobody begin."""
 
         def after_fork_parent(self) -> None:
-            """In the parent: others may be at work again."""
-
-        def catch_up(self) -> None:
-            """Do what was posted meanwhile."""
+            """Others may be at work again."""
 
         def after_fork_child(self) -> None:
-            """In the child: begin anew."""
+            """Begin anew."""
 
 
 _known: dict[int, ref[Forkable]] = {}
-_held: dict[int, list[Forkable]] = {}
 
 
 def register(budget: Forkable) -> None:
-    """Have a budget held still and let go at each fork, for as long as it exists."""
+    """Have a budget take part in each fork, for as long as it exists."""
     place = id(budget)
     _known[place] = ref(budget, lambda _gone: _known.pop(place, None))
 
 
-def _all() -> list[Forkable]:
-    # One step: other threads make budgets meanwhile.
-    references = tuple(_known.values())
-    return [budget for budget in (one() for one in references) if budget is not None]
+def _each(step: str) -> None:
+    struck = None
+    for known in tuple(_known.values()):  # other threads make budgets meanwhile
+        budget = known()
+        if budget is not None:
+            try:
+                getattr(budget, step)()
+            except BaseException as error:  # noqa: BLE001 - Ctrl-C: the others have their turn first
+                struck = error
+                getattr(budget, step)()
+    if struck is not None:
+        raise struck
 
 
-def _hold_still() -> None:
-    held = _held[get_ident()] = []
-    for budget in _all():
-        held.append(budget)  # first: Ctrl-C may strike once it is held
-        budget.before_fork()
-
-
-def _go_on() -> None:
-    # Those that were held, and no other: more may have been made since.
-    held = _held.pop(get_ident(), [])
-    _each(held, lambda budget: budget.after_fork_parent())
-    _each(held, lambda budget: budget.catch_up())
-
-
-def _start_over() -> None:
-    _held.clear()
-    _each(_all(), lambda budget: budget.after_fork_child())
-
-
-def _each(budgets: list[Forkable], step: Callable[[Forkable], object]) -> None:
-    """Take a step with all of them, whatever goes wrong with one; after Ctrl-C with that again."""
-    done = 0
-    try:
-        while done < len(budgets):
-            step(budgets[done])
-            done += 1
-    except BaseException as error:
-        _each(budgets[done + isinstance(error, Exception) :], step)
-        raise
-
-
-os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_start_over)
+os.register_at_fork(
+    before=lambda: _each("before_fork"),
+    after_in_parent=lambda: _each("after_fork_parent"),
+    after_in_child=lambda: _each("after_fork_child"),
+)

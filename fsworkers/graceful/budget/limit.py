@@ -1,22 +1,20 @@
 """How many descriptors may be lent: free numbers below the soft limit, less a reserve.
 
 EMFILE goes by number, not by count: with the limit lowered to 64 while 94 were open, 59 more opens
-succeeded, because those 94 did not occupy the numbers below 64. So numbers are counted: those below
-the limit that belong to others. What the budget itself has lent is its own to lend again, whatever
-its numbers are.
+succeeded, because those 94 did not occupy the numbers below 64. So numbers are counted: those open
+below the limit, less what the budget has lent, belong to others. Where that is wrong for a moment
+(a permit without its file yet, a file of ours above a lowered limit) too many are lent, and the
+kernel's refusals tell.
 """
 
 from __future__ import annotations
 
 import resource
+from time import monotonic, thread_time
 
-from fsworkers.graceful.budget.kernel import is_open, numbers_open
-from fsworkers.graceful.budget.snapshots import Snapshot
+from fsworkers.graceful.budget.kernel import count_open_below, numbers_open
+from fsworkers.graceful.budget.throttle import Throttle
 from fsworkers.graceful.errors import TooFewDescriptors
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MINIMUM = 4
 """The least budget a measured process starts with; a limit that never leaves it is refused."""
@@ -27,58 +25,7 @@ STANDARD = 3
 UNLIMITED = 1_048_576
 """What counts as the limit when it is RLIM_INFINITY: the Linux default of fs.nr_open."""
 
-
-class Measure(Snapshot):
-    """One look at the limit.
-
-    Attributes:
-        limit: The soft limit in numbers.
-        foreign: Numbers below it that are open and not lent by the budget, as far as can be told.
-        foreign_at_most: The same, with all that may be ours or not.
-        reserve: Numbers to keep free for everything that is not a file of ours.
-    """
-
-    __slots__ = ("foreign", "foreign_at_most", "limit", "reserve")
-
-    limit: int
-    foreign: int
-    foreign_at_most: int
-    reserve: int
-
-    @property
-    def to_lend(self) -> int:
-        """Descriptors that may be lent; below 1 when others have taken all."""
-        return self.limit - self.foreign - self.reserve
-
-    @property
-    def surely_to_lend(self) -> int:
-        """The same, with every doubt against it."""
-        return self.limit - self.foreign_at_most - self.reserve
-
-
-class Own(Snapshot):
-    """What a budget has lent at one moment, as far as it is known where that is.
-
-    Attributes:
-        numbers: Descriptor numbers that are its own.
-        unnumbered: Descriptors that are open, but whose numbers nobody tells: maps, listings.
-        lent: Permits lent; those beyond the other two are on their way to or from a descriptor,
-            or reserved for code that opens on its own.
-    """
-
-    __slots__ = ("lent", "numbers", "unnumbered")
-
-    numbers: frozenset[int]
-    unnumbered: int
-    lent: int
-
-    @property
-    def under_way(self) -> int:
-        """Permits whose descriptor is not open yet, or no longer, as far as can be told."""
-        return max(0, self.lent - len(self.numbers) - self.unnumbered)
-
-
-NOTHING = Own(numbers=frozenset(), unnumbered=0, lent=0)
+_LONGEST_PAUSE_S = 10.0
 
 
 def soft_limit() -> int:
@@ -101,69 +48,91 @@ def default_reserve(limit: int) -> int:
     return min(32, max(4, limit // 8))
 
 
-def measure(
-    reserve: int | None = None, own: Callable[[], Own] = lambda: NOTHING, old_limit: int = 0
-) -> Measure:
-    """Count who has what below the soft limit now.
+class Limit:
+    """The soft limit, as a budget follows it.
 
     Args:
+        most: The most to lend; ``None`` for what the limit leaves.
         reserve: Numbers to keep free; ``None`` for ``default_reserve``.
-        own: Tells what the budget itself has lent.
-        old_limit: What the limit was before: nothing is open beyond the larger of the two.
+
+    Attributes:
+        measured: The soft limit at the last measure; 0 before, and where none is ever taken.
     """
-    limit = soft_limit()
-    before = own()
-    numbers = numbers_open(max(limit, old_limit))
-    after = own()
-    # Files are opened and closed meanwhile: a stranger is who is none of ours before and after,
-    # and is still there.
-    doubtful = [number for number in numbers if number not in before.numbers & after.numbers]
-    if before.lent or after.lent:
-        doubtful = list(filter(is_open, doubtful))
-    either = before.numbers | after.numbers
-    return judge(
-        limit,
-        default_reserve(limit) if reserve is None else reserve,
-        [number for number in doubtful if number not in either],
-        after,
-        len([number for number in doubtful if number < limit]),
-    )
 
+    def __init__(self, most: int | None, reserve: int | None) -> None:
+        self.most = most
+        self.measured = 0
+        self._reserve = reserve
+        self._foreign = self._seen = 0
+        self._measuring = Throttle(_LONGEST_PAUSE_S)
 
-def judge(
-    limit: int, reserve: int, strangers: list[int], own: Own, at_most: int | None = None
-) -> Measure:
-    """What is left of the limit, when some open numbers are known not to be files of ours.
+    @property
+    def reserve(self) -> int:
+        """Descriptors that are kept out of the budget."""
+        return default_reserve(soft_limit()) if self._reserve is None else self._reserve
 
-    A map or a listing of ours is one of them, and as its number is not known it counts as being
-    where it takes no seat: rather lend one too few until the next measure than one too many.
+    @property
+    def extra(self) -> int:
+        """Half of the reserve, which a holder that waits may have; 0 where nothing was measured."""
+        return max(1, self.reserve // 2) if self.measured else 0
 
-    Args:
-        limit: The soft limit.
-        reserve: Numbers to keep free.
-        strangers: Open numbers that are known not to be files of ours.
-        own: What is ours.
-        at_most: How many below the limit may be others'; ``None`` for the strangers there.
-    """
-    below = sum(1 for number in strangers if number < limit)
-    elsewhere = min(own.unnumbered, len(strangers) - below)
-    return Measure(
-        limit=limit,
-        foreign=max(0, below - (own.unnumbered - elsewhere)),
-        foreign_at_most=below if at_most is None else at_most,
-        reserve=reserve,
-    )
+    def begin(self, lent: int = 0) -> int:
+        """Measure for the first time, or for new settings.
 
+        Never less than the minimum is lent: if others have so many that less is left, that passes
+        or the kernel refuses, and either is waited for.
 
-def to_begin_with(measured: Measure) -> int:
-    """What is lent at first: never less than the minimum.
+        Raises:
+            TooFewDescriptors: The limit leaves less than the minimum whatever others have.
+        """
+        limit, reserve = soft_limit(), self.reserve
+        if limit - reserve - STANDARD < MINIMUM:
+            raise TooFewDescriptors(limit, STANDARD, reserve, MINIMUM)
+        return self._bounded(max(MINIMUM, self._measure(lent)))
 
-    If others have so many that less is left, that passes or the kernel refuses, and either is
-    waited for.
+    def follow(self, lent: int, ceiling: int) -> int:
+        """What may be lent now, if the limit has changed; else ``ceiling``, or more if there is.
 
-    Raises:
-        TooFewDescriptors: The limit leaves less than the minimum whatever others have.
-    """
-    if measured.limit - measured.reserve - STANDARD < MINIMUM:
-        raise TooFewDescriptors(measured.limit, STANDARD, measured.reserve, MINIMUM)
-    return max(MINIMUM, measured.to_lend)
+        What others took since is not taken out: those who wait for as much would fail. The reserve
+        is for that. What they let go of has to be seen twice: permits whose files are not open yet
+        hide as many.
+        """
+        has_changed = soft_limit() != self.measured
+        seen_before = self._foreign
+        to_lend = self._measure(lent)
+        if has_changed:
+            return self._bounded(max(1, to_lend))
+        self._seen = max(seen_before, self._foreign)
+        return max(ceiling, self._bounded(to_lend - self._seen + self._foreign))
+
+    def is_to_be_followed(self, ceiling: int) -> bool:
+        """Whether the limit has changed, or others had so much that it is worth a look again."""
+        return self.measured > 0 and (
+            soft_limit() != self.measured
+            or (
+                max(self._foreign, self._seen) > self.reserve
+                and (self.most is None or ceiling < self.most)
+                and self._measuring.is_due(monotonic())
+            )
+        )
+
+    def leaves(self, count: int, lent: int) -> bool:
+        """Whether so many numbers are free, beside half of the reserve and permits not used yet."""
+        numbers, limit = numbers_open(self.measured), soft_limit()
+        unused = max(0, lent - len(numbers) + self._foreign)
+        taken = sum(1 for number in numbers if number < limit) + unused
+        return limit - taken >= count + self.extra
+
+    def _measure(self, lent: int) -> int:
+        begun_s = thread_time()
+        before, self.measured = self.measured, soft_limit()
+        limit = self.measured
+        taken = count_open_below(limit)
+        if limit >= before or taken >= lent:
+            self._foreign = max(STANDARD, taken - lent)
+        # else some of ours are above a limit that was lowered, and others have what they had
+        self._measuring.note(monotonic(), thread_time() - begun_s, was_of_use=False)
+        return limit - self._foreign - self.reserve
+
+    def _bounded(self, to_lend: int) -> int:
+        return to_lend if self.most is None else min(self.most, to_lend)

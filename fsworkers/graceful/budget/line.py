@@ -47,23 +47,61 @@ PASS_ON_S = 1.0
 """So long the privilege stays with a holder that makes no use of it."""
 
 
-class Waiter:
-    """One operation that wants ``count`` descriptors at once.
+class Request:
+    """What one operation wants, for however many tries.
 
     Attributes:
-        count: Descriptors wanted.
-        owner: Who asks, as ``owners`` numbers threads and tasks.
+        count: Descriptors wanted at once.
         label: What they are for, as messages show it.
-        state: One of ``NEW``, ``WAITING``, ``GRANTED``, ``GONE``.
-        order: The place in the line.
-        since_s: When it began to wait.
-        permits: What it was lent, once ``GRANTED``.
-        error: Why it failed, when ``GONE`` by the line's decision.
+        begun_s: When it began.
+        longest_s: Its longest wait in seconds, over all tries; ``None`` for ever.
+        lets_in: It is for a connection. Whoever asks holds his listening socket for good, and is no
+            holder for that; and those who hold all the rest may be waiting at the other end.
+        order: Its place before all others once the kernel has refused it; 0 before.
+    """
+
+    __slots__ = ("begun_s", "count", "label", "lets_in", "longest_s", "order")
+
+    def __init__(
+        self,
+        count: int,
+        label: object,
+        begun_s: float,
+        longest_s: float | None = None,
+        *,
+        lets_in: bool = False,
+    ) -> None:
+        self.count = count
+        self.label = label
+        self.lets_in = lets_in
+        self.begun_s = begun_s
+        self.longest_s = longest_s
+        self.order = 0
+
+    def left_s(self, now_s: float) -> float | None:
+        """What is left of its longest wait."""
+        if self.longest_s is None:
+            return None
+        return max(0.0, self.begun_s + self.longest_s - now_s)
+
+
+class Waiter:
+    """One who stands in the line, with one request.
+
+    Attributes:
+        request: What is wanted.
+        count: As in the request.
+        owner: Who asks, as ``owners`` numbers threads and tasks.
         wake: Called outside any lock when ``GRANTED`` or failed, sometimes more than once;
             ``False`` says that nobody is there any more.
         blocks: The thread that can do nothing else while this one waits, or 0.
         held: How many descriptors the owner held when it asked.
         is_holder: Whether it held any, or the one that started it.
+        state: One of ``NEW``, ``WAITING``, ``GRANTED``, ``GONE``.
+        order: The place in the line.
+        since_s: When it began to wait.
+        permits: What it was lent, once ``GRANTED``.
+        error: Why it failed, when ``GONE`` by the line's decision.
     """
 
     __slots__ = (
@@ -72,10 +110,10 @@ class Waiter:
         "error",
         "held",
         "is_holder",
-        "label",
         "order",
         "owner",
         "permits",
+        "request",
         "since_s",
         "state",
         "wake",
@@ -83,18 +121,17 @@ class Waiter:
 
     def __init__(
         self,
-        count: int,
+        request: Request,
         owner: int,
-        label: object,
         wake: Callable[[], object],
         blocks: int = 0,
         *,
         held: int = 0,
         is_holder: bool = False,
     ) -> None:
-        self.count = count
+        self.request = request
+        self.count = request.count
         self.owner = owner
-        self.label = label
         self.wake = wake
         self.blocks = blocks
         self.held = held
@@ -107,19 +144,6 @@ class Waiter:
 
     def __lt__(self, other: Waiter) -> bool:
         return self.order < other.order
-
-
-class QueuePosition:
-    """The place before all others of an operation that was refused, for however many tries.
-
-    Attributes:
-        order: As a waiter's; 0 before the first refusal.
-    """
-
-    __slots__ = ("order",)
-
-    def __init__(self) -> None:
-        self.order = 0
 
 
 class Line:
@@ -142,35 +166,6 @@ class Line:
         rescued: Waiters served that way.
         deadlocks: Waiters ended because even that was not enough.
     """
-
-    __slots__ = (
-        "_arrivals",
-        "_asking",
-        "_front",
-        "_line",
-        "_newcomers",
-        "_once",
-        "_privileged_base",
-        "_privileged_count",
-        "_privileged_s",
-        "_rescuing",
-        "_step",
-        "capacity",
-        "ceiling",
-        "deadlocks",
-        "extra",
-        "lent_from_reserve",
-        "next_try_s",
-        "privileged",
-        "refusals_in_row",
-        "refused",
-        "refused_machine",
-        "rescued",
-        "served",
-        "waited_s",
-        "waiting",
-        "waits",
-    )
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
@@ -244,9 +239,11 @@ class Line:
         self.capacity = min(self.capacity, lent)
         self._step = 1
         self.next_try_s = now_s + pause_s
-        if waiter.order >= 0:
+        request = waiter.request
+        if request.order == 0:
             self._front += 1
-            waiter.order = self._front
+            request.order = self._front
+        waiter.order = request.order
         self._enter(waiter, now_s)
 
     def shrink(self, lent: int, now_s: float, *, pause_s: float, machine_wide: bool) -> None:
@@ -326,6 +323,10 @@ class Line:
             return first or newcomer
         is_overdue = newcomer.order < first.order and now_s - newcomer.since_s >= HOLDER_S
         return newcomer if is_overdue else first
+
+    def most_urgent(self, now_s: float) -> Waiter | None:
+        """Who is to be helped when nothing moves: who lets a connection in, else the head."""
+        return next((one for one in self.in_line() if one.request.lets_in), self.head(now_s))
 
     def in_line(self) -> list[Waiter]:
         """All who wait, in order."""

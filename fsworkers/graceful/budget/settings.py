@@ -5,9 +5,8 @@ from __future__ import annotations
 import resource
 
 from fsworkers.graceful.budget import argument_checks, limit
-from fsworkers.graceful.budget.budget import BUDGET
+from fsworkers.graceful.budget.budget import BUDGET, DEADLOCK_AFTER_S
 from fsworkers.graceful.budget.kernel import count_open_below, machine_files
-from fsworkers.graceful.budget.permit_pool import DEADLOCK_AFTER_S
 from fsworkers.graceful.budget.raise_limit import raise_soft_limit
 from fsworkers.graceful.budget.snapshots import Limits
 

@@ -1,7 +1,6 @@
-"""Frozen snapshots: what the layer shows of itself.
+"""What the layer tells of itself, as immutable records.
 
-Written out rather than made by ``dataclasses``, whose import alone costs a worker more than this
-whole package (it draws in ``inspect``).
+Without ``dataclasses``: importing that alone costs a worker more than this whole package.
 """
 
 from __future__ import annotations
@@ -10,42 +9,27 @@ from __future__ import annotations
 class Snapshot:
     """A record whose fields are set once, by keyword, and never again."""
 
-    __slots__: tuple[str, ...] = ()
-
     def __init__(self, **fields: object) -> None:
-        for name in type(self).__annotations__:
-            object.__setattr__(self, name, fields.pop(name))
-        if fields:
-            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(fields))}")
+        if fields.keys() != type(self).__annotations__.keys():
+            raise TypeError(f"{type(self).__name__} has {', '.join(type(self).__annotations__)}")
+        vars(self).update(fields)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is a snapshot: {name} cannot be set")
 
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{type(self).__name__} is a snapshot: {name} cannot be deleted")
-
     def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return self.as_dict() == other.as_dict()
+        return type(other) is type(self) and vars(other) == vars(self)
 
     def __hash__(self) -> int:
-        return hash((type(self), *self.as_dict().values()))
+        return hash(tuple(vars(self).values()))
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items())
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({fields})"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.as_dict())
 
     def as_dict(self) -> dict[str, object]:
         """The fields by name, in order of definition."""
-        return {name: getattr(self, name) for name in type(self).__annotations__}
-
-
-def _rebuild(kind: type[Snapshot], fields: dict[str, object]) -> Snapshot:
-    return kind(**fields)
+        return {name: vars(self)[name] for name in type(self).__annotations__}
 
 
 class Statistics(Snapshot):
@@ -63,19 +47,6 @@ class Statistics(Snapshot):
         deadlocks: Operations ended with ``DescriptorDeadlock``.
         rescued: Operations served from the reserve because everybody held and waited.
     """
-
-    __slots__ = (
-        "capacity",
-        "deadlocks",
-        "lent",
-        "peak",
-        "refused",
-        "refused_machine",
-        "rescued",
-        "waited_s",
-        "waiting",
-        "waits",
-    )
 
     capacity: int
     lent: int
@@ -99,8 +70,6 @@ class Holder(Snapshot):
             unless tracing was on when they were.
     """
 
-    __slots__ = ("count", "name", "traces")
-
     name: str
     count: int
     traces: tuple[tuple[str, ...], ...]
@@ -121,16 +90,6 @@ class Limits(Snapshot):
         machine_in_use: Open files of the whole machine.
         machine_limit: The most it may have.
     """
-
-    __slots__ = (
-        "budget",
-        "hard_limit",
-        "in_use",
-        "machine_in_use",
-        "machine_limit",
-        "reserve",
-        "soft_limit",
-    )
 
     soft_limit: int | None
     hard_limit: int | None

@@ -1,39 +1,43 @@
 """The one who looks after a line that may not move by itself.
 
 A thread that lives only while somebody waits. At each look it follows a changed limit, lets one
-more operation try after the kernel refused (foreign closes are invisible to us), and finds holders
-that wait for one another. Nothing is done by it that a release of ours would do at once.
+more operation try after the kernel refused (foreign closes are invisible to us), and does what is
+due about a line that stands still. Nothing is done by it that a release of ours would do at once.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from _thread import allocate_lock, start_new_thread
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
+from functools import partial
 from os import urandom
+from time import monotonic, thread_time
+
+from fsworkers.graceful.budget import descriptor_table, owners
+from fsworkers.graceful.budget.deadlock import COLLECT, GIVE_UP, RESCUE, StallClock, all_wait
+from fsworkers.graceful.budget.throttle import Throttle
+from fsworkers.graceful.errors import DescriptorDeadlock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Lock
-    from typing import Protocol
-
-    class Looker(Protocol):
-        """Whose line is looked after."""
-
-        def tick(self, turn: int) -> float | None:
-            """Look once; seconds until the next look, ``None`` when nobody waits."""
-
+    from typing import Any
 
 LOOK_S = 0.25
 """Between two looks at a line that waits for releases of our own."""
 
 SOON_S = 0.02
-"""From the first look to the second: most waits are over by then, and a knot is seen to be one."""
+"""From the first look to the second: most waits are over by then."""
 
 AFTER_ERROR_S = 1.0
 """Until the next look when one went wrong."""
+
+_LONGEST_PAUSE_S = 10.0
+"""Between two searches for garbage that were of no use."""
 
 
 def backoff_s(streak: int, *, machine_wide: bool) -> float:
@@ -53,34 +57,29 @@ def backoff_s(streak: int, *, machine_wide: bool) -> float:
 class Watchdog:
     """Looks after one budget's line; ends when nobody waits.
 
-    ``turn`` tells the one thread in charge from any that is late in ending: it changes, under the
-    budget's lock, whenever a new one is to begin.
+    Attributes:
+        is_running: Whether there is a thread that does.
     """
 
-    __slots__ = ("_alarm", "_counter", "is_running", "turn")
-
-    def __init__(self, counter: Looker) -> None:
-        self._counter = ref(counter)
+    def __init__(self, budget: Any) -> None:
+        self._budget = ref(budget)
         self._alarm = allocate_lock()
+        self._stall = StallClock()
+        self._collecting = Throttle(_LONGEST_PAUSE_S)
         self.is_running = False
-        self.turn = 0
 
     def begin(self) -> None:
-        """Under the lock: begin to look. Interrupted in here, it is begun again: that harms not."""
-        turn = self.turn + 1
+        """Under the lock: see that somebody looks."""
+        if self.is_running:
+            return
         alarm = allocate_lock()
         alarm.acquire()
         self._alarm = alarm
-        self.turn = turn
         try:
-            start_new_thread(self._run, (alarm, turn))
+            start_new_thread(self._run, (alarm,))
         except RuntimeError:
             return  # no thread to be had now; whoever begins to wait next tries again
         self.is_running = True
-
-    def end(self) -> None:
-        """Under the lock: settle that there is nothing to look after any more."""
-        self.is_running = False
 
     def hurry(self) -> None:
         """Look sooner: the time to the next look has changed."""
@@ -89,19 +88,92 @@ class Watchdog:
         except RuntimeError:
             return  # it is awake already
 
-    def _run(self, alarm: Lock, turn: int) -> None:
+    def _run(self, alarm: Lock) -> None:
         longest_s = SOON_S
-        while True:
-            counter = self._counter()
-            if counter is None:
-                return
+        while (budget := self._budget()) is not None:
             try:
-                wait_s = counter.tick(turn)
+                wait_s = self.look(budget)
             except Exception:  # noqa: BLE001 - told, and no reason to leave those who wait alone
                 sys.excepthook(*sys.exc_info())
                 wait_s = longest_s = AFTER_ERROR_S
-            del counter
-            if wait_s is None or turn != self.turn:
+            del budget
+            if wait_s is None:
                 return
             alarm.acquire(timeout=min(wait_s, longest_s))
             longest_s = LOOK_S
+
+    def look(self, budget: Any) -> float | None:
+        """Look once; seconds until the next look, ``None`` when nobody waits."""
+        budget.follow_limit()
+        descriptor_table.sweep()
+        step = budget.update(partial(self._judge, budget))
+        if step is None:
+            return None
+        if step in (COLLECT, GIVE_UP):
+            is_over = step == GIVE_UP and not self._has_found_garbage(budget, is_sure=True)
+            if is_over and not budget.lend_more():
+                budget.update(partial(self._give_up, budget))
+            elif step == COLLECT:
+                self._has_found_garbage(budget)
+        line, now_s = budget.line, monotonic()
+        wait_s = StallClock.COLLECT_AGAIN_S if self._stall.is_pressing(now_s) else LOOK_S
+        if line.capacity < line.ceiling:
+            wait_s = max(0.001, min(wait_s, line.next_try_s - now_s))
+        return wait_s
+
+    def _judge(self, budget: Any, now_s: float) -> int | None:
+        """Under the lock: what is due; ``None`` when nobody waits, and then this is over."""
+        line = budget.line
+        first = line.head(now_s)
+        if first is None and not budget.unwoken:
+            self.is_running = False
+            return None
+        # What was served and refused by the kernel has not moved. Whoever was first and gave up
+        # has: those who come later have not stood for long.
+        served = line.served - line.refused, first and first.order
+        step = self._stall.next_step(served, budget.returns, now_s, budget.deadlock_after_s)
+        urgent = line.most_urgent(now_s) if step == RESCUE else None
+        if urgent is not None and budget.can_rescue(urgent):
+            line.rescue(urgent, budget.lent)
+        return step
+
+    def _has_found_garbage(self, budget: Any, *, is_sure: bool = False) -> bool:
+        """Whether unreachable files gave descriptors back, if it is time to look for some.
+
+        While everybody waits nobody makes garbage, so the collector does not come by itself.
+        """
+        if not is_sure and not self._collecting.is_due(monotonic()):
+            return False
+        returns, begun_s = budget.returns, thread_time()
+        gc.collect()
+        has_found: bool = budget.returns != returns
+        now_s = monotonic()
+        self._collecting.note(now_s, thread_time() - begun_s, was_of_use=has_found)
+        if has_found:
+            self._stall.note_find(now_s)
+        return has_found
+
+    def _give_up(self, budget: Any, now_s: float) -> None:
+        """Under the lock: end one in the line, so that the others can go on, or say who holds."""
+        line = budget.line
+        waiting = line.in_line()
+        if not waiting:
+            return
+        holders = budget.largest_holders()
+        if not all_wait(waiting, budget.owners_that_hold(), owners.thread_of):
+            import logging  # noqa: PLC0415 - rare, and loads much
+
+            logging.getLogger("fsworkers.graceful").warning(
+                "%d wait for a descriptor, and nothing has moved for %g s; held by %s",
+                len(waiting),
+                budget.deadlock_after_s,
+                "; ".join(holders) or "nobody",
+            )
+            return
+        self._stall.begin_anew(now_s)
+        waiters = [f"{owners.describe(one.owner)} for {one.count}" for one in waiting[:5]]
+        youngest = waiting[-1]
+        error = DescriptorDeadlock(youngest.request.label, line.capacity, holders, waiters)
+        line.deadlocks += 1
+        line.fail(youngest, error, now_s)
+        budget.unwoken[id(youngest)] = youngest

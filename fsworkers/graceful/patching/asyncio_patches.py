@@ -14,14 +14,18 @@ from asyncio import BaseEventLoop, SelectorEventLoop, _get_running_loop
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 from fsworkers.graceful.aio import offload
-from fsworkers.graceful.budget import owners
-from fsworkers.graceful.budget.reservation import reserve
+from fsworkers.graceful.budget import descriptor_table, owners
+from fsworkers.graceful.budget.budget import BUDGET, Budget
+from fsworkers.graceful.budget.reservation import Reservation, reserve
+from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.opening import open_file
-from fsworkers.graceful.patching import asyncio_servers, loop_reserve
+from fsworkers.graceful.patching import asyncio_servers
 from fsworkers.graceful.patching.limited_threads import opening_of
 from fsworkers.graceful.subprocess import descriptors_needed
 
@@ -29,6 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fsworkers.graceful.budget.permits import HeldPermit
+
+PATIENCE_S = 5.0
+"""How long a loop waits for others to end; they may be there to stay."""
+
+_loops = Budget(1)
 
 
 def methods() -> Iterator[tuple[type[Any], str, Any]]:
@@ -48,8 +57,8 @@ def _wraps() -> Iterator[tuple[type[Any], str, Callable[[Any], Any]]]:
     yield BaseEventLoop, "subprocess_exec", _awaiting_streams
     yield BaseEventLoop, "subprocess_shell", _awaiting_streams
     yield BaseEventLoop, "run_in_executor", _awaiting_files
-    yield BaseSelectorEventLoop, "__init__", loop_reserve.all_at_once
-    yield BaseSelectorEventLoop, "close", loop_reserve.leaving
+    yield BaseSelectorEventLoop, "__init__", _three_at_once
+    yield BaseSelectorEventLoop, "close", _giving_all_back
     yield BaseSelectorEventLoop, "close", asyncio_servers.closing
     yield BaseSelectorEventLoop, "_accept_connection", asyncio_servers.letting_in
     yield BaseSelectorEventLoop, "_stop_serving", asyncio_servers.leaving_the_line
@@ -61,6 +70,47 @@ def methods_of_uvloop() -> Iterator[tuple[type[Any], str, Any]]:
     from uvloop import Loop  # noqa: PLC0415 - called when it is loaded, if ever
 
     yield Loop, "run_in_executor", _awaiting_files(Loop.run_in_executor)
+
+
+def _three_at_once(original: Callable[..., None]) -> Callable[..., None]:
+    """A loop's selector, and the pair of sockets it is woken by.
+
+    At once, so that a thread that waits to run a loop holds nothing of one.
+    """
+
+    @wraps(original)
+    def init(self: Any, selector: Any = None) -> None:
+        _wait_for_others(self)
+        block = Reservation.of(BUDGET.take_many(2 + (selector is None), "an event loop"))
+        with block:
+            original(self, selector)
+        if block.rest:
+            descriptor_table.keep(self._selector.fileno(), block.rest.pop())
+
+    return init
+
+
+def _wait_for_others(loop: Any) -> None:
+    """Only so many loops at a time that their tasks find something left, or for a while."""
+    ceiling = BUDGET.line.ceiling
+    most = max(1, (ceiling - min(8, ceiling // 4)) // 3)
+    if _loops.line.ceiling != most:
+        _loops.resize(most)
+    with suppress(BudgetTimeout):
+        place = _loops.take("an event loop", wait_s=PATIENCE_S)
+        loop._graceful_end = finalize(loop, place.give_back)  # noqa: SLF001 - a name of ours
+
+
+def _giving_all_back(original: Callable[..., None]) -> Callable[..., None]:
+    """``BaseSelectorEventLoop.close``."""
+
+    @wraps(original)
+    def close(self: Any) -> None:
+        original(self)
+        descriptor_table.sweep()  # its selector's is in there
+        getattr(self, "_graceful_end", bool)()
+
+    return close
 
 
 def _one(**_options: Any) -> int:

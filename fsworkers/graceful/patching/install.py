@@ -38,7 +38,6 @@ from fsworkers.graceful import shutil, socket, subprocess
 from fsworkers.graceful.opening import open_file
 from fsworkers.graceful.opening.error_passthrough import let_through
 from fsworkers.graceful.opening.listing import listing_with
-from fsworkers.graceful.patching import counted_selectors
 from fsworkers.graceful.patching.import_hook import WhenImported
 from fsworkers.graceful.patching.import_retry import insistent
 from fsworkers.graceful.patching.unbound import unbound
@@ -217,7 +216,6 @@ def _methods() -> Iterator[tuple[type[Any], str, Any]]:
         if getattr(_socket.socket, name) is method.__wrapped__:
             yield _socket.socket, name, method
     yield _subprocess.Popen, "__init__", subprocess.init_with(_subprocess.Popen.__init__)
-    yield from counted_selectors.methods()
     for kind, name in _STEPS_OF_IMPORTS:
         yield kind, name, insistent(getattr(kind, name))
     if sys.version_info >= (3, 12):  # until then it passes all errors but PermissionError

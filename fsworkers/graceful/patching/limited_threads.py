@@ -9,11 +9,12 @@ from __future__ import annotations
 from asyncio import _get_running_loop
 from contextvars import Context
 from functools import partial, wraps
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful.budget import owners, task_wait
 from fsworkers.graceful.budget.budget import BUDGET
-from fsworkers.graceful.budget.line import GRANTED, Waiter
+from fsworkers.graceful.budget.line import WAITING, Waiter
 from fsworkers.graceful.opening import open_file
 from fsworkers.graceful.opening.retry import EXHAUSTED, give_back
 from fsworkers.graceful.patching.unbound import unbound
@@ -88,19 +89,15 @@ async def _take_in_trio(label: object) -> HeldPermit:
         return True
 
     owner = owners.identify()
-    waiter = Waiter(1, owner, label, wake, **BUDGET.standing(owner))
-    longest_s = BUDGET.wait_s
+    request = BUDGET.request(1, label)
+    waiter = Waiter(request, owner, wake, **BUDGET.standing(request, owner))
     try:
-        BUDGET.post(waiter)
-        if waiter.state != GRANTED:
-            with trio.move_on_after(float("inf") if longest_s is None else longest_s):
+        BUDGET.enter(waiter)
+        if waiter.state == WAITING:
+            left_s = request.left_s(monotonic())
+            with trio.move_on_after(float("inf") if left_s is None else left_s):
                 await served.wait()
     except BaseException:
         BUDGET.abandon(waiter)
         raise
-    if waiter.error is not None:
-        raise waiter.error
-    if waiter.state != GRANTED:
-        BUDGET.abandon(waiter)
-        raise BUDGET.timeout_of(waiter, longest_s or 0.0)
-    return BUDGET.note_origin(waiter.permits)[0]
+    return BUDGET.outcome(waiter)[0]

@@ -546,7 +546,7 @@ def test_a_fork_beside_a_thread_that_begins_a_reservation_leaves_no_lock_behind(
     """)
 
 
-@pytest.mark.parametrize("step", ["before_fork", "after_fork_parent", "catch_up"])
+@pytest.mark.parametrize("step", ["before_fork", "after_fork_parent"])
 @pytest.mark.parametrize("is_before", [True, False])
 def test_ctrl_c_in_a_fork_leaves_no_lock_behind(limited, step: str, is_before: bool) -> None:
     """Python tells of it and goes on; whoever forked has nothing of ours afterwards."""

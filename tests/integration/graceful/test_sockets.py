@@ -252,51 +252,6 @@ def test_a_forked_child_lets_in_whatever_another_thread_was_at(limited) -> None:
     """)
 
 
-def test_an_exception_of_a_signal_handler_leaves_accept_in_order(limited) -> None:
-    """At each moment of letting somebody in: the next one is let in, and a time-out ends it."""
-    limited(f"""
-        {ALL_BUT}
-        import signal
-        from fsworkers.graceful import socket as ours
-        class Struck(Exception): pass
-        def strike(*_): raise Struck
-        signal.signal(signal.SIGALRM, strike)
-        class Turns(dict):
-            name = ""
-            def setdefault(self, *item):
-                found = super().setdefault(*item)
-                if self.name == "setdefault": signal.raise_signal(signal.SIGALRM)
-                return found
-            def get(self, *item):
-                if self.name == "get": signal.raise_signal(signal.SIGALRM)
-                return super().get(*item)
-        turns = ours._letting_in = Turns()
-        with graceful.socket.create_server(("127.0.0.1", 0)) as listener:
-            caller = call(listener)
-            turns.name = "setdefault"
-            try:
-                listener.accept()
-            except Struck:
-                turns.name = ""
-            assert not turns and lent() == 1
-            listener.settimeout(5)
-            listener.accept()[0].close()
-            caller.close()
-            # Somebody else is at it, and stays there.
-            turns[listener.fileno()] = object()
-            caller = call(listener)
-            listener.settimeout(0.2)
-            try:
-                listener.accept()
-            except TimeoutError:
-                pass
-            else:
-                raise AssertionError("it came in")
-            caller.close()
-        assert lent() == 0
-    """)
-
-
 def test_a_listener_that_is_closed_meanwhile_says_so(limited) -> None:
     """To a thread that stands in the line with somebody to let in, as the standard one would."""
     limited(f"""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import pickle
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fsworkers.graceful import Budget, BudgetTimeout, BudgetTooSmall, DescriptorDeadlock
 from fsworkers.graceful.budget.limit import default_reserve
-from fsworkers.graceful.budget.line import QueuePosition
-from fsworkers.graceful.budget.permit_pool import PermitPool
-from fsworkers.graceful.budget.permits import Permit
 from fsworkers.graceful.budget.reservation import Reservation, reserve
 from fsworkers.graceful.budget.task_wait import take, take_many
 from fsworkers.graceful.budget.watchdog import backoff_s
+
+if TYPE_CHECKING:
+    from fsworkers.graceful.budget.permits import HeldPermit
 
 
 def wait_for(condition, longest_s: float = 5.0) -> None:
@@ -307,46 +309,15 @@ def test_opens_inside_a_reservation_draw_on_it() -> None:
     assert budget.statistics().lent == 0
 
 
-def test_a_reservation_is_drawn_on_at_once_whoever_is_at_the_ledger() -> None:
-    """Another thread works at it meanwhile: what it has yet to note is in force already."""
-    budget = Budget(8)
-    free = budget.take()
-    reserved = [budget.take().real() for _ in range(2)]
-    free.give_back()
-    drawn: list[bool] = []
-
-    def reserve_and_take() -> None:
-        with Reservation.of(reserved):
-            taken = budget.take()
-            drawn.append(budget.lent == 2)
-            taken.give_back()
-
-    budget.before_fork()
-    try:
-        reserving = threading.Thread(target=reserve_and_take)
-        reserving.start()
-        reserving.join(5)
-    finally:
-        budget.after_fork_parent()
-        budget.catch_up()
-    assert drawn == [True]
-    for permit in reserved:
-        permit.give_back()
-    assert budget.statistics().lent == 0
-
-
-def ask_again(budget: Budget) -> Permit:
+def ask_again(budget: Budget) -> HeldPermit:
     """As after a refusal by the kernel, with permits that were drawn before."""
-    refused = [budget._make(1)]
-    return budget.take_again(
-        refused, "x", QueuePosition(), until_s=None, longest_s=None, machine_wide=False
-    )[0]
+    error = OSError(errno.EMFILE, "none")
+    return budget.acquire_again(budget.request(1, "x"), [budget._make(1)], error)[0]
 
 
 WAYS_TO_ASK = {
     "take": lambda budget: budget.take(),
     "take_many": lambda budget: budget.take_many(1)[0],
-    "take_or": lambda budget: budget.take_or("x", lambda: None, lambda: 0.01),
     "async": lambda budget: asyncio.run(take(budget=budget)),
 }
 
@@ -360,15 +331,13 @@ def test_who_asks_while_another_is_at_the_ledger_waits_for_it(ask, wait_s) -> No
     """The line is not joined until that one is done, which is no time-out: there is room."""
     budget = Budget(2, wait_s=wait_s)
     budget.line  # noqa: B018 - measured, so that nothing else is to be done
-    served: list[Permit] = []
+    served: list[HeldPermit] = []
     budget.before_fork()
     asking = threading.Thread(target=lambda: served.append(ask(budget)))
     asking.start()
-    wait_for(lambda: budget._inbox)
-    asking.join(0.05)
+    asking.join(0.1)
     assert served == []
     budget.after_fork_parent()
-    budget.catch_up()
     asking.join(5)
     served[0].give_back()
     assert budget.statistics().lent == 0
@@ -544,14 +513,13 @@ def test_the_watch_goes_on_after_an_error(capsys) -> None:
     """Those who wait would be left alone otherwise; what went wrong is told."""
     looks: list[int] = []
 
-    class Flawed(PermitPool):
-        def tick(self, turn: int) -> float | None:
-            looks.append(turn)
+    class Flawed(Budget):
+        def follow_limit(self) -> None:
+            looks.append(1)
             if len(looks) == 1:
                 raise MemoryError("no room for a look")
-            return None
 
     flawed = Flawed(1)
-    flawed._watch.begin()
+    flawed._watchdog.begin()
     wait_for(lambda: len(looks) == 2)
     assert "no room for a look" in capsys.readouterr().err

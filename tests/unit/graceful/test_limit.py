@@ -1,67 +1,63 @@
-"""What a measure of the limit makes of the numbers it finds, over plain data."""
+"""What a budget makes of the limit, and of the numbers that others have below it."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fsworkers.graceful.budget.limit import NOTHING, Own, judge, to_begin_with
+from fsworkers.graceful.budget import limit
+from fsworkers.graceful.budget.limit import Limit
 from fsworkers.graceful.errors import TooFewDescriptors
 
 
-def own(*numbers: int, unnumbered: int = 0, in_flight: int = 0) -> Own:
-    """What a budget has lent."""
-    lent = len(numbers) + unnumbered + in_flight
-    return Own(numbers=frozenset(numbers), unnumbered=unnumbered, lent=lent)
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """A limit, and how many numbers are open below it."""
+    found = {"limit": 64, "open": 3}
+    monkeypatch.setattr(limit, "soft_limit", lambda: found["limit"])
+    monkeypatch.setattr(limit, "count_open_below", lambda _: found["open"])
+    return found
 
 
-def test_strangers_below_the_limit_take_a_seat_and_those_above_take_none() -> None:
-    """EMFILE goes by number."""
-    measured = judge(64, 8, [0, 1, 2, 70, 200], NOTHING)
-    assert (measured.foreign, measured.to_lend) == (3, 53)
+def test_what_is_left_below_the_limit_is_lent(system: dict[str, int]) -> None:
+    """Less what others have and the reserve, and no more than was asked for."""
+    assert Limit(None, None).begin() == 64 - 8 - 3
+    assert Limit(None, 20).begin() == 64 - 20 - 3
+    assert Limit(10, None).begin() == 10
+    system["open"] = 13
+    assert Limit(None, None).begin(lent=10) == 64 - 8 - 3
 
 
-def test_a_map_of_ours_is_no_stranger() -> None:
-    """Nobody tells its number, but if all numbers are below the limit, so is that."""
-    assert judge(64, 8, [0, 1, 2, 9], own(5, 6, unnumbered=1)).foreign == 3
-
-
-def test_a_map_that_may_be_above_the_limit_is_counted_there() -> None:
-    """Where it takes no seat: one too few is lent, if that is wrong, and never one too many."""
-    assert judge(64, 8, [0, 1, 2, 9, 70], own(5, unnumbered=1)).foreign == 4
-
-
-def test_permits_on_their_way_are_not_counted() -> None:
-    """They will take a number that is free now: they are no strangers."""
-    assert judge(64, 8, [0, 1, 2], own(5, in_flight=2)).foreign == 3
-
-
-def test_a_budget_does_not_start_with_less_than_the_minimum() -> None:
+def test_a_budget_does_not_start_with_less_than_the_minimum(system: dict[str, int]) -> None:
     """What others have too much of is waited for; a limit that never leaves it is an error."""
-    assert to_begin_with(judge(16, 4, list(range(7)), NOTHING)) == 5
-    assert to_begin_with(judge(16, 4, list(range(14)), NOTHING)) == 4
-    assert to_begin_with(judge(11, 4, list(range(3)), NOTHING)) == 4
+    system["open"] = 62
+    assert Limit(None, None).begin() == 4
+    system["limit"], system["open"] = 11, 3
+    assert Limit(None, 4).begin() == 4
+    system["limit"] = 10
     with pytest.raises(TooFewDescriptors, match="leaves 3 to lend"):
-        to_begin_with(judge(10, 4, list(range(3)), NOTHING))
+        Limit(None, 4).begin()
 
 
-@given(
-    limit=st.integers(8, 40),
-    strangers=st.sets(st.integers(0, 60)),
-    files=st.sets(st.integers(0, 60)),
-    maps=st.sets(st.integers(0, 60)),
-)
-def test_what_is_measured_never_lends_too_many(
-    limit: int, strangers: set[int], files: set[int], maps: set[int]
-) -> None:
-    """With all that is lent back below the limit, the strangers there and the reserve still fit."""
-    strangers -= files | maps
-    files -= maps
-    mine = own(*files, unnumbered=len(maps))
-    measured = judge(limit, 4, sorted(strangers | maps), mine)
-    truly_foreign = sum(number < limit for number in strangers)
-    assert measured.foreign >= truly_foreign
-    assert measured.to_lend + truly_foreign + 4 <= limit
-    if not maps or max(strangers | maps) < limit:
-        assert measured.foreign == truly_foreign
+def test_a_limit_that_changes_is_followed_both_ways(system: dict[str, int]) -> None:
+    """At once, and never below one."""
+    followed = Limit(None, 8)
+    ceiling = followed.begin()
+    assert not followed.is_to_be_followed(ceiling)
+    for changed, to_lend in ((128, 117), (32, 21), (8, 1)):
+        system["limit"] = changed
+        assert followed.is_to_be_followed(ceiling)
+        ceiling = followed.follow(0, ceiling)
+        assert ceiling == to_lend
+
+
+def test_what_others_let_go_of_is_lent_once_it_was_seen_twice(system: dict[str, int]) -> None:
+    """Permits whose files are not open yet hide as many of theirs; what they take stays ours."""
+    system["open"] = 50
+    followed = Limit(None, 8)
+    ceiling = followed.begin()
+    assert ceiling == 6
+    system["open"] = 10
+    assert followed.follow(0, ceiling) == 6
+    assert followed.follow(0, ceiling) == 46
+    system["open"] = 30
+    assert followed.follow(0, 46) == 46

@@ -22,6 +22,7 @@ from fsworkers.graceful.budget.line import (
     PASS_ON_S,
     WAITING,
     Line,
+    Request,
     Waiter,
 )
 from fsworkers.graceful.errors import BudgetTooSmall
@@ -29,8 +30,8 @@ from fsworkers.graceful.errors import BudgetTooSmall
 
 def waiter(count: int = 1, owner: int = 1, *, is_holder: bool = False, held: int = 0) -> Waiter:
     """One that is to stand in the line."""
-    label = f"file of {owner}"
-    return Waiter(count, owner, label, lambda: None, held=held, is_holder=is_holder or held > 0)
+    request = Request(count, f"file of {owner}", 0.0)
+    return Waiter(request, owner, lambda: None, held=held, is_holder=is_holder or held > 0)
 
 
 def serve(line: Line, lent: int) -> list[Waiter]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import monotonic
 
-from fsworkers.graceful.budget.line import GRANTED, HOLDER_S, WAITING, Waiter
+from fsworkers.graceful.budget.line import GRANTED, HOLDER_S, WAITING, Request, Waiter
 from fsworkers.stress.witness import Witness
 
 
 def tickets(witness: Witness, count: int) -> list[Waiter]:
     """Tickets that have come, in order, and wait."""
-    line = [Waiter(1, number, None, lambda: None) for number in range(count)]
+    line = [Waiter(Request(1, None, 0.0), number, lambda: None) for number in range(count)]
     for ticket in line:
         ticket.state = WAITING
         ticket.since_s = monotonic()
@@ -20,7 +20,7 @@ def tickets(witness: Witness, count: int) -> list[Waiter]:
 
 def holder(witness: Witness) -> Waiter:
     """One that held something when it came, and waits."""
-    ticket = Waiter(1, 99, None, lambda: None, is_holder=True)
+    ticket = Waiter(Request(1, None, 0.0), 99, lambda: None, is_holder=True)
     ticket.state = WAITING
     ticket.since_s = monotonic()
     witness.came(ticket)
