@@ -10,6 +10,9 @@ Status: TypeAlias = Literal["done", "failed", "skipped", "timed_out", "crashed",
 
 STATUSES: tuple[Status, ...] = ("done", "failed", "skipped", "timed_out", "crashed", "cancelled")
 
+FAILURES: tuple[Status, ...] = ("failed", "timed_out", "crashed")
+"""Those that tell of a fault: of the file, the task or the machine."""
+
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """A job's single final state.

@@ -1,92 +1,240 @@
-"""The live line on stderr while a run goes on."""
+"""The live line on stderr while a run goes on.
+
+What is in it is decided by ``fitted``, which leaves out what matters least where the terminal is
+narrow. Whatever else is written to ``sys.stderr`` meanwhile has the line cleared first.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+import stat
+import sys
+import threading
+from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import msgspec
 
 from fsworkers.cli.report import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.progress import Progress, TaskID
-
     from fsworkers.engines.run import Run
 
 REFRESH_S = 0.1
+
+CLEAR_LINE = b"\r\x1b[2K"
+"""To the first column, and erase the line; see console_codes(4)."""
+
+STDOUT, STDERR = 1, 2
+_USUAL_WIDTH = 80
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """A run at one moment.
+
+    Attributes:
+        ended: Files that have an outcome.
+        failed: Those of them that failed, were timed out or crashed.
+        total: Files there will be; ``None`` while the scan goes on.
+        new: Files that came to their outcome now, and not before the run was resumed.
+        new_bytes: The bytes of those.
+        seconds: How long it has been at work now.
+        workers: Worker processes that live.
+        waiting: File operations that wait for a descriptor.
+    """
+
+    ended: int
+    failed: int
+    total: int | None
+    new: int
+    new_bytes: int
+    seconds: float
+    workers: int
+    waiting: int
+
+
+def fitted(look: Look, width: int) -> str:
+    """What is said of a run in at most ``width`` columns."""
+    fields = _fields(look)
+    while len(fields) > 1 and len(_joined(fields)) > width:
+        fields.remove(max(fields))
+    return _joined(fields)[:width]
+
+
+def _joined(fields: list[tuple[int, str]]) -> str:
+    return ", ".join(text for _, text in fields)
+
+
+def _fields(look: Look) -> list[tuple[int, str]]:
+    """What there is to say, in its order; the higher its rank, the sooner it is left out."""
+    per_s = look.new / max(look.seconds, 1e-9)
+    bytes_per_s = look.new_bytes / max(look.seconds, 1e-9)
+    if look.total is None:
+        fields = [(0, f"{look.ended:,} file{'' if look.ended == 1 else 's'} so far")]
+    else:
+        percent = 100 * look.ended // max(look.total, 1)
+        fields = [(0, f"{look.ended:,} of {look.total:,} files ({percent}%)")]
+    if look.failed:
+        fields.append((1, f"{look.failed:,} failed"))
+    fields += [(3, f"{per_s:,.0f} files/s"), (4, f"{human_bytes(bytes_per_s)}/s")]
+    if look.total is not None and look.new and look.ended < look.total:
+        fields.append((2, f"{_clock((look.total - look.ended) / per_s)} left"))
+    fields.append((6, f"{look.workers} worker{'' if look.workers == 1 else 's'}"))
+    if look.waiting:
+        fields.append((5, f"{look.waiting:,} waiting for a descriptor"))
+    return fields
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as ``1:02:03`` or ``0:07``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def has_terminal_to_itself(output: str | None) -> bool:
+    """Whether the terminal that is stderr shows neither results nor another program.
+
+    Behind a pipe there is likely one that is: a pager, ``grep``. So there is behind ``-o >(less)``.
+
+    Args:
+        output: Where results go; ``None`` for stdout.
+    """
+    if os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    results = STDOUT if output in {None, "-"} else output
+    return not (stat.S_ISFIFO(_mode(STDOUT)) or _may_be_shown(results))
+
+
+def _may_be_shown(target: int | str | None) -> bool:
+    """Whether what is written there may come to a terminal."""
+    mode = _mode(target)
+    if stat.S_ISCHR(mode):
+        return os.stat(target or 0).st_rdev != os.stat(os.devnull).st_rdev
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def _mode(target: int | str | None) -> int:
+    """The mode of what is there; 0 if nothing is."""
+    try:
+        return os.stat(target or 0).st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+class LiveLine:
+    """Stands in for ``sys.stderr`` while it is shown; a message clears it, the next look is below.
+
+    Args:
+        stream: What ``sys.stderr`` was.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.RLock()  # the pool's thread passes on what workers print
+        self._is_shown = False
+        self._is_at_line_start = True
+
+    def draw(self, text: str) -> None:
+        """Show the line, unless something else stands there."""
+        with self._lock:
+            if self._is_at_line_start:
+                self._is_shown = True
+                _write(CLEAR_LINE + text.encode())
+
+    def clear(self) -> None:
+        """Take the line away."""
+        with self._lock:
+            if self._is_shown:
+                self._is_shown = False
+                _write(CLEAR_LINE)
+
+    def write(self, text: str) -> int:
+        """Write a message."""
+        with self._lock:
+            self.clear()
+            count = self._stream.write(text)
+            self._stream.flush()
+            if text:
+                self._is_at_line_start = text.endswith("\n")
+            return count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _write(data: bytes) -> None:
+    with suppress(OSError):  # the terminal has gone, which is no reason to end
+        os.write(STDERR, data)
 
 
 class Display:
     """Shows a run's figures; the caller says when to look at them.
 
     Args:
-        progress: rich's display.
-        bar: The bar in it.
+        line: Where.
         run: The run.
     """
 
-    def __init__(self, progress: Progress, bar: TaskID, run: Run) -> None:
-        self._progress = progress
-        self._bar = bar
+    def __init__(self, line: LiveLine, run: Run) -> None:
+        self._line = line
         self._run = run
         self._next = 0.0
 
     def refresh(self) -> None:
         """Show the figures of this moment, no more often than an eye can follow."""
         now = monotonic()
-        if now >= self._next:
-            self._next = now + REFRESH_S
-            self.show()
+        if now < self._next:
+            return
+        self._next = now + REFRESH_S
+        if _is_in_foreground():
+            self._line.draw(fitted(look_at(self._run), _width() - 1))
 
-    def show(self) -> None:
-        """Show the figures of this moment."""
-        run = self._run
-        statistics = run.engine.statistics()
-        seconds = max(run.seconds, 1e-9)
-        self._progress.update(
-            self._bar,
-            completed=run.tally.found,
-            total=self._total() if run.has_scan_ended else None,
-            rates=(
-                f"{run.tally.new / seconds:,.0f} files/s "
-                f"{human_bytes(run.tally.size_bytes / seconds)}/s"
-            ),
-            workers=f"{statistics.workers} workers",
-            descriptors=(
-                f"{statistics.lent}/{statistics.descriptors.budget * statistics.workers} open, "
-                f"{statistics.waiting} waiting"
-            ),
-            refresh=True,
-        )
 
-    def _total(self) -> int:
-        """All files there will be: what this scan found to do, and what was there before."""
-        tally = self._run.tally
-        return self._run.found_count + tally.found - tally.new
+def look_at(run: Run) -> Look:
+    """The figures of this moment."""
+    statistics = run.engine.statistics()
+    tally = run.tally
+    # What this scan found to do, and what was there before.
+    total = run.found_count + tally.found - tally.new if run.has_scan_ended else None
+    return Look(
+        ended=tally.found,
+        failed=tally.failed,
+        total=total,
+        new=tally.new,
+        new_bytes=tally.size_bytes,
+        seconds=run.seconds,
+        workers=statistics.workers,
+        waiting=statistics.waiting,
+    )
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size(STDERR).columns or _USUAL_WIDTH
+    except OSError:
+        return _USUAL_WIDTH
+
+
+def _is_in_foreground() -> bool:
+    """Whether the terminal is ours at this moment, and not the shell's that sent us behind."""
+    try:
+        return os.tcgetpgrp(STDERR) == os.getpgrp()
+    except OSError:
+        return True  # no job control here
 
 
 @contextmanager
 def open_display(run: Run) -> Iterator[Display]:
     """Show a run on stderr until the block ends; what workers print appears above it."""
-    from rich.console import Console  # noqa: PLC0415  (60 ms, only where there is a terminal)
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    progress = Progress(
-        TextColumn("{task.completed:,} files", markup=False),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[rates]}", markup=False),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[workers]}", markup=False),
-        TextColumn("{task.fields[descriptors]}", markup=False),
-        console=Console(stderr=True),
-        auto_refresh=False,
-        redirect_stdout=False,
-        transient=True,
-    )
-    with progress:
-        bar = progress.add_task("", total=None, rates="", workers="", descriptors="")
-        display = Display(progress, bar, run)
-        yield display
-        display.show()
+    stderr = sys.stderr
+    line = LiveLine(stderr)
+    sys.stderr = cast("TextIO", line)
+    try:
+        yield Display(line, run)
+    finally:
+        sys.stderr = stderr
+        line.clear()

@@ -7,6 +7,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+from fsworkers.cli.display import CLEAR_LINE
 from fsworkers.cli.exits import INTERRUPTED, TERMINATED
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from fsworkers.engines.run import Run
+
+_MESSAGE = b"fsworkers: interrupted: finishing what runs; once more to kill it\n"
 
 _CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
@@ -23,11 +26,13 @@ class Interrupts:
 
     Args:
         run: What to cancel, and on the second signal to kill.
+        has_display: There may be a live line on stderr.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, has_display: bool) -> None:
         self.code: int | None = None
         self._run = run
+        self._begin = CLEAR_LINE if has_display else b""
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Self:
@@ -57,7 +62,7 @@ class Interrupts:
             self.code = _CODES[signal.Signals(number)]
             # Not by print: the handler may have come in the middle of one.
             with suppress(OSError):
-                os.write(2, b"fsworkers: interrupted: finishing what runs; once more to kill it\n")
+                os.write(2, self._begin + _MESSAGE)
             self._run.cancel()
         else:
             raise KeyboardInterrupt

@@ -134,7 +134,7 @@ DryRun = Annotated[bool, typer.Option("-n", "--dry-run", help="Only list what wo
 Progress = Annotated[
     bool | None,
     typer.Option(
-        "--progress/--no-progress", help="Show progress on stderr.", show_default="on a terminal"
+        "--progress/--no-progress", help="Live line on stderr.", show_default="on a terminal of its own"
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary on stderr.")]

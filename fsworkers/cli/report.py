@@ -86,9 +86,7 @@ def counts_in_words(counts: Mapping[Status, int]) -> str:
 
 
 def human_bytes(size_bytes: float) -> str:
-    """A number of bytes with three digits and a decimal unit, as ``ls --si`` rounds."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size_bytes < 999.5:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.3g} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.3g} PB"
+    """A number of bytes with a decimal unit."""
+    from rich import filesize  # noqa: PLC0415  (only where somebody reads it)
+
+    return filesize.decimal(round(size_bytes))

@@ -18,11 +18,11 @@ from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.tally import Tally
 from fsworkers.journal.earlier import open_earlier
 from fsworkers.journal.errors import RunNotResumable
-from fsworkers.journal.outcomes import FAILURES
 from fsworkers.journal.places import Located, find_run
 from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
 from fsworkers.journal.selection import left_to_do, new_or_changed
+from fsworkers.model import FAILURES
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths
 from fsworkers.sinks.open import open_sink

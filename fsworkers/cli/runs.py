@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fsworkers.cli.exits import DONE, leave_quietly
-from fsworkers.journal.outcomes import FAILURES
 from fsworkers.journal.places import default_directory, find_runs
+from fsworkers.model import FAILURES
 from fsworkers.names import printable
 from fsworkers.sinks.plain import lossy, terminal_safe
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fsworkers.cli.display import open_display
+from fsworkers.cli.display import STDERR, has_terminal_to_itself, open_display
 from fsworkers.cli.exits import DONE, FAILED, say
 from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report
@@ -46,15 +46,10 @@ class DisplayOptions(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool = False
 
     def wants_display(self, output: str | None) -> bool:
-        """Whether to show a live line.
-
-        On a terminal, unless results go to one as well, where the line would garble them.
-        """
-        if self.quiet:
+        """Whether to show a live line: by default where it has a terminal to itself."""
+        if self.quiet or not os.isatty(STDERR):
             return False
-        if self.progress is not None:
-            return self.progress
-        return sys.stderr.isatty() and not (output is None and sys.stdout.isatty())
+        return has_terminal_to_itself(output) if self.progress is None else self.progress
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,9 +117,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 recorder=self.recorder,
                 sink=None if self.rebuilds else self.sink,
             )
-            interrupts = stack.enter_context(Interrupts(run))
-            report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
             is_shown = shown.wants_display(self.request.output)
+            interrupts = stack.enter_context(Interrupts(run, has_display=is_shown))
+            report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
             display = stack.enter_context(open_display(run)) if is_shown else None
             for portion in run.portions():
                 if portion is not None and portion.outcomes:

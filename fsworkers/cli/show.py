@@ -10,9 +10,9 @@ from fsworkers.cli.exits import DONE, leave_quietly
 from fsworkers.cli.report import counts_in_words, human_bytes, named
 from fsworkers.cli.runs import local_time
 from fsworkers.journal.blocks import RunBlocks
-from fsworkers.journal.outcomes import FAILURES, count_outcomes, read_outcomes
+from fsworkers.journal.outcomes import count_outcomes, read_outcomes
 from fsworkers.journal.places import find_run
-from fsworkers.model import STATUSES
+from fsworkers.model import FAILURES, STATUSES
 from fsworkers.names import printable
 from fsworkers.sinks.jsonl import json_lines
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from fsworkers.errors import BadSetting
+from fsworkers.model import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 LEAST_FOR_PERCENT = 3
 
 _RULE = r"(?P<when>now|soon),fail=(?P<number>\d+(?:\.\d+)?)(?P<percent>%?)"
-_FAILURES: tuple[Status, ...] = ("failed", "timed_out", "crashed")
 
 
 class Halting(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class Halting(msgspec.Struct, frozen=True):
 
     def is_crossed(self, outcomes: Mapping[Status, int]) -> bool:
         """Whether there are too many failures among these counts of outcomes."""
-        failures = sum(outcomes.get(status, 0) for status in _FAILURES)
+        failures = sum(outcomes.get(status, 0) for status in FAILURES)
         if not self.is_percent:
             return failures >= self.most
         total = sum(outcomes.values())

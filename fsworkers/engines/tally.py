@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from fsworkers.model import RunSummary
+from fsworkers.model import FAILURES, RunSummary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,11 @@ class Tally:
     def found(self) -> int:
         """Files that have an outcome."""
         return self.outcomes.total() + self._before.total()
+
+    @property
+    def failed(self) -> int:
+        """Files that failed, were timed out or crashed."""
+        return sum(self.outcomes[status] + self._before[status] for status in FAILURES)
 
     @property
     def counts(self) -> Counter[Status]:

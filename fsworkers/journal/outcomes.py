@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from fsworkers.journal.rows import Block, Part
     from fsworkers.model import Outcome, Status
 
-FAILURES: tuple[Status, ...] = ("failed", "timed_out", "crashed")
-
 _RANGE_FILES = 50_000
 _RANGE_BYTES = 16_000_000
 """What is expanded at one time, some 30 MB: so many outcomes, or so many bytes of packed ones."""

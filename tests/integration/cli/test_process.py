@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -288,32 +287,6 @@ def test_order_is_kept(many: Path) -> None:
     listed = fsworkers("process", many, "-n").stdout.decode().splitlines()
     done = fsworkers("process", many, "-k", "-q")
     assert [row["path"] for row in rows(done.stdout)] == listed
-
-
-def test_progress_on_a_terminal(many: Path, tmp_path: Path) -> None:
-    """On a terminal there is a live line on stderr, which ``NO_COLOR`` strips of colour."""
-    ours, theirs = pty.openpty()
-    run = subprocess.Popen(
-        [*FSWORKERS, "process", str(many), "-o", str(tmp_path / "o.jsonl")],
-        stderr=theirs,
-        stdin=subprocess.DEVNULL,
-        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "140", "TERM": "xterm"},
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            shown += chunk
-    except OSError:
-        pass  # Linux ends a terminal that nobody holds any more with EIO
-    os.close(ours)
-    assert run.wait(10) == 0
-    text = shown.decode()
-    assert "files/s" in text
-    assert "workers" in text
-    assert "waiting" in text
-    assert "2,000 files: 2,000 done" in text
-    assert "\x1b[3" not in text
 
 
 def test_output_on_a_full_disk_is_a_clear_error(many: Path, tmp_path: Path) -> None:

@@ -21,13 +21,13 @@ from fsworkers.journal.blocks import RunBlocks
 from fsworkers.journal.earlier import Earlier
 from fsworkers.journal.errors import JournalFailed
 from fsworkers.journal.known import is_settled
-from fsworkers.journal.outcomes import FAILURES, count_outcomes, read_outcomes
+from fsworkers.journal.outcomes import count_outcomes, read_outcomes
 from fsworkers.journal.places import find_runs
 from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.rows import by_directory, outcomes_of, pack_done, pack_outcomes, pack_untried
 from fsworkers.journal.schema import connect
 from fsworkers.journal.selection import Unchanged, left_to_do, new_or_changed
-from fsworkers.model import STATUSES, Entry, Outcome
+from fsworkers.model import FAILURES, STATUSES, Entry, Outcome
 from fsworkers.sinks.plain import encode
 from tests.unit.journal.samples import OUTCOMES, a_run
 

@@ -1,0 +1,90 @@
+"""What the live line says, and how it makes room for messages."""
+
+from __future__ import annotations
+
+import os
+from io import StringIO
+
+import pytest
+from msgspec.structs import replace
+
+from fsworkers.cli import display
+from fsworkers.cli.display import CLEAR_LINE, LiveLine, Look, fitted
+
+LOOK = Look(
+    ended=12_345,
+    failed=638,
+    total=39_908,
+    new=12_000,
+    new_bytes=48_000_000,
+    seconds=4.0,
+    workers=2,
+    waiting=3,
+)
+
+
+def test_everything_is_said_where_there_is_room() -> None:
+    """How far it is, what went wrong, how fast, how long it will take, and who waits."""
+    assert fitted(LOOK, 200) == (
+        "12,345 of 39,908 files (30%), 638 failed, 3,000 files/s, 12.0 MB/s, 0:09 left, "
+        "2 workers, 3 waiting for a descriptor"
+    )
+
+
+def test_what_is_not_known_or_does_not_matter_is_left_out() -> None:
+    """No total while the scan goes on, no failures and no descriptors where there are none."""
+    look = replace(LOOK, total=None, failed=0, waiting=0, workers=1)
+    assert fitted(look, 200) == "12,345 files so far, 3,000 files/s, 12.0 MB/s, 1 worker"
+
+
+def test_a_long_run_tells_hours() -> None:
+    """Minutes alone are hard to read beyond sixty."""
+    assert "2:45:20 left" in fitted(replace(LOOK, total=12_345 + 9920, new=4), 200)
+
+
+def test_narrow_terminals_keep_what_matters() -> None:
+    """It never is wider than the terminal; the failures go last but for the count itself."""
+    least = "12,345 of 39,908 files (30%), 638 failed"
+    for width in range(1, 130):
+        line = fitted(LOOK, width)
+        assert len(line) <= width
+        assert line.startswith("12,345 of 39,908 files (30%)"[:width])
+        assert ("638 failed" in line) == (width >= len(least))
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What is written past the stream."""
+    written: list[bytes] = []
+    monkeypatch.setattr(os, "write", lambda number, data: written.append(data))
+    return written
+
+
+def test_a_message_clears_the_line_and_the_next_look_shows_it_again(screen: list[bytes]) -> None:
+    """Between two messages without a look there is nothing to clear."""
+    stream = StringIO()
+    line = LiveLine(stream)
+    line.draw("1 file")
+    line.write("oh\n")
+    line.write("no\n")
+    line.draw("2 files")
+    line.clear()
+    assert screen == [CLEAR_LINE + b"1 file", CLEAR_LINE, CLEAR_LINE + b"2 files", CLEAR_LINE]
+    assert stream.getvalue() == "oh\nno\n"
+
+
+def test_half_a_line_of_others_is_not_drawn_over(screen: list[bytes]) -> None:
+    """A task's own bar, which ends without a newline, stays until it ends."""
+    line = LiveLine(StringIO())
+    line.write("loading…")
+    line.draw("1 file")
+    assert screen == []
+    line.write(" done\n")
+    line.draw("2 files")
+    assert screen == [CLEAR_LINE + b"2 files"]
+
+
+def test_only_foreground_processes_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal whose shell has sent us behind is the shell's."""
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _number: os.getpgrp() + 1)
+    assert not display._is_in_foreground()
