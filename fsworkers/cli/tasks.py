@@ -17,6 +17,7 @@ def tasks() -> None:
             for option in task.options
         ]
     lines.append(
-        "Your own: --call MODULE:FUNCTION; --option KEY=VALUE is passed to it by keyword.\n"
+        "Your own: --call MODULE:FUNCTION or --call file.py:FUNCTION.\n"
+        "  --option KEY=VALUE is passed to it by keyword, as what it is annotated with\n"
     )
     write_out("".join(lines))

@@ -1,4 +1,4 @@
-"""A user's own function, named as MODULE:FUNCTION."""
+"""A user's own function, named as MODULE:FUNCTION or file.py:FUNCTION."""
 
 from __future__ import annotations
 
@@ -14,49 +14,85 @@ from fsworkers.errors import TaskNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
 
 def load_callable(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
     """Import a function by ``MODULE:FUNCTION``; modules of the working directory are found too.
 
     Args:
-        name: As ``photos.tasks:make_thumbnail`` or ``module:Class.method``.
-        options: Passed to each call as keyword arguments.
+        name: As ``photos.tasks:make_thumbnail``, ``module:Class.method`` or ``./mix.py:function``,
+            where the file's directory is put first on ``sys.path``, as for a script.
+        options: Passed to each call as keyword arguments, converted to what it declares.
 
     Raises:
         TaskNotFound: The module can't be imported, has no such attribute, or it can't be called
             with one path and these options.
+        BadOption: An option is not what the function declares.
     """
-    module_name, separator, attribute = name.partition(":")
-    if not (module_name and separator and attribute):
+    place, separator, attribute = name.rpartition(":")
+    if not (place and separator and attribute):
         raise TaskNotFound(name, "write it as MODULE:FUNCTION, for example photos:make_thumbnail")
-    with suppress(FileNotFoundError):  # the working directory was deleted: nothing to find there
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
+    if place.endswith(".py"):
+        module = _import_file(name, place)
+    else:
+        with suppress(FileNotFoundError):  # the working directory was deleted: nothing is there
+            _search_first(os.getcwd())
+        module = _import(name, place)
     try:
-        module = importlib.import_module(module_name)
+        function = reduce(getattr, attribute.split("."), module)
+    except AttributeError as error:
+        raise TaskNotFound(name, f"{place!r} has no {attribute!r}") from error
+    if not callable(function):
+        raise TaskNotFound(name, f"{attribute!r} is not a function")
+    signature = _signature_for(name, function, options)
+    if signature is None or not options:
+        return partial(function, **options) if options else function
+    from fsworkers.tasks.option_values import converted  # noqa: PLC0415  (only with options)
+
+    return partial(function, **converted(name, function, signature, options))
+
+
+def _search_first(directory: str) -> None:
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+
+
+def _import(name: str, module_name: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         reason = f"module {module_name!r} can't be imported: {type(error).__name__}: {error}"
         raise TaskNotFound(name, reason) from error
-    try:
-        function = reduce(getattr, attribute.split("."), module)
-    except AttributeError as error:
-        raise TaskNotFound(name, f"module {module_name!r} has no {attribute!r}") from error
-    if not callable(function):
-        raise TaskNotFound(name, f"{attribute!r} is not a function")
-    _check_signature(name, function, options)
-    return partial(function, **options) if options else function
 
 
-def _check_signature(name: str, function: Callable[..., Any], options: Mapping[str, str]) -> None:
+def _import_file(name: str, path: str) -> ModuleType:
+    """Import a file as the module that workers will find by its name."""
+    if not os.path.isfile(path):
+        raise TaskNotFound(name, f"there is no file {path!r}")
+    directory, file = os.path.split(os.path.realpath(path))
+    _search_first(directory)
+    module = _import(name, file.removesuffix(".py"))
+    found = getattr(module, "__file__", None)
+    if found is None or not os.path.samefile(found, path):
+        reason = f"there is another module of that name ({found or 'built in'}); rename the file"
+        raise TaskNotFound(name, reason)
+    return module
+
+
+def _signature_for(
+    name: str, function: Callable[..., Any], options: Mapping[str, str]
+) -> inspect.Signature | None:
+    """The function's signature, which a path and the options fit; ``None`` if it tells none."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # some builtins do not tell; the first call will
+        return None  # some builtins do not tell; the first call will
     try:
         signature.bind("path", **options)
     except TypeError as error:
         reason = f"it can't be called with a path and the options given: {error}"
         raise TaskNotFound(name, reason) from error
+    return signature

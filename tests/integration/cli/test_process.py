@@ -147,6 +147,18 @@ def test_own_function_with_options(tmp_path: Path) -> None:
     assert (done.returncode, rows(done.stdout)[0]["value"]) == (0, "mine.py")
 
 
+def test_own_function_in_a_file_with_numbers(tmp_path: Path) -> None:
+    """``--call sub/odd-name.py:f`` reaches the workers, with options as it declares them."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "odd-name.py").write_text("def f(path, width: int = 5): return width + 1\n")
+    call = ("process", "sub", "--call", "sub/odd-name.py:f", "-q", "--option")
+    done = fsworkers(*call, "width=100", cwd=tmp_path)
+    assert (done.returncode, rows(done.stdout)[0]["value"]) == (0, 101)
+    done = fsworkers(*call, "width=wide", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"--option width=wide: sub/odd-name.py:f declares width as int" in done.stderr
+
+
 def test_failing_function_exits_with_1(tmp_path: Path) -> None:
     """Failed files are outcomes: the run goes on, the first are named, the exit code is 1."""
     (tmp_path / "mine.py").write_text("def no(path): raise ValueError('no ' + path)\n")

@@ -1,0 +1,103 @@
+"""What is written behind ``--option KEY=``, as the function that gets it declares it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from functools import partial
+from pathlib import PurePath
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+import msgspec
+
+from fsworkers.errors import BadOption
+from fsworkers.names import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_AS_WRITTEN = (str, object, os.PathLike, os.PathLike[str])
+
+
+def converted(
+    name: str,
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    options: Mapping[str, str],
+) -> dict[str, Any]:
+    """The options as the function's annotations have them; where there is none, as its defaults.
+
+    Numbers, ``bool`` (``true``, ``false``, 1, 0), paths, enumerations and literals are understood;
+    what may be a text stays one. A default that is a number takes numbers.
+
+    Args:
+        name: The function's, for messages.
+        function: The function.
+        signature: Its own, which these options fit.
+        options: By keyword, as they were written.
+
+    Raises:
+        BadOption: One can't be read as what is declared.
+    """
+    parameters = signature.parameters.values()
+    others = [one for one in parameters if one.kind is inspect.Parameter.VAR_KEYWORD]
+    values: dict[str, Any] = {}
+    for key, text in options.items():
+        parameter = signature.parameters.get(key) or others[0]
+        try:
+            kind = _declared(function, parameter)
+            values[key] = _read(text, kind)
+        except Exception as error:
+            shown = parameter.annotation
+            if not isinstance(shown, str):
+                shown = inspect.formatannotation(_declared(function, parameter))
+            message = f"--option {key}={text}: {name} declares {key} as {shown}"
+            raise BadOption(printable(message)) from error
+    return values
+
+
+def _declared(function: Any, parameter: inspect.Parameter) -> Any:
+    """The type of a parameter.
+
+    Raises:
+        Exception: Whatever evaluating an annotation raises that is not there at run time.
+    """
+    annotation = parameter.annotation
+    if annotation is inspect.Parameter.empty:
+        return _type_of_default(parameter.default)
+    if not isinstance(annotation, str):
+        return annotation
+    while isinstance(function, partial):
+        function = function.func
+    scope = vars(sys.modules[function.__module__])
+    return eval(annotation, dict(scope))  # noqa: S307  (code of the function that is to be run)
+
+
+def _type_of_default(default: object) -> Any:
+    if isinstance(default, bool):
+        return bool
+    if isinstance(default, (int, float)):
+        return int | float
+    return type(default) if isinstance(default, PurePath) else str
+
+
+def _read(text: str, kind: Any) -> Any:
+    """A text as a value of that type.
+
+    Raises:
+        Exception: It can't be read so.
+    """
+    members = get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
+    if any(member in _AS_WRITTEN for member in members):
+        return text
+    if bytes in members:
+        return os.fsencode(text)
+    return msgspec.convert(text, kind, strict=False, dec_hook=_path)
+
+
+def _path(kind: type, text: object) -> PurePath:
+    if not issubclass(kind, PurePath):
+        raise NotImplementedError
+    return kind(str(text))
