@@ -5,28 +5,29 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.cli.exits import DONE, leave_quietly
+from fsworkers.cli.exits import DONE, complain, leave_quietly
 from fsworkers.cli.request import Request, current_directory
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.run import new_run_id
 from fsworkers.engines.tally import Tally
 from fsworkers.errors import BadOption, BadSetting
+from fsworkers.journal.errors import JournalError
 from fsworkers.journal.places import default_journal, make_room
 from fsworkers.journal.record import RunRecord
 from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths
-from fsworkers.sinks.open import open_sink
+from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry
@@ -86,46 +87,56 @@ def _process(
     function = request.function()
     request.check()
     run_id = new_run_id()
+    output = None if request.output is None else Path(request.output)
+    check_sink(output, algorithm=algorithm_of(function))
+    if request.summary is not None:
+        check_summary_target(Path(request.summary))
     own = request.writes_to
+    is_optional = named is None and not request.changed
+    journal = None
     if has_journal:
-        journal = default_journal(run_id) if named is None else Path(os.path.abspath(named))
-        own += files_of(journal)
+        with _excused(is_optional):
+            journal = default_journal(run_id) if named is None else Path(os.path.abspath(named))
+            own += files_of(journal)
     found = request.found(request.filters(), own)
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
-        sink = open_sink(
-            None if request.output is None else Path(request.output),
-            algorithm=algorithm_of(function),
-        )
-        if request.summary is not None:
-            check_summary_target(Path(request.summary))
         recorder = None
-        if has_journal:
-            mark = request.fingerprint(function)
-            if named is None:
-                make_room()
-            run = _record(request, run_id, mark)
-            recorder = stack.enter_context(Recorder.begin(journal, run))
-            if request.changed:
-                from fsworkers.journal.earlier import open_earlier  # noqa: PLC0415  (only here)
-                from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
+        if journal is not None:
+            run = _record(request, run_id, request.fingerprint(function))
+            with _excused(is_optional):
+                if named is None:
+                    make_room()
+                recorder = stack.enter_context(Recorder.begin(journal, run))
+        if recorder is not None and request.changed:
+            from fsworkers.journal.earlier import open_earlier  # noqa: PLC0415  (only here)
+            from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
-                earlier = open_earlier(
-                    stack, recorder, is_shared=named is not None, fingerprint=mark
-                )
-                to_do = new_or_changed(
-                    found, earlier, recorder.run.cwd, in_order=request.keep_order
-                )
+            earlier = open_earlier(
+                stack, recorder, is_shared=named is not None, fingerprint=recorder.run.fingerprint
+            )
+            to_do = new_or_changed(found, earlier, recorder.run.cwd, in_order=request.keep_order)
         return Session(
             id=run_id,
             request=request,
             function=function,
             found=to_do,
-            sink=sink,
+            sink=open_sink(output, algorithm=algorithm_of(function)),
             tally=Tally(),
             recorder=recorder,
             hint=journal_hint(named),
         ).run(shown)
+
+
+@contextmanager
+def _excused(is_optional: bool) -> Iterator[None]:
+    """Where nobody asked for a journal that can't be written, say so and go on without."""
+    try:
+        yield
+    except JournalError as error:
+        if not is_optional:
+            raise
+        complain(f"this run is not recorded: {error}")
 
 
 def _record(request: Request, run_id: str, mark: str) -> RunRecord:

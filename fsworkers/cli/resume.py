@@ -25,7 +25,7 @@ from fsworkers.journal.selection import left_to_do, new_or_changed
 from fsworkers.model import FAILURES
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths
-from fsworkers.sinks.open import open_sink
+from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
 
 if TYPE_CHECKING:
@@ -103,9 +103,8 @@ def _session(
     """Open what may be refused, and then the journal."""
     own = [*request.writes_to, *files_of(located.journal)]
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
-    sink = open_sink(
-        None if request.output is None else Path(request.output), algorithm=algorithm_of(function)
-    )
+    output = None if request.output is None else Path(request.output)
+    check_sink(output, algorithm=algorithm_of(function))
     if request.summary is not None:
         check_summary_target(Path(request.summary))
     recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))
@@ -131,7 +130,7 @@ def _session(
         request=request,
         function=function,
         found=left,
-        sink=sink,
+        sink=open_sink(output, algorithm=algorithm_of(function)),
         tally=tally,
         recorder=recorder,
         hint=journal_hint(journal),

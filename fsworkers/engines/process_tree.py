@@ -89,10 +89,10 @@ def process_tree(
     with ExitStack() as stack:
         sink = None
         if output is not None:
-            from fsworkers.sinks.open import open_sink  # noqa: PLC0415  (only with an output)
+            from fsworkers.sinks.open import check_sink, open_sink  # noqa: PLC0415  (only with one)
 
-            sink = open_sink(Path(os.fsdecode(output)), algorithm=algorithm_of(function))
-            stack.callback(sink.close)
+            target = Path(os.fsdecode(output))
+            check_sink(target, algorithm=algorithm_of(function))
         own = [] if output is None else [output]
         run_id = new_run_id()
         recorder = None
@@ -103,6 +103,9 @@ def process_tree(
             own += recorder.files
         runner = open_engine(engine, settings)
         stack.callback(runner.close)
+        if output is not None:  # last: who is refused leaves no empty file
+            sink = open_sink(target, algorithm=algorithm_of(function))
+            stack.callback(sink.close)
         found = scan(paths, filters or ScanOptions(), own=own)
         run = Run(
             runner,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -27,7 +28,6 @@ from fsworkers.journal.schema import connect, files_of, reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from fsworkers.journal.record import RunRecord
 
@@ -45,10 +45,20 @@ class Located(NamedTuple):
 
 
 def default_directory() -> Path:
-    """Where journals lie that nobody named: ``$XDG_STATE_HOME/fsworkers/runs`` on Linux."""
+    """Where journals lie that nobody named: ``$XDG_STATE_HOME/fsworkers/runs`` on Linux.
+
+    Raises:
+        JournalUnwritable: This user has no home directory.
+    """
     from platformdirs import user_state_path  # noqa: PLC0415  (10 ms; not with a named journal)
 
-    return user_state_path("fsworkers") / "runs"
+    try:
+        directory = user_state_path("fsworkers") / "runs"
+    except RuntimeError:  # newer versions of it; others leave the tilde as it is
+        directory = Path("~/.local/state/fsworkers/runs")
+    if not directory.is_absolute():
+        raise JournalUnwritable(os.fspath(directory), "this user has no home directory")
+    return directory
 
 
 def default_journal(run_id: str) -> Path:

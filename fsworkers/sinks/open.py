@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from fsworkers.sinks.errors import AlgorithmMismatch, UnknownFormat
-from fsworkers.sinks.output import open_output, standard_output
+from fsworkers.sinks.output import check_output, open_output, standard_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import Sink
 
-__all__ = ["FORMATS", "KNOWN_SUFFIXES", "open_sink"]
+__all__ = ["FORMATS", "KNOWN_SUFFIXES", "check_sink", "named_algorithm", "open_sink"]
 
 #: The formats that may be named outright.
 FORMATS = ("jsonl", "csv", "sums")
@@ -51,8 +51,7 @@ def open_sink(
 ) -> Sink:
     """Open the sink that a target's name asks for.
 
-    Everything is checked here, before a worker starts. An existing file stays as it is until the
-    first batch is written or the sink closed.
+    An existing file stays as it is until the first batch is written or the sink closed.
 
     Args:
         target: The output file; its suffix, in any case, says the format. ``None`` and ``-`` are
@@ -66,25 +65,58 @@ def open_sink(
         AlgorithmMismatch: The suffix is that of another algorithm's checksum list.
         OutputUnwritable: The target cannot be written to.
     """
-    if target is not None and os.fspath(target) == "-":
-        target = None
-    chosen, suffix_algorithm = _chosen(target, format)
-    if algorithm is not None and suffix_algorithm is not None and suffix_algorithm != algorithm:
-        raise AlgorithmMismatch(os.fspath(target or ""), suffix_algorithm, algorithm)
+    target = _without_dash(target)
+    chosen, named_for = _chosen(target, format, algorithm)
     output = standard_output() if target is None else open_output(target)
-    return _sink(chosen, output, algorithm or suffix_algorithm)
+    return _sink(chosen, output, algorithm or named_for)
 
 
-def _chosen(target: Path | None, named: str | None) -> tuple[str, str | None]:
-    """Decide on the format, and on the algorithm that the target's name speaks of."""
+def check_sink(target: Path | None, *, algorithm: str | None = None) -> None:
+    """Refuse, before anything is begun, what ``open_sink`` would refuse; nothing is left behind.
+
+    Raises:
+        SinkError: As ``open_sink``.
+    """
+    target = _without_dash(target)
+    _chosen(target, None, algorithm)
+    if target is not None:
+        check_output(target)
+
+
+def named_algorithm(target: Path | None) -> str | None:
+    """The algorithm whose checksum lists have such a name; ``None`` for other names."""
+    if target is None:
+        return None
+    suffix = target.suffix.lower()
+    return _SUMS_SUFFIXES.get(suffix) or _SUMS_NAMES.get(
+        suffix.removeprefix(".") or target.name.lower()
+    )
+
+
+def _without_dash(target: Path | None) -> Path | None:
+    return None if target is None or os.fspath(target) == "-" else target
+
+
+def _chosen(target: Path | None, named: str | None, computed: str | None) -> tuple[str, str | None]:
+    """Decide on the format, and on the algorithm that the target's name speaks of.
+
+    Raises:
+        AlgorithmMismatch: It is not the one that is computed.
+        UnknownFormat: There is no such format.
+    """
+    chosen, algorithm = _format_of(target, named)
+    if computed is not None and algorithm is not None and algorithm != computed:
+        raise AlgorithmMismatch(os.fspath(target or ""), algorithm, computed)
+    return chosen, algorithm
+
+
+def _format_of(target: Path | None, named: str | None) -> tuple[str, str | None]:
     if named is not None and named not in FORMATS:
         raise UnknownFormat(named, FORMATS)
     if target is None:
         return named or "jsonl", None
+    algorithm = named_algorithm(target)
     suffix = target.suffix.lower()
-    algorithm = _SUMS_SUFFIXES.get(suffix) or _SUMS_NAMES.get(
-        suffix.removeprefix(".") or target.name.lower()
-    )
     if named is not None:
         return named, algorithm if named == "sums" else None
     if algorithm is not None:

@@ -12,14 +12,18 @@ import os
 import select
 import stat
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from fsworkers.sinks.errors import OutputFailed, OutputUnwritable, reason_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Output", "RawWriter", "open_output", "standard_output"]
+__all__ = ["Output", "RawWriter", "check_output", "open_output", "standard_output"]
+
+_FLAGS = os.O_WRONLY | os.O_CLOEXEC
 
 
 class RawWriter(Protocol):
@@ -123,16 +127,41 @@ def open_output(path: Path) -> Output:
     Raises:
         OutputUnwritable: It is a directory, its directory is missing, permission is lacking…
     """
+    with _refusals(path):
+        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o666)
+    is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    return Output(io.FileIO(descriptor, "w"), os.fspath(path), is_regular=is_regular, is_owned=True)
+
+
+def check_output(path: Path) -> None:
+    """Refuse what ``open_output`` would refuse; what is there stays, and nothing else is.
+
+    Pipes and devices are not opened: that may wait for somebody.
+
+    Raises:
+        OutputUnwritable: As ``open_output``.
+    """
+    with _refusals(path):
+        try:
+            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            if path.is_file() or path.is_dir():
+                os.close(os.open(path, _FLAGS))
+        else:
+            os.close(descriptor)
+            path.unlink()
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
     name = os.fspath(path)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        yield
     except FileNotFoundError:
         raise OutputUnwritable(name, "its directory does not exist") from None
     except (OSError, ValueError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else str(error)
         raise OutputUnwritable(name, reason) from error
-    is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    return Output(io.FileIO(descriptor, "w"), name, is_regular=is_regular, is_owned=True)
 
 
 def standard_output() -> Output:

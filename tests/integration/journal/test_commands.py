@@ -409,14 +409,49 @@ def test_refusals_are_one_line(place: Workplace, arguments: list[str], words: st
 
 
 def test_state_directory_that_cannot_be_written(place: Workplace) -> None:
-    """One line that names the two ways out."""
+    """A run goes on without the journal that nobody asked for, and says so once."""
     place.make_files(1)
     place.state.write_text("a file where the directory should be")
     done = place.run("process", "tree")
-    assert done.returncode == 2
-    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, len(rows(done.stdout))) == (0, 1)
+    line, totals = done.stderr.decode().splitlines()
+    assert line.startswith("fsworkers: this run is not recorded: ")
     assert "--journal" in line
     assert "--no-journal" in line
+    assert totals.startswith("1 file: 1 done; ")
+    refused = place.run("process", "tree", "--changed")
+    assert (refused.returncode, refused.stdout) == (2, b"")
+
+
+def test_a_user_without_a_home_gets_no_directory_called_tilde(place: Workplace) -> None:
+    """As in a container that runs under a number of its own."""
+    place.make_files(1)
+    script = "import os; os.path.expanduser = str; from fsworkers.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "process", "tree", "-q"],
+        cwd=place.root,
+        env={**place.environment, "XDG_STATE_HOME": ""},
+        capture_output=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, len(rows(done.stdout))) == (0, 1)
+    assert b"this user has no home directory" in done.stderr
+    assert not (place.root / "~").exists()
+
+
+def test_a_refused_run_leaves_no_output(place: Workplace) -> None:
+    """Whatever the reason: outputs are opened last, and refused first."""
+    place.make_files(1)
+    for refused in (
+        ["process", "tree", "-o", "new.csv", "--journal", "mine.py"],
+        ["process", "tree", "-o", "new.csv", "--files-from", "missing.txt"],
+        ["process", "tree", "-o", "new.csv", "--summary", "no/such/sum.json"],
+    ):
+        assert place.run(*refused).returncode == 2
+        assert not (place.root / "new.csv").exists()
+    assert place.run("process", "tree", "-o", "no/such/new.csv").returncode == 2
+    assert b"no run is recorded" in place.run("runs").stdout
 
 
 def test_journal_that_cannot_grow(place: Workplace) -> None:

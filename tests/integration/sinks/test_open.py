@@ -22,7 +22,7 @@ from fsworkers.sinks.errors import (
     UnknownFormat,
 )
 from fsworkers.sinks.jsonl import JsonLinesSink
-from fsworkers.sinks.open import open_sink
+from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target, write_summary
 from fsworkers.sinks.sums import SumsSink
 
@@ -83,8 +83,20 @@ def test_unwritable_targets_are_refused(tmp_path: Path) -> None:
     (tmp_path / "d.csv").mkdir()
     (tmp_path / "f").touch()
     for target in ("gone/o.csv", "d.csv", "f/o.csv", "a\0.csv", "n" * 300 + ".csv"):
-        with pytest.raises(OutputUnwritable, match="cannot write to"):
-            open_sink(tmp_path / target)
+        for refuse in open_sink, check_sink:
+            with pytest.raises(OutputUnwritable, match="cannot write to"):
+                refuse(tmp_path / target)
+
+
+def test_a_check_changes_nothing(tmp_path: Path) -> None:
+    """What is there stays as it is, and nothing new is left; a pipe is not opened."""
+    (tmp_path / "o.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("new.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    for target in ("o.csv", "link.csv", "pipe.csv", "other.csv"):
+        check_sink(tmp_path / target)
+    assert {path.name for path in tmp_path.iterdir()} == {"o.csv", "link.csv", "pipe.csv"}
+    assert (tmp_path / "o.csv").read_text() == "old"
 
 
 def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
