@@ -12,7 +12,7 @@ import typer
 
 import fsworkers
 from fsworkers.cli import comes_of_interrupt, commands
-from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain, say
+from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain, say, shown
 from fsworkers.names import printable
 
 COMMANDS = {
@@ -119,4 +119,4 @@ def _code_of(error: Exception) -> int | None:
 
 def _show_notes(error: Exception) -> None:
     for note in getattr(error, "__notes__", ()):
-        say(note)
+        say(shown(note))

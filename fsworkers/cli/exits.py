@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from fsworkers.names import printable
 from fsworkers.sinks.errors import OutputFailed, reason_of
 
 DONE = 0
@@ -52,10 +53,15 @@ def encoded(text: str | bytes, encoding: str) -> bytes:
 
 
 def complain(message: str) -> None:
-    """Say what is wrong on stderr."""
-    print(f"fsworkers: {message}", file=sys.stderr)  # noqa: T201  (this is the one place)
+    """Say what is wrong on stderr, whatever names and arguments the message repeats."""
+    say(shown(f"fsworkers: {message}"))
+
+
+def shown(text: str) -> str:
+    """Text of any origin as a terminal may get it: only its line ends stay what they are."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def say(message: str) -> None:
-    """Tell a person something on stderr."""
-    print(message, file=sys.stderr)  # noqa: T201  (likewise)
+    """Tell a person something on stderr, which ``shown`` or ``printable`` has been at."""
+    print(message, file=sys.stderr)  # noqa: T201  (this is the one place)

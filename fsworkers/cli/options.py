@@ -77,7 +77,7 @@ Retries = Annotated[
     int, typer.Option("--retries", help="Further attempts after a failure that may pass.")
 ]
 Timeout = Annotated[
-    float | None, typer.Option("--timeout", help="Longest time of one attempt in seconds.")
+    str | None, typer.Option("--timeout", help="Longest time of one attempt: 5s, 2min; or seconds.")
 ]
 Halt = Annotated[
     str | None,
@@ -99,7 +99,7 @@ Output = Annotated[
 ]
 Summary = Annotated[
     Path | None,
-    typer.Option("--summary", metavar="FILE.json", help="Write the totals here, as JSON."),
+    typer.Option("--summary", metavar="FILE.json|-", help="Write the totals here, as JSON."),
 ]
 KeepOrder = Annotated[
     bool, typer.Option("-k", "--keep-order", help="Results in the order in which files are found.")

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.cli.exits import DONE, complain, leave_quietly
-from fsworkers.cli.request import Request, current_directory
+from fsworkers.cli.request import STDOUT, Request, current_directory, parse_seconds
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.run import new_run_id
 from fsworkers.engines.tally import Tally
-from fsworkers.errors import BadOption, BadSetting
+from fsworkers.errors import BadOption
 from fsworkers.journal.errors import JournalError
 from fsworkers.journal.places import default_journal, make_room
 from fsworkers.journal.record import RunRecord
 from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
 from fsworkers.names import printable
-from fsworkers.scan.roots import check_paths
+from fsworkers.scan.roots import check_paths, tidy
 from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
 
@@ -39,6 +39,7 @@ def process(
     output: Path | None,
     summary: Path | None,
     changed: bool,
+    timeout: str | None,
     journal: Path | None,
     no_journal: bool,
     dry_run: bool,
@@ -55,18 +56,23 @@ def process(
     gc.freeze()  # what has been loaded stays; while it was, garbage was not looked for
     gc.enable()
     request = Request(
-        paths=paths or [],
+        paths=[*map(tidy, paths or ())],
         output=None if output is None else os.fspath(output),
         summary=None if summary is None else os.fspath(summary),
         changed=changed,
+        timeout=None if timeout is None else parse_seconds("--timeout", timeout),
         **{name: value for name, value in others.items() if value is not None},
     )
     if no_journal and (journal is not None or changed):
         other = "--changed, which looks" if changed else "--journal FILE, which records"
         raise BadOption(f"--no-journal does not go with {other} into the journal")
     if not request.paths and request.files_from is None:
-        raise BadSetting("PATH", None, "at least one directory or file, or --files-from")
+        raise BadOption("no PATH is given; name at least one directory or file, or --files-from")
+    if request.nul and request.files_from is None:
+        raise BadOption("-0 is about the list that --files-from names; give both, or neither")
     check_paths(request.paths)
+    if request.summary == STDOUT and request.output in {None, STDOUT}:
+        raise BadOption("results and --summary - both go to stdout: give a file to one of them")
     if output is not None and summary is not None and _is_same(output, summary):
         raise BadOption(f"-o and --summary are the same file, {printable(output)}: give two")
     shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose)
@@ -89,8 +95,8 @@ def _process(
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
-    if request.summary is not None:
-        check_summary_target(Path(request.summary))
+    if request.summary not in {None, STDOUT}:
+        check_summary_target(Path(str(request.summary)))
     own = request.writes_to
     is_optional = named is None and not request.changed
     journal = None
@@ -157,9 +163,10 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _list_only(found: Iterable[list[str] | Entry]) -> int:
-    """Write the paths that would be processed, as exact bytes, one a line."""
+    """Write the paths that would be processed, one a line: exact bytes, escaped for a terminal."""
+    escape = printable if sys.stdout.isatty() else str
     for one in found:
         if isinstance(one, list):
-            sys.stdout.buffer.write(os.fsencode("\n".join([*one, ""])))
+            sys.stdout.buffer.write(os.fsencode("\n".join([*map(escape, one), ""])))
     sys.stdout.buffer.flush()
     return DONE

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.engines.halting import Halting
+from fsworkers.engines.process_tree import options_named_by
 from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import printable
 from fsworkers.pool.settings import PoolSettings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from fsworkers.model import Entry
 
-STDIN = "-"
+STDIN = STDOUT = "-"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,15 +70,17 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def writes_to(self) -> list[Path]:
         """The files that are written, which are no input."""
-        return [Path(path) for path in (self.output, self.summary) if path is not None]
+        return [Path(path) for path in (self.output, self.summary) if path not in {None, STDOUT}]
 
     def task_options(self) -> dict[str, str]:
-        """The task's options by name.
+        """The task's options by name; a list of checksums says by its name which it holds.
 
         Raises:
             BadSetting: One is not KEY=VALUE.
         """
         parsed: dict[str, str] = {}
+        if self.call is None and self.output is not None:
+            parsed = options_named_by(self.task or DEFAULT_TASK, self.output)
         for pair in self.option:
             key, separator, value = pair.partition("=")
             if not (key and separator):
@@ -174,13 +177,32 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         from fsworkers.scan.file_list import read_file_list, scan_list  # noqa: PLC0415  (rare)
 
         try:
-            stream = (
+            stream: Any = (  # a BufferedReader, which the type of stdin's does not say
                 sys.stdin.buffer if self.files_from == STDIN else open(self.files_from, "rb")  # noqa: SIM115
             )
         except OSError as error:
             name = printable(self.files_from)
             raise BadOption(f"--files-from {name}: {error.strerror}") from error
+        if not self.nul and b"\0" in stream.peek(1):
+            name = printable(self.files_from)
+            raise BadOption(f"--files-from {name}: names in it end with NUL; say so with -0")
         return scan_list(chain(self.paths, read_file_list(stream, self.nul)), filters, own=own)
+
+
+def parse_seconds(option: str, text: str) -> float:
+    """A length of time with a unit, or a number of seconds.
+
+    Raises:
+        BadOption: It is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise BadOption(f"{option}: {error}") from error
 
 
 def request_from_json(text: str) -> Request:

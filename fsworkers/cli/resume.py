@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.cli.exits import leave_quietly, say
-from fsworkers.cli.request import STDIN, Request, request_from_json
+from fsworkers.cli.request import STDIN, STDOUT, Request, request_from_json
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.tally import Tally
@@ -105,8 +105,8 @@ def _session(
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
-    if request.summary is not None:
-        check_summary_target(Path(request.summary))
+    if request.summary not in {None, STDOUT}:
+        check_summary_target(Path(str(request.summary)))
     recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))
     _compare_tasks(recorder, request.fingerprint(function))
     if not only_failures:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.cli.display import STDERR, has_terminal_to_itself, open_display
-from fsworkers.cli.exits import DONE, FAILED, say
+from fsworkers.cli.exits import DONE, FAILED, say, write_out
 from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report
+from fsworkers.cli.request import STDOUT
 from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.run import Run
 from fsworkers.journal.record import State
 from fsworkers.names import printable
 from fsworkers.sinks.errors import DigestsMissing
-from fsworkers.sinks.summary import write_summary
+from fsworkers.sinks.summary import summary_text, write_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -130,7 +131,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
             engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
-        if self.request.summary is not None:
+        if self.request.summary == STDOUT:
+            write_out(summary_text(summary))
+        elif self.request.summary is not None:
             write_summary(Path(self.request.summary), summary)
         if not shown.quiet:
             report.write(summary, begin=BEGINNINGS.get(ending, ""))

@@ -13,7 +13,7 @@ from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.run import Run, new_run_id
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions
-from fsworkers.scan.roots import AnyPath, check_paths
+from fsworkers.scan.roots import AnyPath, check_paths, tidy
 from fsworkers.scan.tree import scan
 from fsworkers.tasks.checksum import Checksum
 from fsworkers.tasks.fingerprint import fingerprint
@@ -53,7 +53,8 @@ def process_tree(
             (``str``; ``os.fsencode`` gives its exact bytes) and returns the outcome's value.
         options: Options of a built-in task.
         filters: Which files: globs, sizes, links…; everything by default.
-        output: Write outcomes to this file; its suffix says how (``.jsonl``, ``.sha256``…).
+        output: Write outcomes to this file; its suffix says how (``.jsonl``, ``.sha256``…), and
+            which checksums the task ``checksum`` computes.
         on_outcome: Called in this thread with each ``Outcome`` as it arrives.
         ordered: Outcomes in the order in which the files are found.
         workers: As in ``Pool``, like the arguments that follow.
@@ -76,7 +77,10 @@ def process_tree(
         Exception: Whatever ``on_outcome`` raises; running jobs are finished first.
     """
     paths = [path] if isinstance(path, (str, bytes, os.PathLike)) else list(path)
-    function = make_task(task, options or {}) if isinstance(task, str) else task
+    given = dict(options or {})
+    if isinstance(task, str) and output is not None:
+        given = options_named_by(task, output) | given
+    function = make_task(task, given) if isinstance(task, str) else task
     halting = None if halt is None else Halting.parse(halt)
     check_paths(paths)
     settings = PoolSettings(
@@ -98,7 +102,7 @@ def process_tree(
         recorder = None
         if journal is not None:
             name = task if isinstance(task, str) else None
-            mark = fingerprint(function, name=name, options=options or {})
+            mark = fingerprint(function, name=name, options=given)
             recorder = stack.enter_context(_recorder(journal, run_id, paths, mark))
             own += recorder.files
         runner = open_engine(engine, settings)
@@ -135,7 +139,7 @@ def _recorder(journal: AnyPath, run_id: str, paths: list[AnyPath], mark: str) ->
         id=run_id,
         cwd=os.getcwd(),
         argv=tuple(sys.argv),
-        roots=tuple(map(os.fsdecode, paths)),
+        roots=tuple(map(tidy, paths)),
         options=None,
         fingerprint=mark,
     )
@@ -149,6 +153,14 @@ def open_engine(name: Literal["local", "inline"], settings: PoolSettings) -> Eng
     from fsworkers.engines.inline import InlineEngine  # noqa: PLC0415  (takes asyncio along)
 
     return InlineEngine(settings)
+
+
+def options_named_by(task: str, output: AnyPath) -> dict[str, str]:
+    """What an output's name says of the task: ``sums.md5`` wants the algorithm ``md5``."""
+    from fsworkers.sinks.open import named_algorithm  # noqa: PLC0415  (only with an output)
+
+    algorithm = named_algorithm(Path(os.fsdecode(output)))
+    return {"algorithm": algorithm} if task == "checksum" and algorithm else {}
 
 
 def algorithm_of(function: Callable[[str], Any]) -> str | None:

@@ -59,9 +59,10 @@ def scan_list(
     like skipped. One that is missing becomes a ``failed`` entry; nothing is raised.
 
     The same path comes once, also when a list names directories and what is in them, as that of
-    ``find`` does. Paths are compared as they are spelled: ``a`` and ``./a`` are two. For this all
-    paths that came out are kept, some 150 bytes each: 1.5 GB for ten million. Where that is too
-    much, give the directories as PATHs to ``scan``, which keeps none.
+    ``find`` does. ``a/b``, ``./a/b`` and ``a//./b`` are one, called as the first of them; links and
+    ``..`` are not looked through. For this all paths that came out are kept, some 150 bytes each:
+    1.5 GB for ten million. Where that is too much, give the directories as PATHs to ``scan``, which
+    keeps none.
 
     Args:
         paths: The listed paths, for example of ``read_file_list``. What is drawn at once comes at
@@ -80,7 +81,7 @@ def scan_list(
     for drawn in paths:
         files: list[str] = []
         for path in drawn if isinstance(drawn, list) else (os.fsdecode(drawn),):
-            if path in seen:
+            if _spelled(path) in seen:
                 continue
             kind, item = look_at(path, filters)
             if kind == "left out":
@@ -92,7 +93,7 @@ def scan_list(
             elif isinstance(item, Entry):
                 found = (item,)
             else:
-                seen.add(path)
+                seen.add(_spelled(path))
                 files.append(path)
                 if len(files) < MOST_PATHS:
                     continue
@@ -104,13 +105,21 @@ def scan_list(
             yield files
 
 
+def _spelled(path: str) -> str:
+    """One spelling for all that differ by ``.`` and slashes alone."""
+    if path.startswith("./") or "/./" in path or "//" in path:
+        root = "/" if path.startswith("/") else ""
+        return root + "/".join(part for part in path.split("/") if part not in {"", "."})
+    return path
+
+
 def _unseen(found: Iterable[list[str] | Entry], seen: set[str]) -> Iterator[list[str] | Entry]:
     """Leave out what came already, and remember what comes."""
     for each in found:
         if isinstance(each, Entry):
-            if each.path not in seen:
-                seen.add(each.path)
+            if _spelled(each.path) not in seen:
+                seen.add(_spelled(each.path))
                 yield each
-        elif files := [path for path in each if path not in seen]:
-            seen.update(files)
+        elif files := [path for path in each if _spelled(path) not in seen]:
+            seen.update(map(_spelled, files))
             yield files

@@ -41,7 +41,7 @@ def filters_of(options: ScanOptions) -> Filters:
     """Compile the options; ages count back from this moment."""
     excluded = _any_of([_name_test(each) for each in options.excludes if not each.endswith("/")])
     excluded_directory = _any_of([_name_test(each.rstrip("/")) for each in options.excludes])
-    wanted = _any_of([_name_test(each, smart_case=True) for each in options.globs])
+    wanted = _any_of([_name_test(each) for each in options.globs])
     return Filters(
         takes_name=_name_filter(options.skip_hidden, excluded, wanted),
         takes_given=_name_filter(False, excluded, wanted),
@@ -50,10 +50,8 @@ def filters_of(options: ScanOptions) -> Filters:
     )
 
 
-def _name_test(pattern: str, *, smart_case: bool = False) -> NameTest:
-    regex = compile_glob(
-        pattern.removeprefix("/"), ignore_case=smart_case and pattern == pattern.lower()
-    )
+def _name_test(pattern: str) -> NameTest:
+    regex = compile_glob(pattern.removeprefix("/"), ignore_case=pattern == pattern.lower())
     matches = regex.fullmatch
     if "/" in pattern:
         return lambda _name, below: matches(below) is not None

@@ -25,6 +25,7 @@ _MINUTE_S = 60.0
 _HOUR_S = 60 * _MINUTE_S
 _DAY_S = 24 * _HOUR_S
 _UNIT_S = {
+    "ms": 0.001,
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), _MINUTE_S),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), _HOUR_S),
@@ -60,8 +61,8 @@ class ScanOptions:
             pattern holds a slash, the path below the PATH argument. As in ``fd``, a pattern
             without a capital letter ignores case: ``*.jpg`` takes ``A.JPG``, ``*.JPG`` takes
             only that. One string is one pattern, here and in ``excludes``.
-        excludes: Patterns to leave out, matched as ``globs`` are but in exact case. A directory
-            that matches is not entered; a pattern that ends in a slash is for directories alone.
+        excludes: Patterns to leave out, matched as ``globs`` are. A directory that matches is not
+            entered; a pattern that ends in a slash is for directories alone.
             A PATH argument that is a directory is never excluded itself.
         skip_hidden: Leave out names with a leading dot, and do not enter such directories.
             PATH arguments are taken even so.

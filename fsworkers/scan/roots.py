@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from fsworkers.scan.filters import Filters
 
-__all__ = ["AnyPath", "Identity", "PassedOver", "Roots", "check_paths", "resolve"]
+__all__ = ["AnyPath", "Identity", "PassedOver", "Roots", "check_paths", "resolve", "tidy"]
 
 AnyPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -87,9 +88,15 @@ def resolve(paths: Iterable[AnyPath], filters: Filters, own: Iterable[AnyPath] =
         parent, name = _place(path)
         if parent is not None:
             roots.names.setdefault(parent, {})[name] = OWN_OUTPUT
-    for path in map(os.fsdecode, paths):
+    for path in map(tidy, paths):
         _add(roots, path, filters)
     return roots
+
+
+def tidy(path: AnyPath) -> str:
+    """A PATH as what is below it will be called: slashes in a row are one."""
+    text = os.fsdecode(path)
+    return re.sub("/{2,}", "/", text) if "//" in text else text
 
 
 def _add(roots: Roots, path: str, filters: Filters) -> None:

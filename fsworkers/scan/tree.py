@@ -38,10 +38,10 @@ def scan(
 ) -> Iterator[list[str] | Entry]:
     """Find the files below some PATHs, a directory's at once.
 
-    Paths come out as ``find`` writes them: the PATH as it was given, a slash, and the way below
-    it. Each file comes once, however the PATHs repeat, overlap, or reach one directory by several
-    spellings or links; a hard link is a file of its own. A directory that is a PATH itself is
-    walked under that PATH, and filters see the way below that.
+    Paths come out as ``find`` writes them: the PATH as it was given (slashes in a row are one), a
+    slash, and the way below it. Each file comes once, however the PATHs repeat, overlap, or reach
+    one directory by several spellings or links; a hard link is a file of its own. A directory that
+    is a PATH itself is walked under that PATH, and filters see the way below that.
 
     No file is stat'ed unless ``options`` ask for sizes, ages or links. With one PATH and no
     ``follow`` no directory is either; otherwise each is, because the inode number that a listing

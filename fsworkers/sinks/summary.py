@@ -15,7 +15,7 @@ from fsworkers.sinks.errors import OutputFailed, OutputUnwritable, reason_of
 if TYPE_CHECKING:
     from fsworkers.model import RunSummary
 
-__all__ = ["check_summary_target", "write_summary", "write_whole"]
+__all__ = ["check_summary_target", "summary_text", "write_summary", "write_whole"]
 
 
 def check_summary_target(path: Path) -> None:
@@ -58,7 +58,12 @@ def write_summary(path: Path, summary: RunSummary) -> None:
     Raises:
         OutputFailed: The system refused. A file that was there before is as it was.
     """
-    write_whole(path, msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+    write_whole(path, summary_text(summary))
+
+
+def summary_text(summary: RunSummary) -> bytes:
+    """The summary as JSON."""
+    return msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
 
 
 def write_whole(path: Path, text: bytes) -> None:

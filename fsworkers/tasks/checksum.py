@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 """Reading more at once gains nothing measurable; it also stays in the second-level cache."""
 
-ALGORITHMS = ("sha256", "sha1", "md5", "blake2b", "blake3")
+ALGORITHMS = ("sha256", "sha1", "sha224", "sha384", "sha512", "md5", "blake2b", "blake3")
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -172,7 +173,7 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["nowhere"], "no such file or directory: 'nowhere'"),
-        ([], "at least one directory or file"),
+        ([], "no PATH is given; name at least one directory or file"),
         ([".", "-t", "nosuch"], "there are checksum"),
         ([".", "--call", "nosuch:f"], "can't be imported"),
         ([".", "--call", "os:nosuch"], "has no 'nosuch'"),
@@ -189,7 +190,13 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
         ([".", "--halt", "later"], "soon,fail=10%"),
         ([".", "-o", "no/such/dir/o.csv"], "no/such/dir/o.csv"),
         ([".", "-o", "o.xyz"], ".jsonl"),
-        ([".", "-o", "o.md5"], "sha256"),
+        ([".", "-o", "o.md5", "--option", "algorithm=sha1"], "computes sha1"),
+        ([".", "--summary", "-"], "both go to stdout"),
+        ([".", "-o", "-", "--summary", "-"], "both go to stdout"),
+        ([".", "-0"], "--files-from"),
+        ([".", "--timeout", "soon"], "--timeout: 'soon' is not a length of time"),
+        ([".", "-g", "[\x1b"], "bad pattern '[\\x1b'"),
+        ([".", "--\x1b"], "--\\x1b"),
         ([".", "--summary", "no/such/dir/s.json"], "no/such/dir/s.json"),
         ([".", "-S", "much"], "much"),
         ([".", "--changed-within", "soon"], "soon"),
@@ -204,6 +211,7 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], 
     assert (done.returncode, done.stdout, len(lines)) == (2, b"", 1)
     assert lines[0].startswith("fsworkers: ")
     assert words in lines[0]
+    assert "\x1b" not in lines[0]
     assert not list(tmp_path.iterdir())
 
 
@@ -294,6 +302,59 @@ def test_file_list_and_dry_run(tmp_path: Path) -> None:
     }
 
 
+def test_a_list_that_ends_names_with_nul_says_so(tmp_path: Path) -> None:
+    """``find -print0`` without ``-0`` would be one name that nobody has."""
+    (tmp_path / "list").write_bytes(b"a\0b\0")
+    for arguments in (["--files-from", "list"], ["--files-from", "-"]):
+        done = fsworkers("process", *arguments, cwd=tmp_path, stdin=b"a\0b\0")
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"say so with -0" in done.stderr
+
+
+def test_checksum_lists_say_which_by_their_name(tmp_path: Path) -> None:
+    """``-o sums.md5`` computes md5, and all others that such a list can hold."""
+    (tmp_path / "a").write_bytes(b"a")
+    for suffix in ("md5", "sha1", "sha224", "sha384", "sha512", "sha256"):
+        target = tmp_path / f"sums.{suffix}"
+        assert fsworkers("process", "a", "-o", target, "-q", cwd=tmp_path).returncode == 0
+        assert target.read_text() == f"{hashlib.new(suffix, b'a').hexdigest()}  a\n"
+
+
+def test_summary_to_stdout(tmp_path: Path) -> None:
+    """``--summary -`` where results go to a file; no file has that name afterwards."""
+    (tmp_path / "a").write_bytes(b"a")
+    done = fsworkers("process", "a", "-o", "o.jsonl", "--summary", "-", "-q", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["done"]) == (0, 1)
+    assert not (tmp_path / "-").exists()
+
+
+def test_durations_have_units(tmp_path: Path) -> None:
+    """``--timeout 200ms`` as well as seconds; paths are told without doubled slashes."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a").touch()
+    (tmp_path / "slow.py").write_text("import threading\ndef f(path): threading.Event().wait(60)\n")
+    call = ("process", "one//", "--call", "slow:f", "--timeout")
+    done = fsworkers(*call, "200ms", cwd=tmp_path)
+    (row,) = rows(done.stdout)
+    assert (row["path"], row["status"]) == ("one/a", "timed_out")
+    assert row["error"] == "TimeoutError: took longer than 0.2 s"
+
+
+def test_a_dry_run_escapes_names_for_a_terminal(tmp_path: Path) -> None:
+    """In a pipe they are exact."""
+    (tmp_path / "a\x1b[31m\n").touch()
+    listed = fsworkers("process", ".", "-n", cwd=tmp_path)
+    assert listed.stdout == b"./a\x1b[31m\n\n"
+    ours, theirs = pty.openpty()
+    run = subprocess.run(
+        [*FSWORKERS, "process", ".", "-n"], cwd=tmp_path, stdout=theirs, check=True
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1000)
+    os.close(ours)
+    assert (run.returncode, shown) == (0, b"./a\\x1b[31m\\n\r\n")
+
+
 def test_order_is_kept(many: Path) -> None:
     """``-k`` gives results in the order in which files are found."""
     listed = fsworkers("process", many, "-n").stdout.decode().splitlines()
@@ -326,7 +387,10 @@ def test_limits_and_tasks() -> None:
     shown = fsworkers("limits", limit=64).stdout.decode()
     assert "soft limit (ulimit -n)      64" in shown
     assert "budget for file operations" in shown
-    assert "algorithm=sha256|sha1|md5|blake2b|blake3" in fsworkers("tasks").stdout.decode()
+    assert (
+        "algorithm=sha256|sha1|sha224|sha384|sha512|md5|blake2b|blake3"
+        in fsworkers("tasks").stdout.decode()
+    )
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&-"])

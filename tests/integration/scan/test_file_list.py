@@ -81,6 +81,20 @@ def test_a_list_of_directories_and_their_files_gives_each_once(tree: Path) -> No
     }
 
 
+def test_spellings_of_one_path_are_one(tree: Path) -> None:
+    """Dots and slashes make no other file; it is called as it came first."""
+    listed: list[str | list[str]] = [
+        ["./a/one.txt", "a/one.txt", "a//./one.txt", "a/../a/one.txt"],
+        "a",
+        "gone",
+        "./gone",
+    ]
+    found = list(flat(scan_list(listed)))
+    paths = [each if isinstance(each, str) else each.path for each in found]
+    assert paths[:2] == ["./a/one.txt", "a/../a/one.txt"]
+    assert sorted(paths[2:]) == ["a/.hidden", "a/b/c/three.jpg", "a/b/two.txt", "gone"]
+
+
 def test_a_list_is_drawn_lazily(tree: Path) -> None:
     """An endless list is no more than a list."""
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsworkers.scan.filters import filters_of
 from fsworkers.scan.options import ScanOptions, SizeRange, parse_duration, parse_size
 
 
@@ -27,6 +28,20 @@ from fsworkers.scan.options import ScanOptions, SizeRange, parse_duration, parse
 def test_size_is_read_as_fd_reads_it(text: str, expected: SizeRange) -> None:
     """The sign says which end, the unit which power."""
     assert parse_size(text) == expected
+
+
+def test_patterns_without_a_capital_ignore_case() -> None:
+    """One rule for what is wanted and for what is left out, directories too."""
+    for pattern, takes_small, takes_large in (("*.jpg", True, True), ("*.JPG", False, True)):
+        wanted = filters_of(ScanOptions(globs=pattern)).takes_name
+        unwanted = filters_of(ScanOptions(excludes=pattern)).takes_name
+        assert wanted is not None
+        assert unwanted is not None
+        for name, takes in (("a.jpg", takes_small), ("A.JPG", takes_large)):
+            assert (wanted(name, name), unwanted(name, name)) == (takes, not takes)
+    enters = filters_of(ScanOptions(excludes="build/")).enters
+    assert enters is not None
+    assert not enters("Build", "Build")
 
 
 @pytest.mark.parametrize("text", ["", "k", "10x", "1.5k", "+-3", "10 k b", "bi", "5bi", "٣k"])
@@ -62,6 +77,7 @@ def test_size_bounds_are_complementary(
         ("2 Weeks", 1_209_600),
         ("1y", 365.25 * 86_400),
         ("0.5h", 1800),
+        ("500ms", 0.5),
     ],
 )
 def test_duration_is_read_as_fd_reads_it(text: str, seconds: float) -> None:
