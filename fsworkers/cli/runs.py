@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fsworkers.cli.exits import DONE, leave_quietly
+from fsworkers.cli.exits import DONE, leave_quietly, write_out
 from fsworkers.journal.places import default_directory, find_runs
 from fsworkers.model import FAILURES
 from fsworkers.names import printable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fsworkers.journal.places import Located
+    from fsworkers.journal.record import RunRecord
 
 
 def runs(*, journal: Path | None, json: bool) -> int:
@@ -76,32 +78,60 @@ def local_time(seconds: float) -> str:
 
 
 def _write_table(located: list[Located]) -> None:
-    from rich.console import Console  # noqa: PLC0415  (60 ms)
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
     is_terminal = sys.stdout.isatty()
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=is_terminal)
-    for heading, width in (("run", 23), ("started", 16), ("state", 11)):
-        table.add_column(heading, no_wrap=True, min_width=width)
-    for heading in ("files", "failed"):
-        table.add_column(heading, no_wrap=True, min_width=6, justify="right")
-    table.add_column("command", no_wrap=True, overflow="ellipsis", ratio=1)
-    for _, run in located:
-        table.add_row(
+    width = get_terminal_size().columns if is_terminal else None
+    lines = table_of([one.run for one in located], width)
+    if is_terminal and not os.environ.get("NO_COLOR"):
+        lines = [lines[0], *map(_coloured, lines[1:], [one.run.state for one in located])]
+    write_out("".join(f"{line}\n" for line in lines))
+
+
+def table_of(runs: list[RunRecord], width: int | None) -> list[str]:
+    """A heading and a line for each run, cut to ``width`` columns; ``None`` where nothing is.
+
+    Only the command is ever cut. Where there is little room, the start is told by a run's name
+    alone, which has it in UTC.
+    """
+    rows: list[tuple[str, ...]] = [("run", "started", "state", "files", "failed", "command")]
+    rows += [
+        (
             run.id,
             local_time(run.started)[:16],
-            Text(run.state, style=_STYLES.get(run.state, "")),
+            run.state,
             f"{run.found:,}",
             f"{sum(run.counts[status] for status in FAILURES):,}",
-            Text(run.command.removeprefix("fsworkers ")),
+            run.command.removeprefix("fsworkers ").removeprefix("process "),
         )
-    # In a pipe nothing is cut off.
-    console = Console(highlight=False, markup=False, width=None if is_terminal else 10_000)
-    console.print(table)
+        for run in runs
+    ]
+    if width is not None and width < _ROOMY_COLUMNS:
+        rows = [(run, *others) for run, _, *others in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    lines = []
+    for *cells, command in rows:
+        is_number = [False] * (len(cells) - 2) + [True, True]
+        aligned = [
+            cell.rjust(size) if right else cell.ljust(size)
+            for cell, size, right in zip(cells, widths, is_number, strict=True)
+        ]
+        line = "  ".join([*aligned, command])
+        lines.append(line if width is None else _cut(line, width))
+    return lines
 
 
-_STYLES = {
+def _cut(line: str, width: int) -> str:
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415  (only for a terminal)
+
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1).rstrip() + "…"
+
+
+def _coloured(line: str, state: str) -> str:
+    return line.replace(state, typer.style(state, fg=_COLOURS.get(state)), 1)
+
+
+_ROOMY_COLUMNS = 100
+
+_COLOURS = {
     "finished": "green",
     "running": "cyan",
     "interrupted": "yellow",
