@@ -5,8 +5,9 @@ Exit codes: 0 all done, 1 some files failed, 2 usage, 3 internal, 130 and 143 in
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,8 +54,7 @@ def app_for(arguments: list[str]) -> typer.Typer:
         name="fsworkers",
         help=_options.__doc__,
         add_completion=False,
-        no_args_is_help=True,
-        rich_markup_mode=None,
+        rich_markup_mode="rich",  # draws the panels of options; loaded for help alone
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -71,7 +71,8 @@ def run(arguments: list[str]) -> int:
         complain("Windows is not supported: its file handles have no limit to keep within")
         return USAGE
     try:
-        code = app_for(arguments)(arguments, prog_name="fsworkers", standalone_mode=False)
+        given = arguments or ["--help"]
+        code = app_for(given)(given, prog_name="fsworkers", standalone_mode=False)
     except typer.Exit as exit_:
         return exit_.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -86,7 +87,7 @@ def run(arguments: list[str]) -> int:
 def _explain(error: Exception, *, is_verbose: bool) -> int:
     """Say what went wrong in one line, and return the exit code for it."""
     if hasattr(error, "format_message"):  # click's own, from wherever typer takes it
-        complain(f"{error.format_message()} (see fsworkers --help)")
+        complain(_in_words(error))
         return USAGE
     code = _code_of(error)
     if code is not None:
@@ -100,6 +101,16 @@ def _explain(error: Exception, *, is_verbose: bool) -> int:
     complain(f"internal error: {type(error).__name__}: {printable(str(error))}")
     _show_notes(error)
     return INTERNAL
+
+
+def _in_words(error: Any) -> str:
+    """A usage error of click's, with where to look for what is right."""
+    command = getattr(getattr(error, "ctx", None), "command_path", "fsworkers")
+    message: str = error.format_message()
+    message = re.sub(r"is not a valid int(eger)?\b", "is not a whole number", message)
+    if command == "fsworkers stress" and "unexpected extra argument" in message:
+        message += "; a scenario is chosen by --scenario NAME"
+    return f"{message} (see {command} --help)"
 
 
 def _code_of(error: Exception) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fsworkers.errors import BadSetting, TaskNotFound
+from fsworkers.errors import BadOption, TaskNotFound
 from fsworkers.tasks.checksum import ALGORITHMS, Checksum
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
 
     Raises:
         TaskNotFound: There is no such task; the message lists those there are.
-        BadSetting: It has no such option, or not that value.
+        BadOption: It has no such option.
+        BadSetting: The option can't have that value.
         MissingExtra: It needs a package that is not installed.
     """
     for task in BUILT_IN:
@@ -65,9 +66,8 @@ def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
             known = {option.name for option in task.options}
             for key in options:
                 if key not in known:
-                    accepted = f"one of the options {', '.join(sorted(known))}"
-                    raise BadSetting(f"an option of task {name}", key, accepted)
+                    accepted = ", ".join(sorted(known))
+                    raise BadOption(f"task {name} has no option {key!r}; it has {accepted}")
             return task.make(**options)
-    raise TaskNotFound(
-        name, f"there is none; there are {', '.join(task.name for task in BUILT_IN)}"
-    )
+    names = ", ".join(task.name for task in BUILT_IN)
+    raise TaskNotFound(name, f"there is no such task; built in: {names} (--call takes your own)")

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -174,17 +175,17 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
     [
         (["nowhere"], "no such file or directory: 'nowhere'"),
         ([], "no PATH is given; name at least one directory or file"),
-        ([".", "-t", "nosuch"], "there are checksum"),
+        ([".", "-t", "nosuch"], "built in: checksum"),
         ([".", "--call", "nosuch:f"], "can't be imported"),
         ([".", "--call", "os:nosuch"], "has no 'nosuch'"),
         ([".", "--call", "os"], "MODULE:FUNCTION"),
         ([".", "--call", "os:getcwd"], "can't be called with a path"),
         ([".", "-t", "checksum", "--call", "os:stat"], "not both"),
         ([".", "--option", "algorithm=crc"], "one of sha256"),
-        ([".", "--option", "colour=red"], "one of the options algorithm"),
+        ([".", "--option", "colour=red"], "has no option 'colour'; it has algorithm"),
         ([".", "--option", "red"], "KEY=VALUE"),
         ([".", "-j0"], "workers is 0"),
-        ([".", "-jx"], "-j"),
+        ([".", "-jx"], "'x' is not a whole number"),
         ([".", "--slots", "0"], "slots is 0"),
         ([".", "--timeout", "0"], "timeout is 0"),
         ([".", "--halt", "later"], "soon,fail=10%"),
@@ -202,6 +203,7 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
         ([".", "--changed-within", "soon"], "soon"),
         ([".", "--files-from", "nosuch.txt"], "nosuch.txt"),
         ([".", "--bogus"], "--bogus"),
+        ([".", "--bogus"], "see fsworkers process --help"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -380,6 +382,49 @@ def test_installed_command_and_help() -> None:
     assert command is not None
     shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True).stdout
     assert all(name in shown for name in ("process", "limits", "tasks"))
+    assert "..." not in shown.replace("[ARGS]...", "")
+    assert subprocess.run([command], capture_output=True, text=True, check=True).stdout == shown
+
+
+def test_help_of_process_is_grouped() -> None:
+    """What, which files, how, output, journal: in the order in which one asks; in 80 columns."""
+    shown = fsworkers("process", "--help", COLUMNS="80").stdout.decode()
+    headings = re.findall(r"^╭─ (.+?) ─+╮$", shown, re.MULTILINE)
+    assert headings == [
+        "Arguments",
+        "Options",
+        "What is done to each file",
+        "Which files",
+        "How it runs",
+        "Output",
+        "Journal",
+    ]
+    assert max(map(len, shown.splitlines())) == 80
+
+
+def test_help_is_all_that_loads_rich(tmp_path: Path) -> None:
+    """It takes longer to load than most runs take to begin."""
+    (tmp_path / "a").touch()
+    script = """
+        import os, sys
+        from fsworkers import cli
+        cli._leave = lambda code: print([one for one in sys.modules if one.startswith("rich.")])
+        cli.main()
+    """
+    loaded = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), "process", "a", "-o", "o.csv", "-q"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert loaded.stdout == b"[]\n"
+
+
+def test_a_scenario_given_as_an_argument_is_told_its_option() -> None:
+    """The likeliest mistake, and what is right."""
+    done = fsworkers("stress", "open-storm")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"a scenario is chosen by --scenario NAME (see fsworkers stress --help)" in done.stderr
 
 
 def test_limits_and_tasks() -> None:

@@ -11,7 +11,7 @@ import blake3
 import pytest
 
 from fsworkers import graceful
-from fsworkers.errors import BadSetting, MissingExtra, TaskNotFound
+from fsworkers.errors import BadOption, MissingExtra, TaskNotFound
 from fsworkers.tasks.callables import load_callable
 from fsworkers.tasks.checksum import ALGORITHMS, CHUNK_BYTES, Checksum
 from fsworkers.tasks.registry import BUILT_IN, make_task
@@ -58,9 +58,9 @@ def test_registry_names_what_there_is() -> None:
     """Unknown tasks, options and values are refused with those that are known."""
     assert [task.name for task in BUILT_IN] == ["checksum"]
     assert isinstance(make_task("checksum", {"algorithm": "md5"}), Checksum)
-    with pytest.raises(TaskNotFound, match="there are checksum"):
+    with pytest.raises(TaskNotFound, match="built in: checksum"):
         make_task("sum", {})
-    with pytest.raises(BadSetting, match="algorithm"):
+    with pytest.raises(BadOption, match="no option 'speed'; it has algorithm"):
         make_task("checksum", {"speed": "high"})
 
 
