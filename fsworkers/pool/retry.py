@@ -71,13 +71,20 @@ def is_transient(error: BaseException) -> bool:
 
 @cache
 def _backoff() -> Callable[[int], float]:
-    from types import SimpleNamespace  # noqa: PLC0415  (tenacity takes 30 ms; few runs retry)
-    from typing import cast  # noqa: PLC0415
+    from tenacity import (  # noqa: PLC0415  (30 ms; few runs retry)
+        RetryCallState,
+        Retrying,
+        wait_random_exponential,
+    )
 
-    from tenacity import RetryCallState, wait_random_exponential  # noqa: PLC0415
+    retrying = Retrying(wait=wait_random_exponential(multiplier=0.1, max=10.0))
 
-    policy = wait_random_exponential(multiplier=0.1, max=10.0)
-    return lambda attempt: policy(cast("RetryCallState", SimpleNamespace(attempt_number=attempt)))
+    def pause_s(attempt: int) -> float:
+        state = RetryCallState(retrying, None, (), {})
+        state.attempt_number = attempt
+        return retrying.wait(state)
+
+    return pause_s
 
 
 def delay_s(attempt: int) -> float:
