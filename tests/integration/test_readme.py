@@ -38,8 +38,22 @@ def test_example_runs(language: str, source: str, tmp_path: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    """The command and its journal, the pool, a whole tree, and the layer alone."""
-    assert [language for language, _ in EXAMPLES] == ["shell"] * 2 + ["python"] * 3
+    """The loop one has, the command and its journal, the pool, a whole tree, the layer alone."""
+    languages = [language for language, _ in EXAMPLES]
+    assert languages == ["python"] + ["shell"] * 2 + ["python"] * 3
+
+
+def test_the_example_of_the_layer_waits() -> None:
+    """Two thousand files at a limit of 64: it shows what the layer is there for."""
+    source = next(source for _, source in EXAMPLES if "setrlimit" in source)
+    done = subprocess.run(
+        [sys.executable, "-"], input=source, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files, figures = done.stdout.splitlines()
+    assert files == "2000 files read"
+    waited = re.search(r"(\d+) waited for their turn", figures)
+    assert waited is not None
+    assert int(waited[1]) > 1000
 
 
 def test_commands_that_are_named_exist() -> None:
