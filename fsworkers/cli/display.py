@@ -21,6 +21,7 @@ from fsworkers.cli.report import human_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fsworkers.engines.ahead import ScanAhead
     from fsworkers.engines.run import Run
 
 REFRESH_S = 0.1
@@ -177,11 +178,13 @@ class Display:
     Args:
         line: Where.
         run: The run.
+        ahead: Its scan, if that is drawn ahead.
     """
 
-    def __init__(self, line: LiveLine, run: Run) -> None:
+    def __init__(self, line: LiveLine, run: Run, ahead: ScanAhead | None) -> None:
         self._line = line
         self._run = run
+        self._ahead = ahead
         self._next = 0.0
 
     def refresh(self) -> None:
@@ -191,15 +194,20 @@ class Display:
             return
         self._next = now + REFRESH_S
         if _is_in_foreground():
-            self._line.draw(fitted(look_at(self._run), _width() - 1))
+            self._line.draw(fitted(look_at(self._run, self._ahead), _width() - 1))
 
 
-def look_at(run: Run) -> Look:
+def look_at(run: Run, ahead: ScanAhead | None) -> Look:
     """The figures of this moment."""
     statistics = run.engine.statistics()
     tally = run.tally
-    # What this scan found to do, and what was there before.
-    total = run.found_count + tally.found - tally.new if run.has_scan_ended else None
+    total = None
+    if run.has_scan_ended:
+        total = run.found_count
+    elif ahead is not None and ahead.has_ended:
+        total = ahead.file_count
+    if total is not None:
+        total += tally.found - tally.new  # what was there before
     return Look(
         ended=tally.found,
         failed=tally.failed,
@@ -228,13 +236,13 @@ def _is_in_foreground() -> bool:
 
 
 @contextmanager
-def open_display(run: Run) -> Iterator[Display]:
+def open_display(run: Run, ahead: ScanAhead | None) -> Iterator[Display]:
     """Show a run on stderr until the block ends; what workers print appears above it."""
     stderr = sys.stderr
     line = LiveLine(stderr)
     sys.stderr = cast("TextIO", line)
     try:
-        yield Display(line, run)
+        yield Display(line, run, ahead)
     finally:
         sys.stderr = stderr
         line.clear()

@@ -15,6 +15,7 @@ from fsworkers.cli.exits import DONE, FAILED, say, write_out
 from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report
 from fsworkers.cli.request import STDOUT
+from fsworkers.engines.ahead import ScanAhead
 from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.run import Run
 from fsworkers.journal.record import State
@@ -107,10 +108,16 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             stack.callback(engine.close)
             if not self.rebuilds:
                 stack.callback(self.sink.close)  # one that is not rebuilt stays as it is
+            is_shown = shown.wants_display(self.request.output)
+            ahead = None
+            # Not of a resumed run: what is scanned there no longer counts as done before.
+            if is_shown and not self.rebuilds:
+                ahead = ScanAhead(self.found)
+                stack.callback(ahead.close)
             run = Run(
                 engine,
                 self.function,
-                self.found,
+                self.found if ahead is None else ahead,
                 ordered=self.request.keep_order and not self.rebuilds,
                 halting=self.request.halting(),
                 id=self.id,
@@ -118,10 +125,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 recorder=self.recorder,
                 sink=None if self.rebuilds else self.sink,
             )
-            is_shown = shown.wants_display(self.request.output)
             interrupts = stack.enter_context(Interrupts(run, has_display=is_shown))
             report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
-            display = stack.enter_context(open_display(run)) if is_shown else None
+            display = stack.enter_context(open_display(run, ahead)) if is_shown else None
             for portion in run.portions():
                 if portion is not None and portion.outcomes:
                     report.add(portion.outcomes)
