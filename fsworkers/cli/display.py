@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import msgspec
 
 from fsworkers.cli.report import human_bytes
+from fsworkers.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from fsworkers.engines.run import Run
 
 REFRESH_S = 0.1
+
+LONG_S = 1.0
+"""A file that takes longer than this is named."""
 
 CLEAR_LINE = b"\r\x1b[2K"
 """To the first column, and erase the line; see console_codes(4)."""
@@ -45,6 +49,9 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         seconds: How long it has been at work now.
         workers: Worker processes that live.
         waiting: File operations that wait for a descriptor.
+        longest: The file that a worker has been at for longest, if that is over a second.
+        longest_s: For how long.
+        others: How many more there are like it.
     """
 
     ended: int
@@ -55,14 +62,26 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     workers: int
     waiting: int
+    longest: str = ""
+    longest_s: float = 0.0
+    others: int = 0
 
 
 def fitted(look: Look, width: int) -> str:
     """What is said of a run in at most ``width`` columns."""
     fields = _fields(look)
-    while len(fields) > 1 and len(_joined(fields)) > width:
+    while len(fields) > 1 and _cells(_joined(fields)) > width:
         fields.remove(max(fields))
     return _joined(fields)[:width]
+
+
+def _cells(text: str) -> int:
+    """How many columns a text takes: some letters take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415  (few names need it)
+
+    return cell_len(text)
 
 
 def _joined(fields: list[tuple[int, str]]) -> str:
@@ -86,6 +105,9 @@ def _fields(look: Look) -> list[tuple[int, str]]:
     fields.append((6, f"{look.workers} worker{'' if look.workers == 1 else 's'}"))
     if look.waiting:
         fields.append((5, f"{look.waiting:,} waiting for a descriptor"))
+    if look.longest:
+        more = f" and {look.others:,} more" if look.others else ""
+        fields.append((7, f"{_clock(look.longest_s)} on {look.longest}{more}"))
     return fields
 
 
@@ -208,6 +230,8 @@ def look_at(run: Run, ahead: ScanAhead | None) -> Look:
         total = ahead.file_count
     if total is not None:
         total += tally.found - tally.new  # what was there before
+    long = sorted((one.seconds, one.item) for one in statistics.at_work if one.seconds > LONG_S)
+    longest_s, path = long[-1] if long else (0.0, "")
     return Look(
         ended=tally.found,
         failed=tally.failed,
@@ -217,6 +241,9 @@ def look_at(run: Run, ahead: ScanAhead | None) -> Look:
         seconds=run.seconds,
         workers=statistics.workers,
         waiting=statistics.waiting,
+        longest=printable(os.path.basename(path)),
+        longest_s=longest_s,
+        others=max(0, len(long) - 1),
     )
 
 

@@ -26,7 +26,7 @@ from fsworkers.pool.settlement import Settlement
 from fsworkers.pool.story import Story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fsworkers.pool.blocks import Begun, Block, Holding
     from fsworkers.pool.failures import DelayRule
@@ -101,6 +101,14 @@ class Dispatcher:
     def recycled(self) -> int:
         """Workers that were replaced because they had run enough or grown too large."""
         return self._lanes.recycled
+
+    def at_work(self, now: float) -> Iterator[tuple[int, Any, float]]:
+        """What workers told of in a heartbeat and have not answered for: who, item, how long."""
+        for lane in list(self.lanes.values()):
+            for holding, index, since in lane.at_work:
+                if holding.has(index):
+                    block = holding.block
+                    yield lane.number, block.items[index - block.first], now - since
 
     def is_ready(self, number: int) -> bool:
         """Whether a worker has reported ready."""
@@ -216,13 +224,16 @@ class Dispatcher:
         if lane is None or lane.is_condemned:
             return []
         lane.last_heard = now
+        at_work: list[tuple[Holding, int, float]] = []
         overdue: list[tuple[Holding, int]] = []
         for block_number, index, elapsed_s in running:
             holding = lane.find(block_number)
             if holding is None or not holding.has(index):
                 continue
+            at_work.append((holding, index, now - elapsed_s))
             if self._settlement.is_overdue(holding.block.call, elapsed_s):
                 overdue.append((holding, index))
+        lane.at_work = at_work
         if overdue:
             self._settlement.time_out(lane, overdue, now)
             self._lanes.kill(lane, f"an item took longer than {self.rules.timeout_s:g} s", now)

@@ -23,6 +23,7 @@ class Lane:
         slots: How many of the items that it holds run at one time.
         sent_items: How many it has been given to run.
         rss_bytes: Memory of the worker, as it last reported.
+        at_work: Items that its last heartbeat told of: of which holding, and since when.
         last_heard: When it gave the last sign of life, or was sent something while idle.
         last_progress: When it last answered for an item, or began to have some.
         recall_from: When it may be asked again, after it had nothing to give back.
@@ -36,6 +37,7 @@ class Lane:
         self.number = number
         self.deadline = deadline
         self.holdings: deque[Holding] = deque()
+        self.at_work: list[tuple[Holding, int, float]] = []
         self.slots = 1
         self.sent_blocks = 0
         self.sent_items = 0

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from fsworkers.model import DescriptorUse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fsworkers.pool.wire import Descriptors
+
+
+class AtWork(NamedTuple):
+    """An item that runs for a while already.
+
+    Attributes:
+        worker: Number of the worker.
+        item: As the pool was given it.
+        seconds: For how long.
+    """
+
+    worker: int
+    item: Any
+    seconds: float
 
 
 class PoolStatistics(msgspec.Struct, frozen=True):
@@ -24,6 +40,7 @@ class PoolStatistics(msgspec.Struct, frozen=True):
         retries: Attempts after the first.
         lent: Descriptors that file operations hold now, over all workers.
         waiting: File operations that wait for a descriptor now.
+        at_work: Items that run for some seconds already, as workers tell once in a while.
         descriptors: Over the pool's life.
     """
 
@@ -35,6 +52,7 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     retries: int = 0
     lent: int = 0
     waiting: int = 0
+    at_work: tuple[AtWork, ...] = ()
     descriptors: DescriptorUse = DescriptorUse()
 
 
@@ -67,6 +85,7 @@ class Figures:
         restarts: int,
         recycled: int,
         retries: int,
+        at_work: Iterable[tuple[int, Any, float]],
     ) -> PoolStatistics:
         """The figures of this moment."""
         latest = list(self._latest.values())
@@ -79,6 +98,7 @@ class Figures:
             retries=retries,
             lent=sum(one.lent for one in latest),
             waiting=sum(one.waiting for one in latest),
+            at_work=tuple(map(AtWork._make, at_work)),
             descriptors=_combine(self._retired, latest),
         )
 

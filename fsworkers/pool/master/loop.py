@@ -150,6 +150,7 @@ class Master(threading.Thread):
             restarts=dispatcher.restarts,
             recycled=dispatcher.recycled,
             retries=dispatcher.retries,
+            at_work=dispatcher.at_work(monotonic()),
         )
 
     # The loop

@@ -42,6 +42,16 @@ def test_a_long_run_tells_hours() -> None:
     assert "2:45:20 left" in fitted(replace(LOOK, total=12_345 + 9920, new=4), 200)
 
 
+def test_what_takes_long_is_named() -> None:
+    """The longest of them, where there is room for it; letters of two columns count as such."""
+    look = replace(LOOK, longest="大きい.tif", longest_s=75.0)
+    line = fitted(look, 200)
+    assert line.endswith("waiting for a descriptor, 1:15 on 大きい.tif")
+    assert "大" in fitted(look, len(line) + 3)
+    assert "大" not in fitted(look, len(line) + 2)
+    assert fitted(replace(look, others=2), 200).endswith("大きい.tif and 2 more")
+
+
 def test_narrow_terminals_keep_what_matters() -> None:
     """It never is wider than the terminal; the failures go last but for the count itself."""
     least = "12,345 of 39,908 files (30%), 638 failed"

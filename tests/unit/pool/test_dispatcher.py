@@ -225,6 +225,17 @@ def test_overdue_item_takes_its_worker_with_it_and_no_other_item() -> None:
     assert (send.block.first, send.block.history.deaths) == (2, 0)
 
 
+def test_what_a_heartbeat_told_of_is_known_until_it_is_answered_for() -> None:
+    """Whoever looks on learns which item takes long, and for how long by now."""
+    dispatcher = opened(1)
+    given(dispatcher, 3)
+    dispatcher.answered(0, answer(0, 0, 0, 1), None, 0.0)
+    dispatcher.heard(0, [(1, 1, 1.5)], 2.0)
+    assert list(dispatcher.at_work(3.0)) == [(0, "item", 2.5)]
+    dispatcher.answered(0, answer(0, 1, 1, 2), None, 3.0)
+    assert list(dispatcher.at_work(3.0)) == []
+
+
 def test_retry_waits_without_holding_a_lane() -> None:
     """A transient failure is tried again after its delay, while the lane does other work."""
     dispatcher = opened(1, retries=1)
