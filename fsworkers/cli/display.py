@@ -36,6 +36,9 @@ CLEAR_LINE = b"\r\x1b[2K"
 STDOUT, STDERR = 1, 2
 _USUAL_WIDTH = 80
 
+MOST_OF_NAME = 16
+"""So much of a file's name is shown, its end."""
+
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """A run at one moment.
@@ -68,11 +71,14 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fitted(look: Look, width: int) -> str:
-    """What is said of a run in at most ``width`` columns."""
+    """What is said of a run in at most ``width`` columns: what matters most, as far as it fits."""
     fields = _fields(look)
-    while len(fields) > 1 and _cells(_joined(fields)) > width:
-        fields.remove(max(fields))
-    return _joined(fields)[:width]
+    kept = [fields[0]]
+    for field in sorted(fields[1:]):
+        more = [one for one in fields if one in kept or one is field]
+        if _cells(_joined(more)) <= width:
+            kept = more
+    return _joined(kept)[:width]
 
 
 def _cells(text: str) -> int:
@@ -89,7 +95,7 @@ def _joined(fields: list[tuple[int, str]]) -> str:
 
 
 def _fields(look: Look) -> list[tuple[int, str]]:
-    """What there is to say, in its order; the higher its rank, the sooner it is left out."""
+    """What there is to say, in its order; the higher its rank, the less it matters."""
     per_s = look.new / max(look.seconds, 1e-9)
     bytes_per_s = look.new_bytes / max(look.seconds, 1e-9)
     if look.total is None:
@@ -99,15 +105,18 @@ def _fields(look: Look) -> list[tuple[int, str]]:
         fields = [(0, f"{look.ended:,} of {look.total:,} files ({percent}%)")]
     if look.failed:
         fields.append((1, f"{look.failed:,} failed"))
-    fields += [(3, f"{per_s:,.0f} files/s"), (4, f"{human_bytes(bytes_per_s)}/s")]
+    fields += [(4, f"{per_s:,.0f} files/s"), (6, f"{human_bytes(bytes_per_s)}/s")]
     if look.total is not None and look.new and look.ended < look.total:
         fields.append((2, f"{_clock((look.total - look.ended) / per_s)} left"))
-    fields.append((6, f"{look.workers} worker{'' if look.workers == 1 else 's'}"))
+    fields.append((7, f"{look.workers} worker{'' if look.workers == 1 else 's'}"))
     if look.waiting:
         fields.append((5, f"{look.waiting:,} waiting for a descriptor"))
     if look.longest:
         more = f" and {look.others:,} more" if look.others else ""
-        fields.append((7, f"{_clock(look.longest_s)} on {look.longest}{more}"))
+        name = look.longest
+        if len(name) > MOST_OF_NAME:
+            name = f"…{name[1 - MOST_OF_NAME :]}"
+        fields.append((3, f"{_clock(look.longest_s)} on {name}{more}"))
     return fields
 
 
@@ -128,22 +137,22 @@ def has_terminal_to_itself(output: str | None) -> bool:
     """
     if os.environ.get("TERM", "dumb") == "dumb":
         return False
-    results = STDOUT if output in {None, "-"} else output
+    results = STDOUT if output is None or output == "-" else output
     return not (stat.S_ISFIFO(_mode(STDOUT)) or _may_be_shown(results))
 
 
-def _may_be_shown(target: int | str | None) -> bool:
+def _may_be_shown(target: int | str) -> bool:
     """Whether what is written there may come to a terminal."""
     mode = _mode(target)
     if stat.S_ISCHR(mode):
-        return os.stat(target or 0).st_rdev != os.stat(os.devnull).st_rdev
+        return os.stat(target).st_rdev != os.stat(os.devnull).st_rdev
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def _mode(target: int | str | None) -> int:
+def _mode(target: int | str) -> int:
     """The mode of what is there; 0 if nothing is."""
     try:
-        return os.stat(target or 0).st_mode
+        return os.stat(target).st_mode
     except (OSError, ValueError):
         return 0
 

@@ -95,8 +95,8 @@ def _process(
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
-    if request.summary not in {None, STDOUT}:
-        check_summary_target(Path(str(request.summary)))
+    if request.summary is not None and request.summary != STDOUT:
+        check_summary_target(Path(request.summary))
     own = request.writes_to
     is_optional = named is None and not request.changed
     journal = None

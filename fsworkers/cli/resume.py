@@ -105,8 +105,8 @@ def _session(
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
-    if request.summary not in {None, STDOUT}:
-        check_summary_target(Path(str(request.summary)))
+    if request.summary is not None and request.summary != STDOUT:
+        check_summary_target(Path(request.summary))
     recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))
     _compare_tasks(recorder, request.fingerprint(function))
     if not only_failures:

@@ -47,8 +47,10 @@ def test_what_takes_long_is_named() -> None:
     look = replace(LOOK, longest="大きい.tif", longest_s=75.0)
     line = fitted(look, 200)
     assert line.endswith("waiting for a descriptor, 1:15 on 大きい.tif")
-    assert "大" in fitted(look, len(line) + 3)
-    assert "大" not in fitted(look, len(line) + 2)
+    assert fitted(look, len(line) + 3) == line
+    assert fitted(look, len(line) + 2) != line
+    assert fitted(look, 79).endswith("1:15 on 大きい.tif")
+    assert fitted(replace(look, longest="x" * 200), 79).endswith(f"on …{'x' * 15}")
     assert fitted(replace(look, others=2), 200).endswith("大きい.tif and 2 more")
 
 
@@ -60,6 +62,7 @@ def test_narrow_terminals_keep_what_matters() -> None:
         assert len(line) <= width
         assert line.startswith("12,345 of 39,908 files (30%)"[:width])
         assert ("638 failed" in line) == (width >= len(least))
+    assert fitted(LOOK, 70) == f"{least}, 3,000 files/s, 0:09 left"
 
 
 @pytest.fixture
