@@ -12,9 +12,7 @@ from __future__ import annotations
 # First: while it is installed, loading asyncio calls for modules of ours.
 import asyncio  # noqa: F401 - as said
 
-from fsworkers.graceful.aio import open_file as threadpool  # aiofiles' name, by which tests mock it
-from fsworkers.graceful.aio import os, ospath, tempfile
-from fsworkers.graceful.aio.aiofiles_names import (
+from aiofiles.threadpool import (  # noqa: TID251 - wrapped here
     stderr,
     stderr_bytes,
     stdin,
@@ -22,6 +20,9 @@ from fsworkers.graceful.aio.aiofiles_names import (
     stdout,
     stdout_bytes,
 )
+
+from fsworkers.graceful.aio import open_file as threadpool  # aiofiles' name, by which tests mock it
+from fsworkers.graceful.aio import os, ospath, tempfile
 from fsworkers.graceful.aio.open_file import open  # noqa: A004 - the drop-in's name is aiofiles'
 from fsworkers.graceful.aio.whole_files import (
     copy,

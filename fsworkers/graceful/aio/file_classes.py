@@ -6,24 +6,24 @@ when the task is cancelled; leaving ``async with`` closes through the file's own
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from io import BufferedWriter, FileIO, RawIOBase, TextIOBase
+from io import BufferedWriter, RawIOBase, TextIOBase
 from typing import TYPE_CHECKING, Any, Self
 
-from fsworkers.graceful.aio import offload
-from fsworkers.graceful.aio.aiofiles_names import (
-    AiofilesContextManager,
+from aiofiles.base import AiofilesContextManager  # noqa: TID251 - wrapped here
+from aiofiles.threadpool.binary import (  # noqa: TID251 - likewise
     AsyncBufferedIOBase,
     AsyncBufferedReader,
     AsyncFileIO,
-    AsyncTextIOWrapper,
 )
-from fsworkers.graceful.aio.executor import SerialExecutor, hop, transfers
+from aiofiles.threadpool.text import AsyncTextIOWrapper  # noqa: TID251 - likewise
+
+from fsworkers.graceful.aio.executor import SerialExecutor, hop
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
     from concurrent.futures import Executor
-    from types import TracebackType
 
 
 class Opening(AiofilesContextManager):  # type: ignore[type-arg]  # any file
@@ -33,46 +33,15 @@ class Opening(AiofilesContextManager):  # type: ignore[type-arg]  # any file
 
     _obj: Any
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *details: Any) -> None:  # noqa: PYI036 - as aiofiles types them
         """Leave the file through its own executor."""
-        opened = self._obj
-        self._obj = None
-        if opened is None:
-            return
-        leave = getattr(opened, "__aexit__", None)
-        if leave is not None:
-            await leave(kind, error, trace)
-            return
-        # Somebody's own class that was registered with ``wrap``: as aiofiles leaves it.
-        call = partial(opened._file.__exit__, kind, error, trace)  # noqa: SLF001
-        await offload.run(call, loop=opened._loop, executor=opened._executor)  # noqa: SLF001
+        if hasattr(self._obj, "__aexit__"):
+            await self._obj.__aexit__(*details)
+        else:  # of somebody's own class that was registered with ``wrap``: as aiofiles leaves it
+            await super().__aexit__(*details)
 
 
-class Entered:
-    """What ``async with`` takes as it is, and leaves by ``close``."""
-
-    async def close(self) -> None:
-        """Close it."""
-        raise NotImplementedError
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-
-class Closing(Entered):
+class Closing:
     """A file that is closed also when the task that awaits it is cancelled."""
 
     _file: Any
@@ -81,17 +50,17 @@ class Closing(Entered):
 
     async def close(self) -> None:
         """Close the file after whatever it is still doing, and give the permit back."""
-        await offload.finish(hop(self._executor, self._loop, self._file.close))
+        await self._leave(self._file.close)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
         # Of a named temporary file it does more than ``close``: it removes what that left there.
-        leave = partial(self._file.__exit__, kind, error, trace)
-        await offload.finish(hop(self._executor, self._loop, leave))
+        await self._leave(partial(self._file.__exit__, *details))
+
+    async def _leave(self, call: Callable[[], Any]) -> None:
+        await asyncio.shield(hop(self._executor, self._loop, call))
 
 
 class TextFile(Closing, AsyncTextIOWrapper):
@@ -122,13 +91,11 @@ def wrap(
         executor: Whose threads; ``None`` for ours.
     """
     decisive = file if kind is None else kind
-    wrapper: Any
+    wrapper: Any = ReadFile
     if isinstance(decisive, TextIOBase):
         wrapper = TextFile
-    elif isinstance(decisive, FileIO | RawIOBase):
+    elif isinstance(decisive, RawIOBase):
         wrapper = RawFile
     elif isinstance(decisive, BufferedWriter):
         wrapper = WrittenFile
-    else:
-        wrapper = ReadFile
-    return wrapper(file, loop=loop, executor=SerialExecutor(executor or transfers))
+    return wrapper(file, loop=loop, executor=SerialExecutor(executor))

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from aiofiles.base import AiofilesContextManager  # noqa: TID251 - wrapped here
+
 from fsworkers.graceful.aio import offload
-from fsworkers.graceful.aio.aiofiles_names import AiofilesContextManager
 from fsworkers.graceful.budget import kernel
 from fsworkers.graceful.opening import listing
 from fsworkers.graceful.opening.retry import give_back
@@ -58,13 +59,16 @@ class Entries(
 
 
 class Scan(AiofilesContextManager, Coroutine[Any, Any, Entries]):  # type: ignore[type-arg]
-    """What ``scandir`` returns: to be awaited, entered or iterated over, whichever comes first."""
+    """What ``scandir`` returns: to be awaited, entered or iterated over, whichever comes first.
+
+    A coroutine as aiofiles returns one, so that it can be made a task.
+    """
 
     _coro: Coroutine[Any, Any, Entries]
     _obj: Entries | None
 
     def send(self, value: Any) -> Any:
-        """As a coroutine, which aiofiles returns here."""
+        """As a coroutine."""
         return self._coro.send(value)
 
     def throw(self, *error: Any) -> Any:

@@ -1,17 +1,17 @@
-"""The threads that coroutines' file operations run on, and what becomes of them on a cancel.
+"""Calls on threads for coroutines: under permits, and what becomes of them on a cancel.
 
-Two executors of our own: what opens, and what reads, writes and closes. So neither the program's
-own work in the loop's default executor nor an open that blocks (a FIFO) can hold up a close. No
-operation waits for a permit in here; that is done in the event loop, before.
+Two sets of threads of our own: for what opens, and for what reads, writes and closes. So neither
+the program's own work in the loop's default executor nor an open that blocks (a FIFO) can hold up a
+close. No operation waits for a permit on a thread; that is done in the event loop, before.
 
-A cancelled task leaves its thread running. Whatever that thread brings home then is closed by
-whichever of the two, thread or loop, notices last: each puts down its word first and looks at the
-other's second.
+A cancelled task leaves its thread running; what that brings home then is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial, wraps
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fsworkers.graceful.aio.executor import hop, opens, transfers
@@ -20,7 +20,7 @@ from fsworkers.graceful.budget.task_wait import acquire, acquire_again
 from fsworkers.graceful.opening.retry import EXHAUSTED, give_back, run_with_reserved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
 
     from fsworkers.graceful.budget.permits import HeldPermit
@@ -31,76 +31,53 @@ LOOPS_OWN: Any = object()
 """For an executor: the one that the loop has by default."""
 
 
-class _Refusal:
-    """The kernel's EMFILE or ENFILE, on its way from the thread to the loop."""
-
-    __slots__ = ("error", "lent")
-
-    def __init__(self, lent: list[HeldPermit], error: OSError) -> None:
-        self.lent = lent
-        self.error = error
-
-    def close(self) -> None:
-        give_back(self.lent)
-
-
 class CancellableCall(Generic[Result]):
-    """One call on a thread that takes permits along and may bring something home to be closed."""
+    """One call on a thread that takes permits along and may bring home what is to be closed.
 
-    __slots__ = ("_action", "_home", "_is_wanted", "_lent", "_start")
+    When its task has forgotten it, whichever of task and thread comes last clears up.
+    """
+
+    __slots__ = ("_action", "_is_on_thread", "_is_wanted", "_lent", "_lock", "_made")
 
     def __init__(
         self, action: Callable[[list[HeldPermit]], Result], lent: list[HeldPermit]
     ) -> None:
         self._action = action
         self._lent = lent
+        self._made: list[Result] = []
         self._is_wanted = True
-        self._start: list[None] = [None]
-        self._home: list[Result | _Refusal] = []
+        self._is_on_thread = False
+        # A collector that finds its task on the very thread may have it forgotten there.
+        self._lock = RLock()
 
-    def __call__(self) -> None:
+    def __call__(self) -> Result:
         """On the thread."""
+        with self._lock:
+            if not self._is_wanted:
+                raise asyncio.CancelledError
+            self._is_on_thread = True
         try:
-            self._start.pop()
-        except IndexError:
-            return
-        try:
-            result: Result | _Refusal = self._action(self._lent)
-        except OSError as error:
-            if error.errno not in EXHAUSTED:
-                give_back(self._lent)
-                raise
-            result = _Refusal(self._lent, error)
-        except BaseException:
-            give_back(self._lent)
-            raise
-        self._home.append(result)
-        if not self._is_wanted:
-            self._discard()
-
-    def take_home(self) -> Result | _Refusal:
-        """In the loop: the result."""
-        return self._home.pop()
+            result = self._action(self._lent)
+            self._made.append(result)
+            return result
+        finally:
+            with self._lock:
+                self._is_on_thread = False
+                if not self._is_wanted:
+                    self._clear_up()  # type: ignore[unreachable]  # forgotten meanwhile
 
     def forget(self) -> None:
-        """In the loop: nobody wants the result any more."""
-        self._is_wanted = False
-        try:
-            self._start.pop()
-        except IndexError:
-            if self._home:
-                transfers.post(self._discard)
-        else:
-            give_back(self._lent)
+        """In the loop: it failed, or nobody wants the result any more."""
+        with self._lock:
+            self._is_wanted = False
+            if not self._is_on_thread:
+                self._clear_up()
 
-    def _discard(self) -> None:
-        try:
-            result = self._home.pop()
-        except IndexError:
-            return
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
+    def _clear_up(self) -> None:
+        if not self._made:
+            give_back(self._lent)
+        elif hasattr(self._made[0], "close"):
+            transfers.post(self._made[0].close)
 
 
 async def bring(
@@ -130,23 +107,24 @@ async def bring(
     lent = await acquire(request)
     was_refused = False
     while True:
-        errand = CancellableCall(action, lent)
+        call = CancellableCall(action, lent)
         try:
             if executor is None:
-                await hop(opens, loop, errand)
+                result = await hop(opens, loop, call)
             else:
                 where = None if executor is LOOPS_OWN else executor
-                await loop.run_in_executor(where, errand)
-        except BaseException:
-            errand.forget()
-            raise
-        result = errand.take_home()
-        if not isinstance(result, _Refusal):
+                result = await loop.run_in_executor(where, call)
+        except BaseException as error:
+            if not isinstance(error, OSError) or error.errno not in EXHAUSTED:
+                call.forget()
+                raise
+            refusal = error
+        else:
             if was_refused:
                 BUDGET.note_success()
             return result
         was_refused = True
-        lent = await acquire_again(request, result.lent, result.error)
+        lent = await acquire_again(request, lent, refusal)
 
 
 async def run_under(
@@ -157,15 +135,14 @@ async def run_under(
     loop: asyncio.AbstractEventLoop | None = None,
     executor: Executor | None = None,
 ) -> Result:
-    """Run a call that opens up to ``count`` descriptors, and closes them itself, on a thread."""
+    """Run a call on a thread whose own graceful operations draw on up to ``count`` permits."""
 
-    def action(lent: list[HeldPermit]) -> tuple[Result]:
+    def action(lent: list[HeldPermit]) -> Result:
         result = run_with_reserved(lent, function)
         give_back(lent)
-        # In a tuple: a result is not to be closed because it happens to have a ``close``.
-        return (result,)
+        return result
 
-    return (await bring(action, label, count, loop=loop, executor=executor))[0]
+    return await bring(action, label, count, loop=loop, executor=executor)
 
 
 async def run(
@@ -181,6 +158,33 @@ async def run(
     return await loop.run_in_executor(executor, function)
 
 
-async def finish(future: asyncio.Future[Result]) -> Result:
-    """Await what must happen also when the task is cancelled: the cancel passes, the call stays."""
-    return await asyncio.shield(future)
+def wrap(func: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """A call that opens nothing, as a coroutine function with aiofiles' two keywords."""
+
+    @wraps(func)
+    async def run_wrapped(*args: Any, loop: Any = None, executor: Any = None, **kwargs: Any) -> Any:
+        return await run(partial(func, *args, **kwargs), loop=loop, executor=executor)
+
+    return run_wrapped
+
+
+def wrap_opening(
+    func: Callable[..., Any], count: int = 1
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """A call that opens up to ``count`` descriptors and closes them, as a coroutine function."""
+
+    @wraps(func)
+    async def run_wrapped(*args: Any, loop: Any = None, executor: Any = None, **kwargs: Any) -> Any:
+        call = partial(func, *args, **kwargs)
+        label = args[0] if args else func.__name__
+        return await run_under(call, label, count, loop=loop, executor=executor)
+
+    return run_wrapped
+
+
+def name_after(namespace: dict[str, Any]) -> None:
+    """Name the wrapped calls of a module after where they can be found, and so pickled."""
+    for name, value in namespace.items():
+        if hasattr(value, "__wrapped__"):
+            value.__module__ = namespace["__name__"]
+            value.__qualname__ = name

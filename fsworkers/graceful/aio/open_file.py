@@ -11,27 +11,10 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.graceful.aio import offload
-from fsworkers.graceful.aio.aiofiles_names import (
-    AiofilesContextManager,
-    AsyncBufferedIOBase,
-    AsyncBufferedReader,
-    AsyncFileIO,
-    AsyncIndirectBufferedIOBase,
-    AsyncTextIndirectIOWrapper,
-    AsyncTextIOWrapper,
-    stderr,
-    stderr_bytes,
-    stdin,
-    stdin_bytes,
-    stdout,
-    stdout_bytes,
-    wrap,
-)
-from fsworkers.graceful.aio.file_classes import Opening
-from fsworkers.graceful.aio.file_classes import wrap as wrap_ours
+from aiofiles import threadpool  # noqa: TID251 - wrapped here
+
+from fsworkers.graceful.aio import file_classes, offload
 from fsworkers.graceful.opening import open_file
-from fsworkers.graceful.opening.retry import give_back, run_with_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,29 +22,14 @@ if TYPE_CHECKING:
 
     from fsworkers.graceful.budget.permits import HeldPermit
 
-__all__ = [
-    "AiofilesContextManager",
-    "AsyncBufferedIOBase",
-    "AsyncBufferedReader",
-    "AsyncFileIO",
-    "AsyncIndirectBufferedIOBase",
-    "AsyncTextIOWrapper",
-    "AsyncTextIndirectIOWrapper",
-    "open",
-    "stderr",
-    "stderr_bytes",
-    "stdin",
-    "stdin_bytes",
-    "stdout",
-    "stdout_bytes",
-    "sync_open",
-    "wrap",
-]
-
 sync_open: Callable[..., Any] = open_file.open
 """What opens. As with aiofiles, it may be replaced, by a test's own open: then that one does."""
 
-_NAMES = ("mode", "buffering", "encoding", "errors", "newline", "closefd", "opener")
+wrap = threadpool.wrap
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(threadpool, name)
 
 
 def open(  # noqa: A001 - the drop-in's name is aiofiles'
@@ -76,46 +44,46 @@ def open(  # noqa: A001 - the drop-in's name is aiofiles'
     *,
     loop: asyncio.AbstractEventLoop | None = None,
     executor: Executor | None = None,
-) -> Opening:
+) -> file_classes.Opening:
     """Open a file as ``aiofiles.open`` does, awaiting a free descriptor in the event loop.
 
     Raises:
         BudgetTimeout: ``configure(wait_s=…)`` was set and passed first.
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
-    arguments = (file, mode, buffering, encoding, errors, newline, closefd, opener)
-    return Opening(_open(arguments, loop, executor))
+    options = {
+        "mode": mode,
+        "buffering": buffering,
+        "encoding": encoding,
+        "errors": errors,
+        "newline": newline,
+        "closefd": closefd,
+        "opener": opener,
+    }
+    return file_classes.Opening(_open(file, options, loop, executor))
 
 
 async def _open(
-    arguments: tuple[Any, ...],
+    file: Any,
+    options: dict[str, Any],
     loop: asyncio.AbstractEventLoop | None,
     executor: Executor | None,
 ) -> Any:
     loop = loop or asyncio.get_running_loop()
-    if isinstance(arguments[0], int):
+    if isinstance(file, int):
         # It takes no permit and next to no time. Made on a thread for a task that is cancelled
         # meanwhile, the file would close the number, and its owner would not know.
-        opened = _call(arguments)
+        opened = sync_open(file, **options)
+    elif sync_open is open_file.open:
+
+        def open_with(lent: list[HeldPermit]) -> Any:
+            return open_file.open_with(lent, file, **options)
+
+        opened = await offload.bring(open_with, file, loop=loop, executor=executor)
     else:
-        action = partial(_open_with if sync_open is open_file.open else _call_with, arguments)
-        opened = await offload.bring(action, arguments[0], loop=loop, executor=executor)
+        call = partial(sync_open, file, **options)
+        opened = await offload.run_under(call, file, loop=loop, executor=executor)
     chosen: Any = wrap.dispatch(type(opened))
     if chosen.__module__ != wrap.__module__:  # somebody has registered a class of their own
         return chosen(opened, loop=loop, executor=executor)
-    return wrap_ours(opened, loop=loop, executor=executor)
-
-
-def _open_with(arguments: tuple[Any, ...], lent: list[HeldPermit]) -> Any:
-    return open_file.open_with(lent, *arguments)
-
-
-def _call_with(arguments: tuple[Any, ...], lent: list[HeldPermit]) -> Any:
-    opened = run_with_reserved(lent, partial(_call, arguments))
-    give_back(lent)
-    return opened
-
-
-def _call(arguments: tuple[Any, ...]) -> Any:
-    file, *options = arguments
-    return sync_open(file, **dict(zip(_NAMES, options, strict=True)))
+    return file_classes.wrap(opened, loop=loop, executor=executor)

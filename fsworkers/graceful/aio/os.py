@@ -9,39 +9,12 @@ from __future__ import annotations
 import os as _os
 
 from fsworkers.graceful import os as graceful_os
-from fsworkers.graceful.aio import ospath as path
-from fsworkers.graceful.aio.listing import scandir, walk
-from fsworkers.graceful.aio.to_async import name_after, wrap, wrap_opening
+from fsworkers.graceful.aio import listing, offload, ospath
 
-__all__ = [
-    "access",
-    "chmod",
-    "chown",
-    "fsync",
-    "getcwd",
-    "link",
-    "listdir",
-    "lstat",
-    "makedirs",
-    "mkdir",
-    "path",
-    "readlink",
-    "remove",
-    "removedirs",
-    "rename",
-    "renames",
-    "replace",
-    "rmdir",
-    "scandir",
-    "stat",
-    "statvfs",
-    "symlink",
-    "truncate",
-    "unlink",
-    "utime",
-    "walk",
-    "wrap",
-]
+path = ospath
+scandir = listing.scandir
+walk = listing.walk
+wrap = offload.wrap
 
 access = wrap(_os.access)
 chmod = wrap(_os.chmod)
@@ -49,7 +22,7 @@ chown = wrap(_os.chown)
 fsync = wrap(_os.fsync)
 getcwd = wrap(_os.getcwd)
 link = wrap(_os.link)
-listdir = wrap_opening(graceful_os.listdir)
+listdir = offload.wrap_opening(graceful_os.listdir)
 lstat = wrap(_os.lstat)
 makedirs = wrap(_os.makedirs)
 mkdir = wrap(_os.mkdir)
@@ -63,16 +36,12 @@ rmdir = wrap(_os.rmdir)
 stat = wrap(_os.stat)
 statvfs = wrap(_os.statvfs)
 symlink = wrap(_os.symlink)
-truncate = wrap_opening(_os.truncate)
+truncate = offload.wrap_opening(_os.truncate)
 unlink = wrap(_os.unlink)
 utime = wrap(_os.utime)
 
-if hasattr(_os, "sendfile"):
-    sendfile = wrap(_os.sendfile)
-    __all__ += ["sendfile"]
-if hasattr(_os, "fdatasync"):
-    fdatasync = wrap(_os.fdatasync)
-    __all__ += ["fdatasync"]
+for _name in ("fdatasync", "sendfile"):  # which not every platform has
+    if hasattr(_os, _name):
+        globals()[_name] = wrap(getattr(_os, _name))
 
-
-name_after(globals())
+offload.name_after(globals())

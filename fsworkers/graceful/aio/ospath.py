@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import path
 
-from fsworkers.graceful.aio.to_async import name_after, wrap
+from fsworkers.graceful.aio.offload import name_after, wrap
 
 abspath = wrap(path.abspath)
 exists = wrap(path.exists)

@@ -5,30 +5,26 @@ from __future__ import annotations
 import os as _os
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fsworkers.graceful import glob as graceful_glob
 from fsworkers.graceful import shutil
-from fsworkers.graceful.aio import offload
-from fsworkers.graceful.aio.to_async import name_after, wrap_opening
+from fsworkers.graceful.aio.offload import bring, name_after, wrap_opening
 from fsworkers.graceful.budget import kernel
 from fsworkers.graceful.opening import open_file
 from fsworkers.graceful.opening.atomic_write import replace_content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from fsworkers.graceful.budget.permits import HeldPermit
-
-Result = TypeVar("Result")
 
 _READ = _os.O_RDONLY | getattr(_os, "O_CLOEXEC", 0)
 
 
 async def read_bytes(path: Any, *, executor: Executor | None = None) -> bytes:
     """A whole file as bytes."""
-    return await _in_one_hop(partial(_read, path), path, executor)
+    return await bring(partial(_read, path), path, executor=executor)
 
 
 async def read_text(
@@ -45,7 +41,7 @@ async def read_text(
         with open_file.open_with(lent, path, "r", -1, encoding, errors, newline) as file:
             return str(file.read())
 
-    return await _in_one_hop(read, path, executor)
+    return await bring(read, path, executor=executor)
 
 
 async def write_bytes(
@@ -64,7 +60,8 @@ async def write_bytes(
     Returns:
         Bytes written.
     """
-    return await _in_one_hop(partial(_write, path, "wb", data, atomic=atomic), path, executor)
+    write = partial(_write, path, "wb", data, atomic=atomic)
+    return await bring(write, path, executor=executor)
 
 
 async def write_text(
@@ -83,9 +80,8 @@ async def write_text(
         Characters written.
     """
     options: dict[str, Any] = {"encoding": encoding, "errors": errors, "newline": newline}
-    return await _in_one_hop(
-        partial(_write, path, "w", data, atomic=atomic, **options), path, executor
-    )
+    write = partial(_write, path, "w", data, atomic=atomic, **options)
+    return await bring(write, path, executor=executor)
 
 
 copy = wrap_opening(shutil.copy2, 2)
@@ -94,17 +90,6 @@ rmtree = wrap_opening(shutil.rmtree, 2)
 glob = wrap_opening(graceful_glob.glob)
 
 name_after(globals())
-
-
-async def _in_one_hop(
-    function: Callable[[list[HeldPermit]], Result], path: Any, executor: Executor | None
-) -> Result:
-    """Run a call that takes the permit along, and gives it back as its last step."""
-
-    def action(lent: list[HeldPermit]) -> tuple[Result]:
-        return (function(lent),)
-
-    return (await offload.bring(action, path, executor=executor))[0]
 
 
 def _read(path: Any, lent: list[HeldPermit]) -> bytes:

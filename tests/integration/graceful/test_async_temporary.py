@@ -79,28 +79,6 @@ def test_a_spooled_file_is_closed_behind_its_move(limited) -> None:
     )
 
 
-def test_a_spooled_file_is_used_behind_its_move(limited) -> None:
-    """Going on after a cancel, nothing touches the file while it moves."""
-    limited(
-        script("""
-        async def content(file):
-            await file.seek(0)
-            return await file.read()
-        async def main():
-            file = await temporary.SpooledTemporaryFile(max_size=3)
-            await cancelled(await begin(file.write(b"12345")))
-            reading = asyncio.ensure_future(content(file))
-            for _ in range(3): await asyncio.sleep(0)
-            assert not reading.done()
-            go.set()
-            assert await reading == b"12345" and lent() == 1
-            await file.close()
-            assert lent() == 0
-        asyncio.run(main())
-    """)
-    )
-
-
 def test_a_spooled_file_moves_before_its_thread_has_to_wait(limited) -> None:
     """Made longer than all that may be in memory, which is nothing where no size was given."""
     limited(
@@ -155,22 +133,3 @@ def test_a_spooled_file_leaves_the_loops_own_threads_alone(limited) -> None:
         asyncio.run(main())
     """)
     )
-
-
-def test_a_folder_of_a_closed_loop_makes_no_other_loop(limited) -> None:
-    """Its removal is its loop's, or nobody's."""
-    limited("""
-        from fsworkers.graceful import aio
-        loop = asyncio.new_event_loop()
-        folder = loop.run_until_complete(aio.tempfile.TemporaryDirectory())
-        loop.close()
-        before = open_count()
-        try:
-            folder.cleanup().send(None)
-        except RuntimeError as error:
-            assert "closed" in str(error)
-        else:
-            raise AssertionError("it went on")
-        assert open_count() == before
-        folder._file.cleanup()
-    """)

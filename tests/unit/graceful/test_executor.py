@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import tempfile
 import threading
 import weakref
 from functools import partial
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fsworkers.graceful import BUDGET, aio
-from fsworkers.graceful.aio.executor import DaemonThreadPool, SerialExecutor, transfers
-from fsworkers.graceful.aio.tempfile import _Discardable
+from fsworkers.graceful import BUDGET, aio, tempfile
+from fsworkers.graceful.aio import executor, offload
+from fsworkers.graceful.aio.executor import DaemonThreadPool, transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,22 +60,12 @@ def test_a_call_that_fails_costs_no_thread(crew: DaemonThreadPool, told: list[An
     """After as many as there are threads the next one is still run."""
     for _ in range(5):
         crew.post(fail)
-    assert crew.submit(lambda: "done").result(5) == "done"
+    done = threading.Event()
+    crew.post(done.set)
+    assert done.wait(5)
     until(lambda: len(told) == 5)
     assert {str(one.exc_value) for one in told} == {"nobody's"}
     assert {one.thread.name for one in told} <= {"test-1", "test-2"}
-
-
-def test_a_strand_goes_on_after_a_call_that_fails(crew: DaemonThreadPool, told: list[Any]) -> None:
-    """Also with what was handed over before that."""
-    strand = SerialExecutor(crew)
-    begun = threading.Event()
-    strand.post(partial(wait_for, begun))
-    strand.post(fail)
-    after = strand.submit(lambda: "done")
-    begun.set()
-    assert after.result(5) == "done"
-    until(lambda: len(told) == 1)
 
 
 def test_threads_are_begun_once_they_can_be(crew: DaemonThreadPool, monkeypatch) -> None:
@@ -84,14 +73,16 @@ def test_threads_are_begun_once_they_can_be(crew: DaemonThreadPool, monkeypatch)
     release = threading.Event()
     crew.post(partial(wait_for, release))
     with monkeypatch.context() as patch:
-        patch.setattr(crew, "_begin", lambda: False)
-        done = [crew.submit(lambda: None) for _ in range(30)]
+        patch.setattr(crew, "_begin", lambda: None)
+        done = [threading.Event() for _ in range(30)]
+        for one in done:
+            crew.post(one.set)
     release.set()
-    for one in done:
-        one.result(5)
-    blocked = threading.Event()
+    assert all(one.wait(5) for one in done)
+    blocked, beside = threading.Event(), threading.Event()
     crew.post(partial(wait_for, blocked))
-    assert crew.submit(lambda: "beside it").result(3) == "beside it"
+    crew.post(beside.set)
+    assert beside.wait(3)
     blocked.set()
 
 
@@ -145,13 +136,90 @@ def test_what_is_cancelled_in_time_is_not_done(tmp_path: Path) -> None:
     assert file.exists()
 
 
-def test_a_folder_nobody_wants_any_more_is_removed_without_a_descriptor(tmp_path: Path) -> None:
-    """On a thread that files are closed on: it must not wait for one to be closed."""
-    unwanted = _Discardable(tempfile.TemporaryDirectory(dir=tmp_path))
-    lent = [BUDGET.take_if_free() for _ in range(BUDGET.statistics().capacity)]
-    rescued = BUDGET.statistics().rescued
-    unwanted.close()
-    assert BUDGET.statistics().rescued == rescued
-    for permit in filter(None, lent):
-        permit.give_back()
-    assert not list(tmp_path.iterdir())
+def test_a_folder_nobody_wants_any_more_is_removed(tmp_path: Path, monkeypatch) -> None:
+    """Its task was cancelled while it was made."""
+    begun, go = threading.Event(), threading.Event()
+    mkdtemp = tempfile.mkdtemp
+
+    def make_slowly(*args: Any) -> str:
+        begun.set()
+        wait_for(go)
+        return str(mkdtemp(*args))
+
+    monkeypatch.setattr(tempfile._twin, "mkdtemp", make_slowly)
+
+    async def main() -> None:
+        making = asyncio.ensure_future(aio.tempfile.TemporaryDirectory(dir=tmp_path))
+        await asyncio.to_thread(wait_for, begun)
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+        go.set()
+
+    asyncio.run(main())
+    until(lambda: BUDGET.statistics().lent == 0 and not list(tmp_path.iterdir()))
+
+
+def in_a_thread(call: Any) -> None:
+    """Call it on another thread, and wait for that."""
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+
+
+def test_what_arrives_together_takes_one_call_of_the_loop(monkeypatch) -> None:
+    """And what comes after that has been settled takes another."""
+
+    async def main() -> tuple[list[int], int]:
+        loop = asyncio.get_running_loop()
+        futures = [loop.create_future() for _ in range(100)]
+        calls = []
+        original = loop.call_soon_threadsafe
+
+        def call_soon_threadsafe(*args: Any) -> Any:
+            calls.append(args)
+            return original(*args)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", call_soon_threadsafe)
+        here = executor._Arrivals()
+
+        def bring() -> None:
+            for number, future in enumerate(futures):
+                here.put(loop, future, number, None)
+
+        in_a_thread(bring)
+        first = await asyncio.gather(*futures)
+        late = loop.create_future()
+        in_a_thread(lambda: here.put(loop, late, "late", None))
+        assert await late == "late"
+        return first, len(calls)
+
+    assert asyncio.run(main()) == (list(range(100)), 2)
+
+
+def test_nothing_is_lost_between_threads_and_loop() -> None:
+    """Whoever finds the loop called relies on a call that has not begun to settle."""
+
+    async def main() -> int:
+        async def one(number: int) -> int:
+            return await offload.run(lambda: number)
+
+        total = 0
+        for _ in range(200):
+            total += sum(await asyncio.wait_for(asyncio.gather(*map(one, range(20))), 30))
+        return total
+
+    assert asyncio.run(main()) == 200 * sum(range(20))
+
+
+def test_a_loop_that_was_closed_meanwhile_is_forgotten() -> None:
+    """What waits to be settled in it refers to it."""
+    loop = asyncio.new_event_loop()
+    here = executor._Arrivals()
+    here.put(loop, loop.create_future(), None, None)
+    loop.close()
+    here.put(loop, loop.create_future(), None, None)
+    gone = weakref.ref(loop)
+    del loop, here
+    gc.collect()
+    assert gone() is None
