@@ -21,9 +21,8 @@ from aiofiles.threadpool import (  # noqa: TID251 - wrapped here
     stdout_bytes,
 )
 
-from fsworkers.graceful.aio import open_file as threadpool  # aiofiles' name, by which tests mock it
-from fsworkers.graceful.aio import os, ospath, tempfile
-from fsworkers.graceful.aio.open_file import open  # noqa: A004 - the drop-in's name is aiofiles'
+from fsworkers.graceful.aio import os, ospath, tempfile, threadpool
+from fsworkers.graceful.aio.threadpool import open  # noqa: A004 - the drop-in's name is aiofiles'
 from fsworkers.graceful.aio.whole_files import (
     copy,
     copytree,

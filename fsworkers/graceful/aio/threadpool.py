@@ -1,4 +1,4 @@
-"""``aio.open``, and what aiofiles' ``threadpool`` has: ``aio`` has this module by that name too.
+"""``aio.open``, and what else aiofiles' module of this name has.
 
 ``wrap`` is aiofiles' own: it takes any file that is open already, one of ``graceful.open`` too, and
 what is registered with it is heeded.
@@ -11,7 +11,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aiofiles import threadpool  # noqa: TID251 - wrapped here
+from aiofiles import threadpool as theirs  # noqa: TID251 - wrapped here
 
 from fsworkers.graceful.aio import file_classes, offload
 from fsworkers.graceful.opening import open_file
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 sync_open: Callable[..., Any] = open_file.open
 """What opens. As with aiofiles, it may be replaced, by a test's own open: then that one does."""
 
-wrap = threadpool.wrap
+wrap = theirs.wrap
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(threadpool, name)
+    return getattr(theirs, name)
 
 
 def open(  # noqa: A001 - the drop-in's name is aiofiles'
