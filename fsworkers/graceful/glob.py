@@ -17,11 +17,6 @@ _twin: Any = twin(_glob, __name__)
 _twin._listdir = listing_with(_twin._listdir)  # noqa: SLF001 - the twin is ours
 _twin.iglob = let_through(_twin.iglob)
 
-glob = _twin.glob
-iglob = _twin.iglob
-escape = _twin.escape
-has_magic = _twin.has_magic
-
 
 def __getattr__(name: str) -> Any:
     return getattr(_twin, name)

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import mmap as _mmap
 from abc import ABCMeta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fsworkers.graceful.opening.retry import run_with_permits
 
-
-class _Leash:
-    """Gives a permit back when what it hangs on is closed or collected."""
-
-    __slots__ = ("_lent",)
-
-    def __init__(self, lent: Any) -> None:
-        self._lent = lent
-
-    def let_go(self) -> None:
-        try:
-            lent = self._lent
-            del self._lent
-        except AttributeError:
-            return
-        lent.give_back()
-
-    __del__ = let_go
+if TYPE_CHECKING:
+    from fsworkers.graceful.budget.permits import HeldPermit
 
 
 class _AnyMap(ABCMeta):
@@ -49,9 +33,9 @@ class mmap(_mmap.mmap, metaclass=_AnyMap):  # noqa: N801 - the drop-in's name is
     None is needed for an anonymous map, nor with ``trackfd=False``: they keep no descriptor.
     """
 
-    __slots__ = ("_leash",)
+    __slots__ = ("_lent",)
 
-    _leash: _Leash
+    _lent: HeldPermit
 
     def __new__(cls, fileno: int, length: int, *args: Any, **kwargs: Any) -> Self:
         """Map a file once a descriptor is free."""
@@ -59,7 +43,7 @@ class mmap(_mmap.mmap, metaclass=_AnyMap):  # noqa: N801 - the drop-in's name is
         if fileno == -1 or not kwargs.get("trackfd", True):
             return make(cls, fileno, length, *args, **kwargs)
         mapped, lent = run_with_permits(lambda: make(cls, fileno, length, *args, **kwargs), fileno)
-        mapped._leash = _Leash(lent[0])  # noqa: SLF001 - one of us
+        mapped._lent = lent[0]  # noqa: SLF001 - one of us
         return mapped
 
     def __repr__(self) -> str:
@@ -69,15 +53,21 @@ class mmap(_mmap.mmap, metaclass=_AnyMap):  # noqa: N801 - the drop-in's name is
     def close(self) -> None:
         """Unmap, and give the permit back."""
         super().close()
-        try:
-            leash = self._leash
-        except AttributeError:
-            return
-        leash.let_go()
+        self._let_go()
 
     def __exit__(self, *details: object) -> None:
         """Unmap, and give the permit back."""
         self.close()
+
+    def _let_go(self) -> None:
+        try:
+            lent = self._lent
+            del self._lent
+        except AttributeError:
+            return
+        lent.give_back()
+
+    __del__ = _let_go
 
 
 def __getattr__(name: str) -> Any:

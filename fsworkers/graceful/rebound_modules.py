@@ -2,8 +2,8 @@
 
 ``shutil``, ``tempfile``, ``glob`` and ``subprocess`` are right as they are in every Python version,
 but for the ``open`` and ``os`` they use. So they are loaded once more, out of sight of
-``sys.modules``, with ours in the place of those. Classes that callers catch or compare with are
-then put back to the originals.
+``sys.modules``, with ours in the place of those. Exceptions, which callers catch, and classes that
+they compare with are then put back to the originals.
 """
 
 from __future__ import annotations
@@ -29,13 +29,16 @@ class _Io(SimpleNamespace):
         return getattr(_io, name)
 
 
+_REBOUND = {"os": graceful_os, "_os": graceful_os, "io": _Io(), "_io": _Io()}
+
+
 def twin(original: ModuleType, face: str, keep: Iterable[str] = ()) -> ModuleType:
     """Load a module a second time, bound to this layer.
 
     Args:
         original: The module as everyone has it.
         face: The module that shows the twin's names, under which they can be pickled.
-        keep: Names that stay the original's objects: exceptions, classes that are compared with.
+        keep: Names that stay the original's objects, beside its exceptions.
     """
     spec = find_spec(original.__name__)
     if spec is None or spec.loader is None:
@@ -43,17 +46,17 @@ def twin(original: ModuleType, face: str, keep: Iterable[str] = ()) -> ModuleTyp
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     names = vars(module)
-    for value in names.values():
-        if isinstance(value, type | FunctionType) and value.__module__ == original.__name__:
-            value.__module__ = face
-    for name in ("os", "_os"):
-        if name in names:
-            names[name] = graceful_os
-    for name in ("io", "_io"):
-        if name in names:
-            names[name] = _Io()
-    names["open"] = open_file.open
-    for name in keep:
-        if hasattr(original, name):
+    for name, value in [*names.items()]:
+        is_its_own = getattr(value, "__module__", None) == original.__name__
+        if name in keep or (is_its_own and _is_exception(value)):
             names[name] = getattr(original, name)
+        elif name in _REBOUND:
+            names[name] = _REBOUND[name]
+        elif is_its_own and isinstance(value, type | FunctionType):
+            value.__module__ = face
+    names["open"] = open_file.open
     return module
+
+
+def _is_exception(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)

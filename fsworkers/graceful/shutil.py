@@ -19,20 +19,7 @@ from fsworkers.graceful.rebound_modules import twin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_twin = twin(
-    _shutil,
-    __name__,
-    keep=(
-        "Error",
-        "SameFileError",
-        "SpecialFileError",
-        "ExecError",
-        "ReadError",
-        "RegistryError",
-        "_ARCHIVE_FORMATS",
-        "_UNPACK_FORMATS",
-    ),
-)
+_twin: Any = twin(_shutil, __name__, keep=("_ARCHIVE_FORMATS", "_UNPACK_FORMATS"))
 
 
 def copyfile_with(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,14 +67,10 @@ def rmtree(
 
 rmtree.avoids_symlink_attacks = True  # type: ignore[attr-defined]  # as shutil's has it
 
-_twin.copyfile = copyfile  # type: ignore[attr-defined]  # what its other functions call
-_twin.rmtree = rmtree  # type: ignore[attr-defined]  # likewise
-
-# copytree's default, and move's, were bound when the twin was loaded, before this.
-copy = _twin.copy
-copy2 = _twin.copy2
-copytree = _twin.copytree = let_through(_twin.copytree)  # type: ignore[attr-defined]  # likewise
-move = _twin.move
+# What its other functions call. The default of copytree and of move was bound before this.
+_twin.copyfile = copyfile
+_twin.rmtree = rmtree
+_twin.copytree = let_through(_twin.copytree)
 
 
 def __getattr__(name: str) -> Any:

@@ -20,21 +20,14 @@ from fsworkers.graceful.rebound_modules import twin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PIPE = _subprocess.PIPE
-STDOUT = _subprocess.STDOUT
-DEVNULL = _subprocess.DEVNULL
-
-_twin: Any = twin(
-    _subprocess,
-    __name__,
-    keep=("CalledProcessError", "CompletedProcess", "SubprocessError", "TimeoutExpired", "_active"),
-)
+_twin: Any = twin(_subprocess, __name__, keep=("CompletedProcess", "_active"))
 
 
 def descriptors_needed(stdin: Any, stdout: Any, stderr: Any) -> int:
     """How many descriptors a start takes at its height."""
     streams = (stdin, stdout, stderr)
-    return 2 + (DEVNULL in streams) + 2 * len([one for one in streams if one == PIPE])
+    pipes = [one for one in streams if one == _subprocess.PIPE]
+    return 2 + (_subprocess.DEVNULL in streams) + 2 * len(pipes)
 
 
 def init_with(original: Callable[..., None]) -> Callable[..., None]:
@@ -72,17 +65,6 @@ for _name, _value in vars(_twin.Popen).items():
     if isinstance(_value, FunctionType) and _name != "__init__":
         setattr(Popen, _name, _value)
 _twin.Popen = Popen
-
-run = _twin.run
-call = _twin.call
-check_call = _twin.check_call
-check_output = _twin.check_output
-getoutput = _twin.getoutput
-getstatusoutput = _twin.getstatusoutput
-CalledProcessError = _subprocess.CalledProcessError
-CompletedProcess = _subprocess.CompletedProcess
-SubprocessError = _subprocess.SubprocessError
-TimeoutExpired = _subprocess.TimeoutExpired
 
 
 def __getattr__(name: str) -> Any:

@@ -49,12 +49,6 @@ def _sanitize_ours(*params: Any) -> Any:
 _twin._gettempdir = _directory  # noqa: SLF001 - the twin is ours
 _twin._sanitize_params = _sanitize_ours  # noqa: SLF001 - likewise
 
-NamedTemporaryFile = _twin.NamedTemporaryFile
-TemporaryFile = _twin.TemporaryFile
-mkdtemp = _twin.mkdtemp
-mkstemp = _twin.mkstemp
-gettempdir = _twin.gettempdir
-
 
 class SpooledTemporaryFile(_tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]  # str or bytes
     """``tempfile.SpooledTemporaryFile``; takes a descriptor when it rolls over."""
