@@ -56,16 +56,24 @@ class StallClock:
         self._tried_s = 0.0
         self._found_s = self._helped_s = -self.RESCUE_S
         self._returns_when_tried = -1
+        self._arrivals = 0
         self._has_given_up = False
 
     def next_step(
-        self, served: object, returns: int, now_s: float, give_up_after_s: float | None
+        self,
+        served: object,
+        returns: int,
+        arrivals: int,
+        now_s: float,
+        give_up_after_s: float | None,
     ) -> int:
         """Note a look.
 
         Args:
             served: Anything that changes whenever the line moves.
             returns: How often something came back.
+            arrivals: How many have come so far: while they come, whoever lets them may be too
+                busy to give back, as a loop is that has ten thousand tasks to begin.
             now_s: The time.
             give_up_after_s: How long before the line is given up; ``None`` for never.
         """
@@ -81,6 +89,10 @@ class StallClock:
         if is_over and not self._has_given_up:
             self._has_given_up = True
             return GIVE_UP
+        was_anyone_coming = arrivals != self._arrivals and quiet_s < 3 * self.RESCUE_S
+        self._arrivals = arrivals
+        if was_anyone_coming:
+            return NOTHING
         was_helped = now_s - self._helped_s < self.RESCUE_S
         if now_s - self._tried_s >= (self.RESCUE_AGAIN_S if was_helped else self.RESCUE_S):
             self._tried_s, self._returns_when_tried = now_s, returns

@@ -154,6 +154,7 @@ class Line:
         capacity: The most that may be lent now; pressure lowers it, time raises it again.
         next_try_s: When it may rise again, while it is below the ceiling.
         waiting: Waiters in the line.
+        arrivals: Waiters that ever came.
         waits: Waiters that ever waited.
         waited_s: Seconds they did, added up.
         refused: Refusals by the kernel.
@@ -191,7 +192,7 @@ class Line:
         self._asking: dict[int, Waiter] = {}
         self._line: list[Waiter] = []
         self._newcomers: list[Waiter] = []
-        self._arrivals = 0
+        self.arrivals = 0
         self._front = _FRONT
         self._step = 1
 
@@ -207,8 +208,8 @@ class Line:
         if waiter.count > self.ceiling:
             waiter.state = GONE
             raise self.too_small(waiter)
-        self._arrivals += 1
-        waiter.order = self._arrivals
+        self.arrivals += 1
+        waiter.order = self.arrivals
         self._enter(waiter, now_s)
 
     def too_small(self, waiter: Waiter) -> BudgetTooSmall:

@@ -131,7 +131,9 @@ class Watchdog:
         # What was served and refused by the kernel has not moved. Whoever was first and gave up
         # has: those who come later have not stood for long.
         served = line.served - line.refused, first and first.order
-        step = self._stall.next_step(served, budget.returns, now_s, budget.deadlock_after_s)
+        step = self._stall.next_step(
+            served, budget.returns, line.arrivals, now_s, budget.deadlock_after_s
+        )
         urgent = line.most_urgent(now_s) if step == RESCUE else None
         if urgent is not None and budget.can_rescue(urgent):
             line.rescue(urgent, budget.lent)
