@@ -17,12 +17,9 @@ included:
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import deque
 from errno import ENFILE
 from functools import partial
-from operator import attrgetter
 from threading import RLock
 from time import monotonic
 
@@ -35,7 +32,7 @@ from fsworkers.graceful.budget import (
 )
 from fsworkers.graceful.budget.limit import Limit
 from fsworkers.graceful.budget.line import GONE, GRANTED, WAITING, Line, Request, Waiter
-from fsworkers.graceful.budget.permits import Nowhere, Permit
+from fsworkers.graceful.budget.permits import Permit, Permits, calls
 from fsworkers.graceful.budget.snapshots import Holder, Statistics
 from fsworkers.graceful.budget.watchdog import Watchdog, backoff_s
 from fsworkers.graceful.errors import BudgetTimeout
@@ -52,9 +49,6 @@ if TYPE_CHECKING:
 DEADLOCK_AFTER_S = 30.0
 """How long nothing must have moved before one who waits is ended, unless told otherwise."""
 
-_OWN_FILES = os.path.dirname(os.path.dirname(__file__))
-_owner_of = attrgetter("owner")
-
 
 class Budget:
     """How many descriptors may be open at once, lent first come, first served.
@@ -67,7 +61,8 @@ class Budget:
             hold descriptors wait as well; ``None`` for never.
 
     Attributes:
-        free: Permits that are not lent. For permits and takers alone.
+        permits: All there are.
+        free: Those that are not lent. For permits and takers alone.
         no_waiters: Nobody waits and no permit has to be retired. For permits and takers alone.
         fast_path: ``no_waiters``, and no reservation or trace that a taker has to look after.
         reservations: One entry for each reservation in force.
@@ -85,13 +80,12 @@ class Budget:
         "_limit",
         "_line",
         "_lock",
-        "_peak",
-        "_permits",
         "_watchdog",
         "deadlock_after_s",
         "fast_path",
         "free",
         "no_waiters",
+        "permits",
         "reservations",
         "returns",
         "take_reserved",
@@ -111,11 +105,11 @@ class Budget:
         self._limit = Limit(most, argument_checks.count("reserve", reserve, least=0))
         self.wait_s = argument_checks.seconds("wait_s", wait_s)
         self.deadlock_after_s = argument_checks.seconds("deadlock_after_s", deadlock_after_s)
-        self.free: list[Permit] = []
+        self.permits = Permits()
+        self.free = self.permits.free
         self.reservations: list[None] = []
         self.take_reserved: Callable[[Any], HeldPermit | None] | None = None
         self._is_tracing = False
-        self._permits: dict[int, Permit] = {}
         self._line: Line | None = None
         self._begin()
         fork_reset.register(self)
@@ -127,7 +121,6 @@ class Budget:
         self._abandoned: deque[Waiter] = deque()
         self._is_due = self._is_held = False
         self._lock = RLock()
-        self._peak = 0
         self._watchdog = Watchdog(self)
 
     def __repr__(self) -> str:
@@ -138,7 +131,7 @@ class Budget:
     @property
     def lent(self) -> int:
         """Descriptors lent at this moment."""
-        return max(0, len(self._permits) - len(self.free))
+        return self.permits.lent
 
     @property
     def line(self) -> Line:
@@ -257,7 +250,7 @@ class Budget:
         """
         if request.lets_in:
             return {}
-        everybody = self._owners()
+        everybody = self.permits.owners()
         held, starter = everybody.count(owner), owners.started_by.get()
         return {"held": held, "is_holder": held > 0 or (starter != 0 and starter in everybody)}
 
@@ -270,7 +263,7 @@ class Budget:
         line = self.line
         if self._is_interrupting():
             # It cannot wait for what it interrupted, so it is served out of the reserve.
-            waiter.permits = [self._make(waiter.owner) for _ in range(waiter.count)]
+            waiter.permits = [self.permits.make(self, waiter.owner) for _ in range(waiter.count)]
             waiter.state = GRANTED
             self._is_due = True
             return
@@ -288,7 +281,7 @@ class Budget:
         self.follow_limit()
 
         def refuse(now_s: float) -> None:
-            self._free(permits)
+            self.permits.take_back(permits)
             self._note_refusal(partial(self.line.refuse, waiter), now_s, error.errno)
 
         refused.clear()
@@ -423,7 +416,7 @@ class Budget:
             capacity=line.capacity + line.lent_from_reserve,
             lent=self.lent,
             waiting=line.waiting,
-            peak=self._peak,
+            peak=self.permits.peak,
             waits=line.waits,
             waited_s=line.waited_s,
             refused=line.refused,
@@ -433,28 +426,12 @@ class Budget:
         )
 
     def holders(self) -> tuple[Holder, ...]:
-        """Who holds descriptors, the largest first; with tracing on, where each was taken."""
-        traces: dict[int, list[tuple[str, ...]]] = {}
-        for permit in tuple(self._permits.values()):
-            if permit.owner:
-                traces.setdefault(permit.owner, []).append(permit.trace)
-        found = [
-            Holder(name=owners.describe(owner), count=len(taken), traces=tuple(filter(None, taken)))
-            for owner, taken in traces.items()
-        ]
-        return tuple(sorted(found, key=lambda holder: -holder.count))
+        """Who holds how many and, with tracing on, where each was taken; the largest first."""
+        return self.permits.holders()
 
     def largest_holders(self) -> list[str]:
         """The largest five of them, in words."""
         return [str(holder) for holder in self.holders()[:5]]
-
-    def owners_that_hold(self) -> set[int]:
-        """Who holds anything now."""
-        return {*self._owners()} - {0}
-
-    def _owners(self) -> list[int]:
-        """Who holds each of the permits; 0 where it is free."""
-        return list(map(_owner_of, tuple(self._permits.values())))
 
     # The lock, and what is done under it.
 
@@ -499,22 +476,21 @@ class Budget:
             self._serve(now_s)
 
     def _serve(self, now_s: float) -> None:
-        line, free = self.line, self.free
+        line = self.line
         while self._abandoned:
             self._release(self._abandoned[0], now_s)
             self._abandoned.popleft()
         line.extra = self._limit.extra
         if line.privileged:
-            line.review_privilege(self._owners().count(line.privileged), now_s)
+            line.review_privilege(self.permits.owners().count(line.privileged), now_s)
         while (head := line.next_grant(self.lent, now_s)) is not None and self._gather(head):
             # Noted first: an interrupt in between must not leave it served and asleep.
             self.unwoken[id(head)] = head
             line.grant(head, now_s)
-        while len(self._permits) > line.capacity + line.lent_from_reserve and free:
-            del self._permits[id(free.pop())]
+        self.permits.retire(line.capacity + line.lent_from_reserve)
         if line.waiting:
             self._watchdog.begin()
-        elif len(self._permits) <= line.capacity:
+        elif len(self.permits) <= line.capacity:
             self.no_waiters = True
             self.fast_path = not self._is_tracing
             if self.reservations:  # looked at last: whoever adds one meanwhile says so afterwards
@@ -527,33 +503,20 @@ class Budget:
             try:
                 permit = self.free.pop()
             except IndexError:
-                if len(self._permits) >= line.capacity + line.lent_from_reserve:
+                if len(self.permits) >= line.capacity + line.lent_from_reserve:
                     # Someone who saw nobody wait a moment ago was faster; what he took comes back.
-                    self._free(permits)
+                    self.permits.take_back(permits)
                     return False
-                permit = self._make(waiter.owner)
+                permit = self.permits.make(self, waiter.owner)
             permit.owner = waiter.owner
             permits.append(permit)
         return True
-
-    def _make(self, owner: int) -> Permit:
-        permit = Permit(self)
-        permit.owner = owner
-        self._permits[id(permit)] = permit
-        self._peak = max(self._peak, len(self._permits))
-        return permit
-
-    def _free(self, permits: list[Permit]) -> None:
-        """Take permits back, each once however often this is interrupted."""
-        while permits:
-            permits[-1].owner = 0
-            self.free.append(permits.pop())
 
     def _release(self, waiter: Waiter, now_s: float) -> None:
         if waiter.state == WAITING:
             self.line.withdraw(waiter, now_s)
         waiter.state = GONE
-        self._free(waiter.permits)
+        self.permits.take_back(waiter.permits)
 
     def _note_refusal(self, note: Callable[..., None], now_s: float, number: int | None) -> None:
         machine_wide = number == ENFILE
@@ -604,24 +567,9 @@ class Budget:
         The files it inherited count as others'. Who waited was a thread of the parent and is not
         here; nor is the watchdog.
         """
-        for permit in self._permits.values():
-            permit.budget = Nowhere
-        self._permits.clear()
-        self.free.clear()
+        self.permits.forget()
         self._line = None
         self._begin()
-
-
-def calls(depth: int = 8) -> tuple[str, ...]:
-    """The innermost calls outside of this layer, as ``file:line function``."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to look without formatting
-    found: list[str] = []
-    while frame is not None and len(found) < depth:
-        code = frame.f_code
-        if not code.co_filename.startswith(_OWN_FILES):
-            found.append(f"{code.co_filename}:{frame.f_lineno} {code.co_qualname}")
-        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
-    return tuple(found)
 
 
 BUDGET = Budget()

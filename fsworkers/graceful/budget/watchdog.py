@@ -162,7 +162,7 @@ class Watchdog:
         if not waiting:
             return
         holders = budget.largest_holders()
-        if not all_wait(waiting, budget.owners_that_hold(), owners.thread_of):
+        if not all_wait(waiting, {*budget.permits.owners()} - {0}, owners.thread_of):
             import logging  # noqa: PLC0415 - rare, and loads much
 
             logging.getLogger("fsworkers.graceful").warning(

@@ -312,7 +312,7 @@ def test_opens_inside_a_reservation_draw_on_it() -> None:
 def ask_again(budget: Budget) -> HeldPermit:
     """As after a refusal by the kernel, with permits that were drawn before."""
     error = OSError(errno.EMFILE, "none")
-    return budget.acquire_again(budget.request(1, "x"), [budget._make(1)], error)[0]
+    return budget.acquire_again(budget.request(1, "x"), [budget.permits.make(budget, 1)], error)[0]
 
 
 WAYS_TO_ASK = {
