@@ -454,12 +454,20 @@ class Budget:
     def _update_unless_locked(self) -> None:
         """Look at everything again, or leave that to whoever has the lock."""
         self._is_due = self._line is not None
-        while self._is_due and not self._is_interrupting() and self._lock.acquire(blocking=False):
-            try:
-                self._update(None)
-            finally:
-                self._lock.release()
-            self._wake()
+        if self._is_interrupting():
+            return
+        lock = self._lock  # that very one: a handler on top of the work may fork
+        try:
+            while self._is_due and lock.acquire(blocking=False):
+                try:
+                    self._update(None)
+                finally:
+                    lock.release()
+                self._wake()
+        finally:
+            # Ctrl-C may strike between getting the lock and the next line.
+            if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
+                lock.release()
 
     def _is_interrupting(self) -> bool:
         """Whether we are a finalizer or signal handler on top of the work itself."""
@@ -536,7 +544,7 @@ class Budget:
     def _wake(self) -> None:
         # One leaves only after it was woken: if Ctrl-C strikes in between, the next to come by, at
         # the latest the watchdog, wakes it again.
-        for waiter in tuple(self.unwoken.values()):
+        for waiter in list(self.unwoken.values()):  # in one step, unlike ``tuple``
             if waiter.state == WAITING:
                 continue  # its granting was interrupted, and is done again
             is_there = waiter.wake()

@@ -53,6 +53,6 @@ def release_if(number: int, lent: HeldPermit) -> None:
 
 def sweep() -> None:
     """Give back the permits of numbers that were closed by someone who does not know us."""
-    for number, lent in tuple(noted.items()):
+    for number, lent in list(noted.items()):
         if not kernel.is_open(number):
             release_if(number, lent)

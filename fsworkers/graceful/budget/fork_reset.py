@@ -35,7 +35,7 @@ def register(budget: Forkable) -> None:
 
 def _each(step: str) -> None:
     struck = None
-    for known in tuple(_known.values()):  # other threads make budgets meanwhile
+    for known in list(_known.values()):  # other threads make budgets meanwhile
         budget = known()
         if budget is not None:
             try:

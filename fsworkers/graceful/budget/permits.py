@@ -65,7 +65,7 @@ class Nowhere:
 
 
 class Permits:
-    """All permits of a budget, lent or not.
+    """All permits of a budget, lent or not. They are listed by ``list``, in one step, unlike ``tuple``.
 
     Attributes:
         free: Those that are not lent; always the same list.
@@ -114,12 +114,12 @@ class Permits:
 
     def owners(self) -> list[int]:
         """Who holds each of them; 0 where it is free."""
-        return list(map(_owner_of, tuple(self._all.values())))
+        return list(map(_owner_of, list(self._all.values())))
 
     def holders(self) -> tuple[Holder, ...]:
         """Who holds how many and, with tracing on, where each was taken; the largest first."""
         traces: dict[int, list[tuple[str, ...]]] = {}
-        for permit in tuple(self._all.values()):
+        for permit in list(self._all.values()):
             if permit.owner:
                 traces.setdefault(permit.owner, []).append(permit.trace)
         found = [

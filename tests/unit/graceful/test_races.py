@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -190,4 +192,41 @@ def test_take_if_free_takes_what_is_free_and_never_waits() -> None:
         assert drawn is not None
         assert budget.lent == 2
         drawn.give_back()
+    assert budget.statistics().lent == 0
+
+
+def test_finalizers_that_open_disturb_nobody_who_is_at_work() -> None:
+    """They strike wherever something is allocated: also while permits and waiters are listed."""
+    budget = Budget(2, wait_s=10)
+    problems: list[BaseException] = []
+
+    class Last:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            with suppress(BudgetTimeout):
+                budget.take(wait_s=0).give_back()
+
+    def work() -> None:
+        try:
+            for _ in range(300):
+                Last()
+                with reserve(1, budget=budget):
+                    budget.take().give_back()
+        except BaseException as error:  # noqa: BLE001 - told in the test's own thread
+            problems.append(error)
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(10, 1, 1)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(15)
+    finally:
+        gc.set_threshold(*thresholds)
+    assert not problems
+    gc.collect()
     assert budget.statistics().lent == 0
