@@ -65,7 +65,9 @@ class Nowhere:
 
 
 class Permits:
-    """All permits of a budget, lent or not. They are listed by ``list``, in one step, unlike ``tuple``.
+    """All permits of a budget, lent or not.
+
+    They are looked through by way of a ``list``, which is made in one step; ``tuple`` is not.
 
     Attributes:
         free: Those that are not lent; always the same list.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -210,23 +211,25 @@ def test_finalizers_that_open_disturb_nobody_who_is_at_work() -> None:
 
     def work() -> None:
         try:
-            for _ in range(300):
+            for _ in range(500):
                 Last()
                 with reserve(1, budget=budget):
                     budget.take().give_back()
         except BaseException as error:  # noqa: BLE001 - told in the test's own thread
             problems.append(error)
 
-    thresholds = gc.get_threshold()
-    gc.set_threshold(10, 1, 1)
+    thresholds, interval_s = gc.get_threshold(), sys.getswitchinterval()
+    gc.set_threshold(20, 2, 2)
+    sys.setswitchinterval(1e-5)
     try:
-        threads = [threading.Thread(target=work) for _ in range(5)]
+        threads = [threading.Thread(target=work) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(15)
     finally:
         gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval_s)
     assert not problems
     gc.collect()
     assert budget.statistics().lent == 0
