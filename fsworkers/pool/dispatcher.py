@@ -208,7 +208,8 @@ class Dispatcher:
         state = self._calls[block.call]
         state.pace.learn(answer.stop - answer.start, answer.busy_s)
         self._settlement.fruitless_deaths = 0
-        self.story.note(now, "answered", number, block.call, answer.start, answer.stop)
+        failed = f", {len(answer.failures)} failed" if answer.failures else ""
+        self.story.note(now, f"answered{failed}", number, block.call, answer.start, answer.stop)
         done = answer.stop - answer.start - len(answer.failures)
         if done:
             state.unsettled -= done

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from fsworkers.model import Outcome
     from fsworkers.pool.retry import RetryOn
+    from fsworkers.pool.story import StoryEvent
     from fsworkers.pool.task_function import Encoder
 
 P = ParamSpec("P")
@@ -240,6 +241,10 @@ class Pool(Executor):
     def statistics(self) -> PoolStatistics:
         """A frozen snapshot: workers, jobs queued and in flight, restarts, descriptors."""
         return self._master.statistics() if self._master is not None else PoolStatistics()
+
+    def story(self) -> list[StoryEvent]:
+        """The last events in order: what was sent, answered, killed, to tell what went wrong."""
+        return self._master.story() if self._master is not None else []
 
     @property
     def worker_count(self) -> int:

@@ -30,6 +30,7 @@ from fsworkers.pool.statistics import Figures, PoolStatistics
 if TYPE_CHECKING:
     from fsworkers.pool.master.call import Call
     from fsworkers.pool.settings import PoolSettings
+    from fsworkers.pool.story import StoryEvent
 
 LOGGER = logging.getLogger("fsworkers")
 
@@ -139,6 +140,10 @@ class Master(threading.Thread):
         if is_too_late and call is not None and what == "begin":
             call.fail(self.broken or PoolClosed("the pool has been shut down"))
         self.wake()
+
+    def story(self) -> list[StoryEvent]:
+        """The last events, in order."""
+        return self._dispatcher.story.events()
 
     def statistics(self) -> PoolStatistics:
         """The figures of this moment; read without a lock, so each is right for itself."""

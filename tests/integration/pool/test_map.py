@@ -35,6 +35,16 @@ def test_every_item_has_one_outcome(pool: Pool) -> None:
     assert {outcome.worker for outcome in outcomes} == {0, 1}
 
 
+def test_a_pool_tells_what_has_happened() -> None:
+    """From the start of its worker to the answer, with what failed."""
+    with Pool(1) as pool:
+        list(pool.map(int, ["no number"]))
+        events = pool.story()
+    assert [one.what for one in events] == ["started", "ready", "sent", "answered, 1 failed"]
+    assert [one.is_about(0, 0) for one in events] == [False, False, True, True]
+    assert Pool(1).story() == []
+
+
 def test_order_is_kept_when_asked_for(pool: Pool) -> None:
     """Outcomes come in the order of the items although the first ones take longest."""
     seconds = [0.05, 0.03, 0.01, *[0.0] * 200]
