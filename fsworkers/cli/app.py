@@ -118,11 +118,10 @@ def _code_of(error: Exception) -> int | None:
     from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError  # noqa: PLC0415
     from fsworkers.journal.errors import JournalFailed  # noqa: PLC0415  (only for an error)
     from fsworkers.sinks.errors import DigestsMissing, OutputFailed  # noqa: PLC0415
-    from fsworkers.stress.errors import StageFailed  # noqa: PLC0415
 
     if isinstance(error, DigestsMissing):
         return FAILED
-    internal = (OutputFailed, JournalFailed, PoolDoesNotFit, WorkerStartError, StageFailed)
+    internal = (OutputFailed, JournalFailed, PoolDoesNotFit, WorkerStartError)
     if isinstance(error, internal):
         return INTERNAL
     return USAGE if isinstance(error, FsworkersError) else None

@@ -28,16 +28,15 @@ from fsworkers.errors import BadOption, BadSetting
 from fsworkers.pool.settings import usable_processors
 from fsworkers.sinks.errors import OutputFailed
 from fsworkers.sinks.summary import check_summary_target, write_whole
-from fsworkers.stress.interrupts import Interrupted, interrupts_as_exception
-from fsworkers.stress.records import Plan
+from fsworkers.stress.interrupts import Interrupted, interrupts_noted
+from fsworkers.stress.model import Plan
 from fsworkers.tasks.callables import load_callable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TextIO
 
-    from fsworkers.stress.conductor import Look
-    from fsworkers.stress.records import StressResult
+    from fsworkers.stress.model import Look, StressResult
 
 STDOUT = (Path("-"), Path("/dev/stdout"))
 """What ``--json`` takes for stdout; the table goes to stderr then."""
@@ -64,12 +63,13 @@ def stress(
     input_: str | None,
 ) -> int:
     """Run a load that breaks ordinary code, the ordinary way and ours, and judge the outcome."""
-    from fsworkers.stress.run import check_plan  # noqa: PLC0415  (other commands need not wait)
-    from fsworkers.stress.scenarios.registry import NAMES, SCENARIOS  # noqa: PLC0415
+    from fsworkers.stress.scenarios.registry import NAMES, SCENARIOS  # noqa: PLC0415  (it is slow)
 
     if list_:
         write_out("".join(f"{one.name:<16}{one.proves}\n" for one in SCENARIOS))
         return DONE
+    from fsworkers.stress.run import check_plan  # noqa: PLC0415  (an extra)
+
     _check_call(call, input_, scenario)
     plan = Plan(
         files=files,
@@ -87,8 +87,8 @@ def stress(
     _check_outputs(json, report)
     page = None if report is None else _page_maker()
     try:
-        with interrupts_as_exception():
-            result = _run(plan, is_kept=keep)
+        with interrupts_noted() as obey:
+            result = _run(plan, obey, is_kept=keep)
     except Interrupted as interrupt:
         return INTERRUPTED if interrupt.number == signal.SIGINT else TERMINATED
     steps = [partial(_print, result, sys.stderr if json in STDOUT else sys.stdout)]
@@ -99,18 +99,18 @@ def stress(
     return _hand_over(result, steps)
 
 
-def _run(plan: Plan, *, is_kept: bool) -> StressResult:
+def _run(plan: Plan, obey: Callable[[], None], *, is_kept: bool) -> StressResult:
     from fsworkers.cli.stress_display import open_display  # noqa: PLC0415  (as above)
-    from fsworkers.stress.run import repeat_command, run_stress  # noqa: PLC0415
-    from fsworkers.stress.workplace import workplace  # noqa: PLC0415
+    from fsworkers.stress.run import run_stress  # noqa: PLC0415
+    from fsworkers.stress.workspace import workspace  # noqa: PLC0415
 
     with ExitStack() as stack:
         show: Callable[[Look], None] = _show_nothing
         if sys.stderr.isatty():
             first = "making the tree …" if plan.call is None else "looking for the files …"
             show = stack.enter_context(open_display(first))
-        place = stack.enter_context(workplace(plan, _tell_kept if is_kept else None))
-        return run_stress(plan, place, repeat_command(plan, plan.scenarios), show=show)
+        folder = stack.enter_context(workspace(plan, obey, _tell_kept if is_kept else None))
+        return run_stress(plan, folder, show=show, obey=obey)
 
 
 def _tell_kept(folder: str) -> None:
@@ -119,7 +119,7 @@ def _tell_kept(folder: str) -> None:
 
 def _hand_over(result: StressResult, steps: Sequence[Callable[[], None]]) -> int:
     """Tell what was found wherever it can be told; the exit code that follows."""
-    from fsworkers.stress.wording import verdict  # noqa: PLC0415  (as above)
+    from fsworkers.stress.verdict import verdict  # noqa: PLC0415  (as above)
 
     code = DONE if result.is_kept else FAILED
     for number, step in enumerate(steps):
@@ -174,10 +174,9 @@ def _page_maker() -> Callable[[StressResult], str]:
     Raises:
         MissingExtra: Plotly is not installed.
     """
-    from fsworkers.stress.report import load_plotly, make_page  # noqa: PLC0415  (an extra)
+    from fsworkers.stress.report import make_page  # noqa: PLC0415  (an extra)
 
-    script = load_plotly()
-    return lambda result: make_page(result, script)
+    return make_page
 
 
 def _check_outputs(json: Path | None, report: Path | None) -> None:

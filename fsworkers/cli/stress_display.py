@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from fsworkers.stress.conductor import Look
+    from fsworkers.stress.model import Look
 
 REFRESH_S = 0.1
 MOST_BARS = 8

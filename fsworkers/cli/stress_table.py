@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fsworkers.stress.wording import HEADINGS, broken_lines, cells, notes, verdict
+from fsworkers.stress.verdict import HEADINGS, broken_lines, cells, is_right, notes, verdict
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from fsworkers.stress.records import StressResult
+    from fsworkers.stress.model import StressResult
 
 NOT_A_TERMINAL_COLUMNS = 132
 LEAST_COLUMNS = 64
@@ -44,8 +44,11 @@ def as_text(result: StressResult, stream: TextIO | None) -> str:
     with console.capture() as capture:
         is_narrow = console.width < LEAST_COLUMNS
         console.print((_list if is_narrow else _table)(result, console.width))
-        for line in [*notes(result), *broken_lines(result)]:
+        for line in notes(result):
             console.print(Text(line), soft_wrap=True)
+        for scenario in result.scenarios:
+            for line in broken_lines(scenario):
+                console.print(Text(line), soft_wrap=True)
         style = "bold green" if result.is_kept else "bold red"
         console.print(Text(verdict(result), style=style), soft_wrap=True)
     return capture.get()
@@ -56,7 +59,7 @@ def _list(result: StressResult, _columns: int) -> Table:
     grid = Table.grid(padding=(0, 1))
     for scenario in result.scenarios:
         for side in (scenario.ordinary, scenario.fsworkers):
-            name, kind, done, wrong, *_ = cells(scenario, side)
+            name, kind, done, wrong, *_ = cells(scenario, side).values()
             if side is scenario.ordinary:
                 grid.add_row(Text(name, style="bold"))
             grid.add_row(Text(f"  {kind}"), Text(f"{done} done"))
@@ -77,11 +80,10 @@ def _table(result: StressResult, columns: int) -> Table:
         )
     for scenario in result.scenarios:
         for side in (scenario.ordinary, scenario.fsworkers):
-            is_right = side.done + side.crashed == side.wanted
-            row = dict(zip(HEADINGS, cells(scenario, side), strict=True))
+            row = cells(scenario, side)
             if side is scenario.fsworkers:
                 row["scenario"] = ""
             texts = [Text(row[heading]) for heading in headings]
-            texts[headings.index("done")].stylize("green" if is_right else "red")
+            texts[headings.index("done")].stylize("green" if is_right(side) else "red")
             table.add_row(*texts, end_section=side is scenario.fsworkers)
     return table

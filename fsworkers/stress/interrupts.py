@@ -1,22 +1,15 @@
-"""Being interrupted: once, so that everything is cleared away, and never while that is done."""
+"""Being interrupted: noted at once, obeyed where nothing is left half done."""
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from contextlib import contextmanager
-from threading import Timer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from types import FrameType
+    from collections.abc import Callable, Iterator
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-AGAIN_S = 0.05
-"""Until one that was lost comes again."""
 
 
 class Interrupted(BaseException):
@@ -27,56 +20,28 @@ class Interrupted(BaseException):
         super().__init__(number)
 
 
-def ignore_interrupts() -> None:
-    """From now on: what is being cleared away must not be interrupted."""
-    for number in ENDING:
-        signal.signal(number, signal.SIG_IGN)
-
-
 @contextmanager
-def interrupts_as_exception() -> Iterator[None]:
-    """Turn the first of ``ENDING`` into an exception.
+def interrupts_noted() -> Iterator[Callable[[], None]]:
+    """Note ``ENDING`` instead of being ended by them; yields what obeys the first that came.
 
-    Further ones are ignored, also when the block was left by it: nothing but the exit follows.
-    One that was ignored before, as ``nohup`` does with SIGHUP, stays so.
-
-    Raises:
-        Interrupted: Wherever the block has come to.
+    Call it now and then, where work may stop: it raises ``Interrupted``. So does the end of the
+    block. What clears away does not call it, so it is not interrupted, however often somebody
+    tries. One that was ignored before, as ``nohup`` does with SIGHUP, stays so.
     """
-    before = {
-        number: handler
-        for number in ENDING
-        if (handler := signal.getsignal(number)) is not signal.SIG_IGN
-    }
-    hook = sys.unraisablehook
+    noted: list[int] = []
 
-    def tell(what: sys.UnraisableHookArgs) -> None:
-        lost = what.exc_value
-        if not isinstance(lost, Interrupted):
-            hook(what)
-            return
-        # It struck in a finalizer, from where nothing is raised any further.
-        _unwind_at(before)
-        Timer(AGAIN_S, os.kill, (os.getpid(), lost.number)).start()
+    def obey() -> None:
+        if noted:
+            raise Interrupted(noted[0])
 
-    _unwind_at(before)
-    sys.unraisablehook = tell
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number, how in before.items():
+        if how is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: noted.append(number))
     try:
-        yield
-    except Interrupted:
-        before.clear()
-        raise
+        yield obey
+        obey()
     finally:
-        sys.unraisablehook = hook
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _unwind_at(numbers: Iterable[int]) -> None:
-    for number in numbers:
-        signal.signal(number, _unwind)
-
-
-def _unwind(number: int, _frame: FrameType | None) -> None:
-    ignore_interrupts()
-    raise Interrupted(number)
+        if not noted:  # otherwise nothing but the exit follows, and it too is not interrupted
+            for number, how in before.items():
+                signal.signal(number, how)

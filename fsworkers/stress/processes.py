@@ -1,112 +1,91 @@
-"""Other processes from outside: what they have open, whose they are. ``None`` where none can tell.
-
-Linux has ``/proc``. Elsewhere psutil answers, where it is installed.
-"""
+"""The processes of a side from outside: started, looked at, limited, ended."""
 
 from __future__ import annotations
 
 import os
-import resource
-import signal
+import subprocess
 import sys
 from contextlib import suppress
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-IS_LINUX = sys.platform == "linux"
+from fsworkers.errors import MissingExtra
+
+try:
+    import psutil
+except ImportError as error:
+    raise MissingExtra("psutil, which looks at the workers from outside,", "stress") from error
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from fsworkers.stress.model import Brief
+
+AGAIN, ENOUGH, TELL = "again", "enough", "tell"
+"""What a side is told: one more round, go on to the end, tell the story so far."""
+
+START = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r})\n"  # unless it is installed
+    "from fsworkers.stress.side import main; main(int(sys.argv[1]))"
+)
 
 
-def count_descriptors(pid: int) -> int | None:
-    """How many descriptors a process has open; ``None`` if it has ended or can't be looked at."""
-    if not IS_LINUX:
-        count: int | None = _ask_psutil(pid, "num_fds")
-        return count
+def start_side(brief: Brief) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start the process of a side; the line to it takes answers and brings reports.
+
+    What it and its workers print goes to a file. Temporary files go to the folder of the run: it is
+    removed even if the side is ended by force.
+    """
+    ours, theirs = Pipe()
+    with theirs, open(f"{brief.scoreboard}.output", "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", START, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            env=dict(os.environ) | {"TMPDIR": brief.folder},
+        )
+    ours.send(brief)
+    return process, ours
+
+
+def open_count_of(pid: int) -> int | None:
+    """How many descriptors a process has open; ``None`` if it has ended."""
     try:
-        return len(os.listdir(f"/proc/{pid}/fd")) or None  # a zombie's are none
-    except OSError:
+        return psutil.Process(pid).num_fds() or None  # a zombie's are none
+    except psutil.Error:
         return None
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for does not."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    if not IS_LINUX:
-        return bool(_ask_psutil(pid, "status") != "zombie")
-    stat = _stat(pid)
-    return stat is not None and stat[0] != "Z"
-
-
-def children_of(pid: int) -> list[int]:
-    """The child processes of a process that have not ended."""
-    return [one for one, (state, parent, _) in _all_stats() if parent == pid and state != "Z"]
-
-
-def members_of_session(session: int) -> list[int]:
-    """The processes of a session that have not ended."""
-    return [one for one, (state, _, theirs) in _all_stats() if theirs == session and state != "Z"]
-
-
-def kill_all(pids: list[int]) -> None:
-    """Send SIGKILL to each."""
-    for pid in pids:
-        with suppress(ProcessLookupError):  # it has ended meanwhile
-            os.kill(pid, signal.SIGKILL)
-
-
-def can_squeeze() -> bool:
-    """Whether another process's limit can be changed here (prlimit(2))."""
-    return hasattr(resource, "prlimit")
-
-
-def set_soft_limit(pid: int, limit: int) -> bool:
-    """Change another process's soft limit, as far as its hard one allows; whether it worked."""
-    try:
-        hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
-    except OSError:
-        return False
-    return True
-
-
-def _all_stats() -> list[tuple[int, tuple[str, int, int]]]:
-    if IS_LINUX:
-        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        return [(pid, stat) for pid in pids if (stat := _stat(pid)) is not None]
-    if find_spec("psutil") is None:
-        return []
+def members_of_session(leader: int | None) -> list[psutil.Process]:
+    """The processes of a session that have not ended, beside its leader."""
     found = []
-    for process in import_module("psutil").process_iter(["pid", "ppid", "status"]):
-        with suppress(OSError):
-            state = "Z" if process.info["status"] == "zombie" else "R"
-            pid = process.info["pid"]
-            found.append((pid, (state, process.info["ppid"], os.getsid(pid))))
+    for process in psutil.process_iter(["status"]):
+        with suppress(OSError):  # it has ended meanwhile, or is nobody's business
+            is_other = os.getsid(process.pid) == leader != process.pid
+            if is_other and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process)
     return found
 
 
-def _stat(pid: int) -> tuple[str, int, int] | None:
-    """State, parent and session of a process.
+def kill_session(leader: subprocess.Popen[bytes]) -> None:
+    """End all processes of a session."""
+    leader.kill()
+    leader.wait()
+    while left := members_of_session(leader.pid):
+        for one in left:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
 
-    Source:
-        proc_pid_stat(5): the name in parentheses may hold anything, so it is cut off at the last.
-    """
+
+def set_soft_limit(pid: int, limit: int) -> bool:
+    """Change another process's descriptor limit, as its hard one allows; whether it worked."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read()
-    except OSError:
-        return None
-    fields = text.rpartition(b")")[2].split()
-    return fields[0].decode(), int(fields[1]), int(fields[3])
-
-
-def _ask_psutil(pid: int, method: str) -> Any:
-    if find_spec("psutil") is None:
-        return None
-    psutil = import_module("psutil")
-    try:
-        return getattr(psutil.Process(pid), method)()
-    except psutil.Error:
-        return None
+        process = psutil.Process(pid)
+        process.rlimit(psutil.RLIMIT_NOFILE, (limit, process.rlimit(psutil.RLIMIT_NOFILE)[1]))
+    except (psutil.Error, OSError, AttributeError):  # or it can't be done here
+        return False
+    return True

@@ -11,129 +11,85 @@ from pathlib import Path
 from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING
 
+from msgspec.structs import astuple, replace
+
 import fsworkers
 from fsworkers.errors import BadSetting
 from fsworkers.names import printable
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.tree import scan
-from fsworkers.stress.board import ROWS, board_bytes
-from fsworkers.stress.conductor import Look, SideRun
-from fsworkers.stress.errors import LimitTooLarge, LimitTooSmall
-from fsworkers.stress.invariants import broken_invariants
-from fsworkers.stress.records import (
-    SIDES,
-    Brief,
-    Machine,
-    Plan,
-    ScenarioResult,
-    Side,
-    SideResult,
-    StressResult,
-)
-from fsworkers.stress.scenarios.own import NAME as OWN_TASK
-from fsworkers.stress.scenarios.registry import NAMES, find_scenario, scenario_of
-from fsworkers.stress.space import check_room
-from fsworkers.stress.tree import LEAST_BYTES, SPARE_BYTES
+from fsworkers.stress.model import SIDES, Brief, Look, Plan, ScenarioResult, StressResult
+from fsworkers.stress.scenarios.registry import BY_NAME, NAMES, OWN, OWN_PATHS
+from fsworkers.stress.scoreboard import ROWS
+from fsworkers.stress.supervisor import Supervisor
+from fsworkers.stress.verdict import broken_invariants
+from fsworkers.stress.workspace import LEAST_BYTES, check_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.stress.workplace import Workplace
-
 LEAST_LIMIT = 30
-LEAST_REASON = (
-    "a worker holds some 17 itself: its sockets, its event loop, the record; "
-    "4 are kept in reserve, and starting a process takes up to 8 at once"
-)
+"""A worker holds some 17 itself, 4 are kept in reserve, and to start a process takes up to 8."""
 
 
 def check_plan(plan: Plan) -> None:
     """Refuse what can't be run, before anything is made.
 
     Raises:
-        BadSetting: A number that can't be.
-        LimitTooSmall: No worker could start.
-        LimitTooLarge: The hard limit forbids it.
-        UnknownScenario: A name that is none.
+        BadSetting: A number that can't be, or a name that is no scenario's.
     """
-    least = {"files": 2, "size": LEAST_BYTES, "workers": 1, "concurrency": 1}
-    given = {
-        "files": plan.files,
-        "size": plan.size_bytes,
-        "workers": plan.workers,
-        "concurrency": plan.concurrency,
-    }
-    for name, value in given.items():
-        if value < least[name]:
-            raise BadSetting(f"--{name}", value, f"at least {least[name]}")
-    if plan.workers > ROWS:
-        raise BadSetting("--workers", plan.workers, f"at most {ROWS}, the board has no more rows")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most_limit = inf if hard == resource.RLIM_INFINITY else hard
+    for option, value, least, most in (
+        ("--files", plan.files, 2, inf),
+        ("--size", plan.size_bytes, LEAST_BYTES, inf),
+        ("--workers", plan.workers, 1, ROWS),
+        ("--concurrency", plan.concurrency, 1, inf),
+        ("--max-open-files", plan.limit, LEAST_LIMIT, most_limit),
+    ):
+        if not least <= value <= most:
+            end = "" if most == inf else f" and at most {most}"
+            end += ", the hard limit (ulimit -Hn)" if value == plan.limit > most else ""
+            raise BadSetting(option, value, f"at least {least}{end}")
     if not 0 <= plan.duration_s < inf:
         raise BadSetting("--duration", plan.duration_s, "0 or more seconds")
-    if plan.limit < LEAST_LIMIT:
-        raise LimitTooSmall(plan.limit, LEAST_LIMIT, LEAST_REASON)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY and plan.limit > hard:
-        raise LimitTooLarge(plan.limit, hard)
     for name in plan.scenarios:
-        find_scenario(name)
-
-
-def own_paths(plan: Plan, folder: str) -> tuple[str, list[str]]:
-    """Write the paths that the user's own function is run over to a file, NUL-separated.
-
-    Returns:
-        That file, and what could not be read as it was looked for them.
-
-    Raises:
-        BadSetting: There are none.
-        NoSpace: There is no room for the list, and a board for as many operations.
-    """
-    met = list(scan([plan.input or "."], ScanOptions()))
-    found = [path for one in met if isinstance(one, list) for path in one]
-    unread = [
-        f"{printable(one.path)}: {one.reason}"
-        for one in met
-        if not isinstance(one, list) and one.status == "failed"
-    ]
-    if not found:
-        why = f" that can be read ({unread[0]})" if unread else ""
-        raise BadSetting("--input", plan.input, f"a directory with files in it{why}")
-    listed = b"".join(os.fsencode(os.path.abspath(path)) + b"\0" for path in found)
-    needed_bytes = len(listed) + board_bytes(len(found), len(found)) + SPARE_BYTES
-    check_room(folder, "the run", needed_bytes)
-    where = Path(folder, "own-paths")
-    where.write_bytes(listed)
-    return str(where), unread
+        if name not in NAMES:
+            raise BadSetting("--scenario", name, f"one of {', '.join(NAMES)}")
 
 
 def run_stress(
-    plan: Plan,
-    place: Workplace,
-    command: str,
-    *,
-    show: Callable[[Look], None],
+    plan: Plan, folder: str, *, show: Callable[[Look], None], obey: Callable[[], None]
 ) -> StressResult:
-    """Run everything that was asked for.
+    """Run everything that was asked for, in a folder with the tree.
 
-    Args:
-        plan: What was asked for.
-        place: Where; its tree is there.
-        command: What repeats it.
-        show: Called with each look at a side.
+    ``show`` is called with each look at a side, ``obey`` now and then; what it raises ends the run.
 
     Raises:
-        StageFailed: A side could not be run at all.
+        BadSetting: There is nothing to run the user's function over.
+        WorkerStartError: A side could not be run at all.
     """
     began_s = monotonic()
-    machine = machine_now()
-    paths, unread = (None, []) if plan.call is None else own_paths(plan, place.folder)
-    names = (OWN_TASK,) if plan.call is not None else plan.scenarios
-    results = [_run_scenario(plan, place, name, paths, show) for name in names]
+    machine: dict[str, str | int] = {
+        "system": f"{platform.system()} {platform.release()}",
+        "processors": os.cpu_count() or 1,
+        "python": platform.python_version(),
+        "fsworkers": fsworkers.__version__,
+        "began": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()),
+    }
+    given, unread = (plan, []) if plan.call is None else _list_own(plan, folder, obey)
+    results = []
+    for name in plan.scenarios if plan.call is None else (OWN.name,):
+        scenario = BY_NAME[name]
+        ordinary, ours = (
+            Supervisor(Brief(given, name, side, folder), show, obey).run() for side in SIDES
+        )
+        broken = broken_invariants(name, ours, plan, scenario.load(given))
+        results.append(ScenarioResult(name, scenario.proves, ordinary, ours, broken))
     return StressResult(
         plan=plan,
         machine=machine,
-        command=command,
+        command=repeat_command(plan, plan.scenarios),
         seconds=monotonic() - began_s,
         scenarios=results,
         is_kept=not any(result.broken for result in results),
@@ -141,63 +97,35 @@ def run_stress(
     )
 
 
-def _run_scenario(
-    plan: Plan, place: Workplace, name: str, paths: str | None, show: Callable[[Look], None]
-) -> ScenarioResult:
-    sides: dict[Side, SideResult] = {}
-    for side in SIDES:
-        brief = Brief(
-            plan=plan,
-            scenario=name,
-            side=side,
-            tree=os.path.join(place.folder, "tree"),
-            board=os.path.join(place.folder, f"{name}-{side}"),
-            scratch=os.path.join(place.folder, "scratch"),
-            temporary=place.temporary,
-            own_paths=paths,
-        )
-        scenario = scenario_of(brief)
-        sides[side] = SideRun(scenario, brief, show).run()
-    broken = broken_invariants(
-        name,
-        sides["fsworkers"],
-        limit=plan.limit,
-        poison=len(scenario.poison(plan)),
-        is_own_task=plan.call is not None,
-        is_drawn_bounded=scenario.consume_s(plan) > 0,
-    )
-    return ScenarioResult(name, scenario.proves, sides["ordinary"], sides["fsworkers"], broken)
-
-
-def machine_now() -> Machine:
-    """This machine."""
-    return Machine(
-        system=f"{platform.system()} {platform.release()}",
-        processors=os.cpu_count() or 1,
-        python=platform.python_version(),
-        fsworkers=fsworkers.__version__,
-        began=strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()),
-    )
+def _list_own(plan: Plan, folder: str, obey: Callable[[], None]) -> tuple[Plan, list[str]]:
+    """Write down the user's own files; the plan with their number, and what could not be read."""
+    found: list[str] = []
+    unread: list[str] = []
+    for met in scan([plan.input or "."], ScanOptions()):
+        obey()
+        if isinstance(met, list):
+            found += met
+        elif met.status == "failed":
+            unread.append(f"{printable(met.path)}: {met.reason}")
+    if not found:
+        why = f" that can be read ({unread[0]})" if unread else ""
+        raise BadSetting("--input", plan.input, f"a directory with files in it{why}")
+    listed = b"".join(os.fsencode(os.path.abspath(path)) + b"\0" for path in found)
+    check_room(folder, "the run", len(listed), len(found))
+    Path(folder, OWN_PATHS).write_bytes(listed)
+    return replace(plan, files=len(found)), unread
 
 
 def repeat_command(plan: Plan, names: tuple[str, ...]) -> str:
     """The command that runs the same again, with the same seed."""
     parts = ["fsworkers stress", f"--seed {plan.seed}"]
-    standard = Plan()
-    for option, value, usual in (
-        ("files", plan.files, standard.files),
-        ("size", plan.size_bytes, standard.size_bytes),
-        ("workers", plan.workers, None),
-        ("max-open-files", plan.limit, standard.limit),
-        ("concurrency", plan.concurrency, standard.concurrency),
-        ("duration", plan.duration_s, standard.duration_s),
-    ):
-        if value != usual:
-            parts.append(
-                f"--{option} {value:g}" if isinstance(value, float) else f"--{option} {value}"
-            )
+    options = ("files", "size", "workers", "max-open-files", "concurrency", "duration")
+    every = zip(options, astuple(plan), astuple(Plan(workers=-1)), strict=False)
+    parts += [
+        f"--{option} {value}".removesuffix(".0") for option, value, usual in every if value != usual
+    ]
     if plan.call is not None:
-        return " ".join([*parts, f"--call {plan.call}", f"--input {shlex.quote(str(plan.input))}"])
-    if names == NAMES:
-        return " ".join(parts)
-    return " ".join([*parts, *(f"--scenario {name}" for name in names)])
+        parts += [f"--call {plan.call}", f"--input {shlex.quote(str(plan.input))}"]
+    elif names != NAMES:
+        parts += [f"--scenario {name}" for name in names]
+    return " ".join(parts)

@@ -2,167 +2,145 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections import Counter
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import msgspec
+from msgspec.structs import asdict
 
-from fsworkers.pool.executor import Pool
-from fsworkers.stress.board import CRASHED, DELIVERED, REFUSED, UNDELIVERED
-from fsworkers.stress.records import Layer
-from fsworkers.stress.scenarios.scenario import ConcurrentLoad, Job, Load, OrdinaryBatch
-from fsworkers.stress.station import MOST_CHARACTERS, MOST_ERRORS
+from fsworkers import Pool
+from fsworkers.pool.task_function import is_coroutine_function
+from fsworkers.stress import scoreboard as board
+from fsworkers.stress import worker_context
+from fsworkers.stress.counting import MOST_OPS, gone_wrong
+from fsworkers.stress.model import Layer, Report
+from fsworkers.stress.scenarios.registry import load_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from fsworkers.model import Outcome
-    from fsworkers.stress.board import Board
-    from fsworkers.stress.records import Brief
-    from fsworkers.stress.scenarios.scenario import Scenario
+    from fsworkers import Outcome
+    from fsworkers.stress.model import Brief
+    from fsworkers.stress.scenarios.registry import Load
+    from fsworkers.stress.scoreboard import Scoreboard
 
-KILLED = frozenset({"crashed", "timed_out"})
+HEARD = {"done": board.DELIVERED, "failed": board.REFUSED, "skipped": board.REFUSED}
+"""What an outcome tells the caller; any other tells that a worker has died."""
 
-HEARD = {
-    "done": DELIVERED,
-    "failed": REFUSED,
-    "skipped": REFUSED,
-    "timed_out": CRASHED,
-    "crashed": CRASHED,
-    "cancelled": UNDELIVERED,
-}
-"""What an outcome tells the caller; a cancelled job was never run."""
-
-MOST_RERUNS = 5
-"""Of a job whose worker was killed by us each time."""
-
-GRACE_S = 2.0
-"""Silence after which our pool takes a worker for hung."""
-
+MOST_RERUNS = 5  # of a job whose worker was killed by us each time
+GRACE_S = 2.0  # of silence, after which our pool takes a worker for hung
 READY_S = 60.0
 
+# In the workers
 
-class Round(msgspec.Struct):
-    """What a round came to beside the board.
+_made: list[tuple[worker_context.WorkerContext, Load]] = []
+_making = threading.Lock()
 
-    Attributes:
-        errors: What jobs and operations failed with, and how often.
-        broken: Pools that broke.
-        rerun: Jobs that were handed in again.
-        duplicates: Results that came once more.
-        drawn_ahead: The most items drawn and not consumed yet.
+
+def context_of(brief: Brief) -> tuple[worker_context.WorkerContext, Load]:
+    """This worker's context, made when it is first asked for, and its load."""
+    with _making:  # the first operations may come in many threads at once
+        if not _made:
+            load = load_of(brief)
+            made = worker_context.WorkerContext(brief, load.ops, load.poison)
+            if load.has_hog:
+                threading.Thread(target=worker_context.hog, args=(made,), daemon=True).start()
+            if load.has_leaks:
+                threading.Thread(target=worker_context.collect, args=(made,), daemon=True).start()
+            _made.append((made, load))
+    return _made[0]
+
+
+def run_one(brief: Brief, op: int) -> None:
+    """Do an operation."""
+    context, load = context_of(brief)
+    try:
+        load.work(context, op)
+    finally:
+        context.note_figures()
+
+
+async def run_coroutine(brief: Brief, op: int) -> None:
+    """The same in the event loop that the pool makes."""
+    context, load = context_of(brief)
+    try:
+        await load.work(context, op)
+    finally:
+        context.note_figures()
+
+
+def run_at_once(brief: Brief, ops: range) -> Counter[str]:
+    """Operations at once as one writes them without a pool that does it: gathered, in threads.
+
+    None of them ends the others. It returns what they failed with, and how often.
     """
+    context, load = context_of(brief)
 
-    errors: Counter[str] = msgspec.field(default_factory=Counter)
-    broken: int = 0
-    rerun: int = 0
-    duplicates: int = 0
-    drawn_ahead: int = 0
+    async def gather() -> None:
+        await asyncio.gather(*(load.work(context, op) for op in ops), return_exceptions=True)
 
-
-class Runner(Protocol):
-    """Runs rounds of jobs in worker processes that live from one to the next."""
-
-    def run_round(self) -> Round:
-        """Run all jobs once; the board has what became of each."""
-
-    def layer(self) -> Layer | None:
-        """The descriptor layer's figures."""
-
-    def close(self) -> None:
-        """End the workers."""
+    if is_coroutine_function(load.work):
+        asyncio.run(gather())
+    else:
+        with ThreadPoolExecutor(len(ops)) as threads:
+            for op in ops:
+                threads.submit(load.work, context, op)
+    taken, context.errors = context.errors, Counter()
+    return taken
 
 
-class _Consumer:
-    """The caller: counts what is drawn and not consumed, and takes its time if it has to."""
-
-    def __init__(self, wait_s: float) -> None:
-        self.most_ahead = 0
-        self._drawn = 0
-        self._consumed = 0
-        self._wait_s = wait_s
-        self._never = Event()
-
-    def draw(self, jobs: Iterable[Job]) -> Iterator[Job]:
-        for job in jobs:
-            self._drawn += 1
-            self.most_ahead = max(self.most_ahead, self._drawn - self._consumed)
-            yield job
-
-    def consume(self, count: int = 1) -> None:
-        self._consumed += count
-        if self._wait_s:
-            self._never.wait(self._wait_s)
+# In the process of a side
 
 
 class OrdinaryRunner:
-    """A ``ProcessPoolExecutor``; a new one when it has broken.
+    """A ``ProcessPoolExecutor``; a new one when it has broken."""
 
-    Args:
-        scenario: What to run.
-        brief: What the side was told.
-        board: Where to note which results came.
-    """
-
-    def __init__(self, scenario: Scenario, brief: Brief, board: Board) -> None:
-        self._scenario = scenario
+    def __init__(self, brief: Brief, load: Load, scoreboard: Scoreboard) -> None:
         self._brief = brief
-        self._board = board
-        self._is_batched = scenario.is_concurrent or scenario.is_threaded
-        kind = OrdinaryBatch if self._is_batched else Load
-        self._load = kind(scenario, brief)
+        self._load = load
+        self._scoreboard = scoreboard
         self._executor: ProcessPoolExecutor | None = None
 
-    def run_round(self) -> Round:
-        """Submit everything, take results as they come."""
-        done = Round()
-        consumer = _Consumer(self._scenario.consume_s(self._brief.plan))
-        executor = self._executor = self._executor or ProcessPoolExecutor(self._brief.plan.workers)
-        futures: dict[Future[dict[str, int]], Job] = {}
+    def run_round(self) -> Report:
+        """Submit everything, take results as they come; the scoreboard has what became of each.
+
+        Who must bring side by side by himself cuts the work into equal shares, none too large.
+        """
+        done, is_broken, load = Report("round"), False, self._load
+        workers = self._brief.plan.workers
+        size = min(load.at_once or 1, -(-load.ops // workers))
+        executor = self._executor = self._executor or ProcessPoolExecutor(workers)
+        futures: dict[Future[Any], range] = {}
         try:
-            for job in consumer.draw(self._batches()):
-                futures[executor.submit(self._load, job)] = job
-        except BrokenProcessPool as error:
-            done.errors[_shortened(error)] += 1
-            done.broken = 1
+            for first in range(0, load.ops, size):
+                ops = range(first, min(first + size, load.ops))
+                work: Callable[[], Any] = partial(run_one, self._brief, first)
+                if load.at_once is not None:
+                    work = partial(run_at_once, self._brief, ops)
+                futures[executor.submit(work)] = ops
+        except BrokenProcessPool:
+            is_broken = True
         for future in as_completed(futures):
-            self._take(future, futures[future], done)
-            consumer.consume()
-        if done.broken:
-            executor.shutdown()
+            error = future.exception()
+            done.errors.update([worker_context.described(error)] if error else future.result())
+            if isinstance(error, BrokenProcessPool):
+                is_broken = True
+            else:
+                for op in futures[future]:
+                    self._scoreboard.deliver(op, board.REFUSED if error else board.DELIVERED)
+            threading.Event().wait(load.consume_s)
+        if is_broken:
+            self.close()
             self._executor = None
-        done.drawn_ahead = consumer.most_ahead
         return done
 
-    def _take(self, future: Future[dict[str, int]], job: Job, done: Round) -> None:
-        number, first, count = job
-        numbers = range(first, first + count) if self._is_batched else range(number, number + 1)
-        error = future.exception()
-        if error is None:
-            done.errors.update(future.result())
-        else:
-            done.errors[_shortened(error)] += 1
-            done.broken = int(done.broken or isinstance(error, BrokenProcessPool))
-        if not isinstance(error, BrokenProcessPool):
-            for one in numbers:
-                self._board.deliver(one, DELIVERED if error is None else REFUSED)
-
-    def _batches(self) -> Iterator[Job]:
-        """The jobs; those meant to run at once put together to as many as a worker runs at once."""
-        plan = self._brief.plan
-        if not self._is_batched:
-            yield from self._scenario.jobs(plan)
-            return
-        ops, size = self._scenario.ops(plan), self._scenario.batch_ops(plan)
-        for number, first in enumerate(range(0, ops, size)):
-            yield number, first, min(size, ops - first)
-
-    def layer(self) -> Layer | None:
-        """It has none."""
-        return None
+    def report(self, kind: str) -> Report:
+        """It has nothing to tell."""
+        return Report(kind)
 
     def close(self) -> None:
         """Shut the executor down."""
@@ -171,115 +149,91 @@ class OrdinaryRunner:
 
 
 class PoolRunner:
-    """Our pool.
+    """Our pool."""
 
-    Args:
-        scenario: What to run.
-        brief: What the side was told.
-        board: Where to note which results came.
-    """
+    def __init__(self, brief: Brief, load: Load, scoreboard: Scoreboard) -> None:
+        self._load = load
+        self._scoreboard = scoreboard
+        is_coroutine = is_coroutine_function(load.work)
+        self._function = partial(run_coroutine if is_coroutine else run_one, brief)
+        self._calls: list[Sequence[int]] = []  # the operations of each map call
+        workers = brief.plan.workers
+        self._pool = Pool(workers, slots=load.at_once, grace=GRACE_S, ready_timeout=READY_S)
 
-    def __init__(self, scenario: Scenario, brief: Brief, board: Board) -> None:
-        self._scenario = scenario
-        self._plan = brief.plan
-        self._board = board
-        kind = ConcurrentLoad if scenario.is_concurrent else Load
-        self._load = kind(scenario, brief)
-        self._poison = scenario.poison(brief.plan)
-        self._pool = Pool(
-            brief.plan.workers,
-            slots=scenario.slots(brief.plan),
-            retries=scenario.retries,
-            grace=GRACE_S,
-            ready_timeout=READY_S,
-        )
+    def run_round(self) -> Report:
+        """Map over the operations, take outcomes as they come; the scoreboard has them.
 
-    def run_round(self) -> Round:
-        """Map the load over the jobs, take outcomes as they come."""
-        done = Round()
-        consumer = _Consumer(self._scenario.consume_s(self._plan))
-        twice_killed: list[Job] = []
-        jobs = consumer.draw(self._scenario.jobs(self._plan))
-        for outcome in self._pool.map(self._load, jobs):
-            if self._was_killed_by_us(outcome):
-                twice_killed.append(outcome.path)
-            else:
-                self._take(outcome, done)
-            consumer.consume()
-        done.rerun = len(twice_killed)
-        self._run_again(twice_killed, done)
-        done.drawn_ahead = consumer.most_ahead
+        What our own kills met too often is handed in again; some may meet it once more.
+        """
+        done = Report("round")
+        killed = self._map(range(self._load.ops), done)
+        done.rerun = len(killed)
+        for _ in range(MOST_RERUNS):
+            killed = self._map(killed, done)
+        for op in killed:
+            done.errors["a worker was killed over it in every run"] += 1
+            self._scoreboard.deliver(op, board.CRASHED)
+        told = self.report("round")
+        done.layer, done.story = told.layer, told.story
         return done
 
-    def _run_again(self, jobs: list[Job], done: Round) -> None:
-        """Hand jobs in that our own kills met too often; some may meet it once more."""
-        for _ in range(MOST_RERUNS):
-            killed: list[Job] = []
-            for outcome in self._pool.map(self._load, jobs):
-                if self._was_killed_by_us(outcome):
-                    killed.append(outcome.path)
-                else:
-                    self._take(outcome, done)
-            jobs = killed
-            if not jobs:
-                return
-        for job in jobs:
-            done.errors["a worker was killed over it in every run"] += 1
-            self._board.deliver(job[0], CRASHED)
+    def _map(self, ops: Sequence[int], done: Report) -> list[int]:
+        """Map over operations; those whose worker was killed by us."""
+        self._calls.append(ops)
+        ahead = 0
+
+        def draw() -> Iterator[int]:
+            nonlocal ahead
+            for op in ops:
+                ahead += 1
+                done.drawn_ahead = max(done.drawn_ahead, ahead)
+                yield op
+
+        killed: list[int] = []
+        for outcome in self._pool.map(self._function, draw()):
+            ahead -= 1
+            threading.Event().wait(self._load.consume_s)
+            if self._was_killed_by_us(outcome):
+                killed.append(outcome.path)
+                continue
+            heard = HEARD.get(outcome.status, board.CRASHED)
+            done.duplicates += not self._scoreboard.deliver(outcome.path, heard)
+            if outcome.status != "done" and outcome.path not in self._load.poison:
+                text = outcome.error or outcome.status
+                done.errors[text[: worker_context.MOST_CHARACTERS]] += 1
+        return killed
 
     def _was_killed_by_us(self, outcome: Outcome) -> bool:
         """Whether its last worker was struck, and poison never came to killing one itself.
 
         The pool judges a job by a worker that it had for itself, so the last one tells. If it
-        died before the job had entered it on the board, how it died does.
+        died before the job had entered it on the scoreboard, how it died does.
         """
-        op = outcome.path[1]
-        if op in self._poison:
+        op = outcome.path
+        if op in self._load.poison:
             return outcome.status == "timed_out"
-        if outcome.status not in KILLED:
+        if outcome.status in HEARD:
             return False
-        has_begun = self._board.attempts[op] >= outcome.attempts
+        has_begun = self._scoreboard.attempts[op] >= outcome.attempts
         is_killed = outcome.status == "timed_out" or "SIGKILL" in (outcome.error or "")
-        return self._board.is_struck(self._board.pids[op]) or (is_killed and not has_begun)
+        is_struck = self._scoreboard.is_struck(self._scoreboard.pids[op])
+        return is_struck or (is_killed and not has_begun)
 
-    def _take(self, outcome: Outcome, done: Round) -> None:
-        heard = HEARD[outcome.status]
-        if heard != UNDELIVERED:
-            done.duplicates += not self._board.deliver(outcome.path[0], heard)
-        if outcome.status == "done":
-            done.errors.update(outcome.value)
-        elif outcome.path[1] not in self._poison:
-            done.errors[(outcome.error or outcome.status)[:MOST_CHARACTERS]] += 1
-
-    def layer(self) -> Layer:
-        """The figures over all workers that there were."""
+    def report(self, kind: str) -> Report:
+        """The layer's figures, and what happened to the workers and to jobs that went wrong."""
         seen = self._pool.statistics()
-        use = seen.descriptors
-        return Layer(
-            budget=use.budget,
-            peak=use.peak,
-            waits=use.waits,
-            waited_s=use.waited_s,
-            refused=use.refused,
-            restarts=seen.restarts,
-            retries=seen.retries,
-        )
+        layer = Layer(**asdict(seen.descriptors), restarts=seen.restarts, retries=seen.retries)
+        wrong = gone_wrong(self._scoreboard, self._load)[:MOST_OPS]
+        told = []
+        for one in self._pool.story():
+            text = f"worker {one.lane} {one.what}"
+            ops = self._calls[one.call][one.start : one.stop] if one.call >= 0 else ()
+            if ops:
+                text += f": operation {ops[0]}" + f" to {ops[-1]}" * (len(ops) > 1)
+            if not ops or any(op in ops for op in wrong):
+                told.append((one.at, text))
+        return Report(kind, layer=layer, story=told)
 
     def close(self) -> None:
         """Shut the pool down."""
         self._pool.shutdown()
-
-
-def runner_of(scenario: Scenario, brief: Brief, board: Board) -> Runner:
-    """The runner of a side."""
-    kind = OrdinaryRunner if brief.side == "ordinary" else PoolRunner
-    return kind(scenario, brief, board)
-
-
-def most_frequent(errors: Counter[str]) -> dict[str, int]:
-    """The errors that came most often."""
-    return dict(errors.most_common(MOST_ERRORS))
-
-
-def _shortened(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:MOST_CHARACTERS]

@@ -1,1 +1,1 @@
-"""The scenarios: one module a family."""
+"""The loads, and the registry that names them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,9 +137,9 @@ def test_ones_own_function_is_attacked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--scenario", "nosuch"], "there are open-storm, hold-and-wait"),
-        (["--max-open-files", "12"], "the least is"),
-        (["--max-open-files", "999999999"], "above the hard limit"),
+        (["--scenario", "nosuch"], "give one of open-storm, hold-and-wait"),
+        (["--max-open-files", "12"], "give at least 30"),
+        (["--max-open-files", "999999999"], "the hard limit (ulimit -Hn)"),
         (["--files", "1"], "--files is 1"),
         (["--files", "900000000", "--size", "1M"], "the tree needs"),
         (["--size", "10"], "--size is 10"),
@@ -206,6 +207,24 @@ def test_an_interrupt_leaves_nothing_behind(
     assert not alive
 
 
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [("psutil", [], "fsworkers[stress]"), ("plotly", ["--report", "r.html"], "fsworkers[report]")],
+)
+def test_what_is_not_installed_is_named(
+    module: str, arguments: list[str], extra: str, tmp_path: Path
+) -> None:
+    """Before anything runs, with the command that installs it; the list needs nothing."""
+    without = f"import sys; sys.modules[{module!r}] = None; {FSWORKERS[2]}"
+    command = [sys.executable, "-c", without, "stress"]
+    done = subprocess.run(
+        [*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert f"pip install '{extra}'" in done.stderr
+    assert subprocess.run([*command, "--list"], capture_output=True, check=False).returncode == 0
+
+
 def test_a_kept_tree_is_named(tmp_path: Path) -> None:
     """``--keep`` keeps the tree and says where it is."""
     done = stress("--keep", "--scenario", "poison-file", *SMALL, tmp_path=tmp_path)
@@ -238,6 +257,8 @@ def test_a_side_that_dies_is_measured(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "nothing is lost" in done.stdout
     assert "Repeat it with: fsworkers stress --seed 1" in done.stdout
+    assert re.search(r"operation \d \(.*/files/\d\): \w+, attempt 1 in process", done.stdout)
+    assert re.search(r"\d s: process \d+ begins to work", done.stdout)
     scenario = measured(tmp_path / "o.json")["scenarios"][0]
     assert scenario["ordinary"]["lost"] == scenario["fsworkers"]["lost"] == 5
 
@@ -266,6 +287,7 @@ def test_a_side_that_hangs_is_ended(tmp_path: Path) -> None:
     done = attack(source, tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "your function returns" in done.stdout
+    assert re.search(r"\d s: worker \d sent: operation 0", done.stdout)
     assert "nothing had moved for 20 s" in done.stdout
     scenario = measured(tmp_path / "o.json")["scenarios"][0]
     assert scenario["fsworkers"]["hung"] == 5

@@ -10,9 +10,8 @@ from rich.text import Text
 
 from fsworkers.cli.stress_display import rendered
 from fsworkers.cli.stress_table import as_text
-from fsworkers.stress.conductor import Look
-from fsworkers.stress.records import Brief, Plan
-from tests.unit.stress.test_report import result_of
+from fsworkers.stress.model import Brief, Look, Plan
+from tests.unit.stress.results import result_of
 
 
 class Terminal(StringIO):
@@ -40,7 +39,7 @@ def test_what_went_wrong_is_readable_at_any_width(
 
 def test_bars_that_are_not_shown_are_counted() -> None:
     """With the fullest of them."""
-    brief = Brief(Plan(), "open-storm", "fsworkers", "t", "b", "s", "t")
+    brief = Brief(Plan(), "open-storm", "fsworkers", "t")
     look = Look(brief, 1.0, [*range(20, 30), 25], 0, 0, 1, 0, 0.0)
     console = Console(file=StringIO(), width=100)
     with console.capture() as capture:
