@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 AGAIN, ENOUGH, TELL = "again", "enough", "tell"
 """What a side is told: one more round, go on to the end, tell the story so far."""
 
+ROOT = str(Path(__file__).parents[2])  # not on the path if it is not installed
 START = (
-    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r})\n"  # unless it is installed
+    f"import sys; sys.path[:0] = [{ROOT!r}] * ({ROOT!r} not in sys.path); "
     "from fsworkers.stress.side import main; main(int(sys.argv[1]))"
 )
 

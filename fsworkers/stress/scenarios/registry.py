@@ -212,5 +212,6 @@ def load_of(brief: Brief) -> Load:
 
 def path_of_operation(brief: Brief, op: int) -> str:
     """What an operation works on, for people to read."""
-    is_own = brief.plan.call is not None
-    return printable(own_paths(brief.folder)[op] if is_own else path_of(brief.folder, op))
+    if brief.plan.call is None:
+        return path_of("", op % brief.plan.files).lstrip("/")
+    return printable(own_paths(brief.folder)[op])
