@@ -115,7 +115,7 @@ class Attacker:
         self._release(float("inf"))
         if self.injected or self._load.spares is None:
             return
-        self.injected = f"EMFILE by lowering the limit {self._squeezes} times (prlimit)"
+        self.injected = f"EMFILE: limit lowered {self._squeezes} times, where it can be (prlimit)"
         if self._load.is_refused:
             is_traced = self._tracer is not None and self._tracer.poll() is None
             with_it = f"in every {INJECT_EVERY}th openat of a thread (strace)"
