@@ -12,69 +12,68 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fsworkers import graceful
-from fsworkers.graceful.ledger import HOLDER_S, WAITING
-from fsworkers.graceful.ledger import Ledger as Line
+from fsworkers.graceful.budget.line import HOLDER_S, WAITING, Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fsworkers.graceful.ledger import Ticket
+    from fsworkers.graceful.budget.line import Waiter
 
 
 class OrderCheck:
-    """Counts tickets served, and those served while one that came before them waited."""
+    """Counts waiters served, and those served while one that came before them waited."""
 
     def __init__(self) -> None:
         self.served = 0
         self.overtaken = 0
         # Each in the order of arrival:
-        self._newcomers: dict[Ticket, None] = {}
-        self._holders: dict[Ticket, None] = {}
-        self._front: dict[Ticket, None] = {}  # refused by the kernel, so they go before all others
-        self._rescued: set[Ticket] = set()  # to be served out of turn, to end a deadlock
+        self._newcomers: dict[Waiter, None] = {}
+        self._holders: dict[Waiter, None] = {}
+        self._front: dict[Waiter, None] = {}  # refused by the kernel, so they go before all others
+        self._rescued: set[Waiter] = set()  # to be served out of turn, to end a deadlock
 
-    def came(self, ticket: Ticket) -> None:
-        """A ticket joins the end of the line, or those who hold something already."""
-        self._queue_of(ticket)[ticket] = None
+    def came(self, waiter: Waiter) -> None:
+        """One joins the end of the line, or those who hold something already."""
+        self._queue_of(waiter)[waiter] = None
 
-    def refused(self, ticket: Ticket) -> None:
+    def refused(self, waiter: Waiter) -> None:
         """The kernel refused it what it had been lent."""
-        self._front[ticket] = None
+        self._front[waiter] = None
 
-    def rescued(self, ticket: Ticket) -> None:
+    def rescued(self, waiter: Waiter) -> None:
         """It is to be served because everybody holds and waits."""
-        self._rescued.add(ticket)
+        self._rescued.add(waiter)
 
-    def granted(self, ticket: Ticket) -> None:
+    def granted(self, waiter: Waiter) -> None:
         """It is served."""
         self.served += 1
-        queue = self._queue_of(ticket)
-        if ticket not in self._rescued and ticket not in self._front:
-            is_overdue = monotonic() - ticket.since_s >= HOLDER_S
+        queue = self._queue_of(waiter)
+        if waiter not in self._rescued and waiter not in self._front:
+            is_overdue = monotonic() - waiter.since_s >= HOLDER_S
             is_newcomer = queue is self._newcomers and not is_overdue
             self.overtaken += (
                 _is_anyone_waiting(self._front)
-                or _is_anyone_waiting(queue, before=ticket)
+                or _is_anyone_waiting(queue, before=waiter)
                 or (is_newcomer and _is_anyone_waiting(self._holders))
             )
-        self._rescued.discard(ticket)
-        self._front.pop(ticket, None)
-        queue.pop(ticket, None)
+        self._rescued.discard(waiter)
+        self._front.pop(waiter, None)
+        queue.pop(waiter, None)
 
-    def _queue_of(self, ticket: Ticket) -> dict[Ticket, None]:
-        return self._holders if ticket.is_holder else self._newcomers
+    def _queue_of(self, waiter: Waiter) -> dict[Waiter, None]:
+        return self._holders if waiter.is_holder else self._newcomers
 
 
 def watch_line(check: OrderCheck) -> None:
     """Let the line of this process's budget tell of what it does, by wrapping its steps."""
 
-    def follow(name: str, note: Callable[[Ticket], None]) -> None:
+    def follow(name: str, note: Callable[[Waiter], None]) -> None:
         step = getattr(Line, name)
 
-        def followed(line: Line, ticket: Ticket, *args: object, **kwargs: object) -> object:
-            result = step(line, ticket, *args, **kwargs)
-            if line is graceful.BUDGET.ledger:
-                note(ticket)
+        def followed(line: Line, waiter: Waiter, *args: object, **kwargs: object) -> object:
+            result = step(line, waiter, *args, **kwargs)
+            if line is graceful.BUDGET.line:
+                note(waiter)
             return result
 
         setattr(Line, name, followed)
@@ -84,13 +83,13 @@ def watch_line(check: OrderCheck) -> None:
         follow(name, note)
 
 
-def _is_anyone_waiting(tickets: dict[Ticket, None], before: Ticket | None = None) -> bool:
+def _is_anyone_waiting(waiters: dict[Waiter, None], before: Waiter | None = None) -> bool:
     """Whether one of them waits, up to a certain one; those that do not any more are dropped."""
-    while tickets:
-        first = next(iter(tickets))
+    while waiters:
+        first = next(iter(waiters))
         if first is before:
             return False
         if first.state == WAITING:
             return True
-        del tickets[first]
+        del waiters[first]
     return False
