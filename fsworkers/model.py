@@ -21,7 +21,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         path: The item the job was for, as it was given; for files found by a scan a ``str`` that
             ``os.fsencode`` turns into the exact name.
         status: One of ``STATUSES``.
-        value: What the task returned; ``None`` unless ``status`` is ``done``.
+        value: What the task returned; ``None`` unless ``status`` is ``done``, or the file was left
+            out as unchanged: then it is what an earlier run had made of it.
         error: ``"Type: message"`` or the reason in words; ``None`` when ``status`` is ``done``.
         attempts: How often the job was executed; 0 when it never was. Where a worker died it is
             not known which of its jobs it had started, and all of them count.
@@ -76,7 +77,11 @@ class DescriptorUse(msgspec.Struct, frozen=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True):
-    """What a whole run came to. ``found`` equals the sum of the six outcomes, always."""
+    """What a whole run came to. ``found`` equals the sum of the six outcomes, always.
+
+    ``missing`` are files that the run before had done and that are gone, with ``--changed``: they
+    were not found.
+    """
 
     run: str
     found: int
@@ -93,3 +98,4 @@ class RunSummary(msgspec.Struct, frozen=True):
     restarts: int
     retries: int
     descriptors: DescriptorUse
+    missing: int = 0

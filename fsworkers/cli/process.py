@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def _process(
     found = request.found(request.filters(), own)
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
-        recorder = None
+        recorder = missing = None
         if journal is not None:
             run = _record(request, run_id, request.fingerprint(function))
             with _excused(is_optional):
@@ -115,13 +116,14 @@ def _process(
                     make_room()
                 recorder = stack.enter_context(Recorder.begin(journal, run))
         if recorder is not None and request.changed:
-            from fsworkers.journal.earlier import open_earlier  # noqa: PLC0415  (only here)
+            from fsworkers.journal.earlier import gone, open_earlier  # noqa: PLC0415  (only here)
             from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
             earlier = open_earlier(
                 stack, recorder, is_shared=named is not None, fingerprint=recorder.run.fingerprint
             )
             to_do = new_or_changed(found, earlier, recorder.run.cwd, in_order=request.keep_order)
+            missing = partial(gone, earlier, recorder.run)
         return Session(
             id=run_id,
             request=request,
@@ -131,6 +133,7 @@ def _process(
             tally=Tally(),
             recorder=recorder,
             hint=journal_hint(named),
+            gone=missing,
         ).run(shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsworkers.cli.exits import say
+from fsworkers.journal.known import is_unchanged
 from fsworkers.model import STATUSES
 from fsworkers.names import printable
 
@@ -31,14 +32,25 @@ class Report:
         self._run = run
         self._is_verbose = is_verbose
         self._named: list[Outcome] = []
+        self._missing: list[str] = []
+        self._missing_count = 0
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Look for outcomes that a person wants to hear of."""
-        for outcome in [one for one in outcomes if one.status != "done"]:
+        for outcome in [one for one in outcomes if one.status != "done" and not is_unchanged(one)]:
             if self._is_verbose:
                 self._say(outcome)
             elif outcome.status not in {"skipped", "cancelled"} and len(self._named) < MOST_NAMED:
                 self._named.append(outcome)
+
+    def add_missing(self, paths: Sequence[str]) -> None:
+        """Note files of an earlier run that are gone."""
+        self._missing_count += len(paths)
+        if self._is_verbose:
+            for path in paths:
+                say(_missing(path))
+        else:
+            self._missing += paths[: MOST_NAMED - len(self._missing)]
 
     def write(self, summary: RunSummary, *, begin: str = "") -> None:
         """Write the end of the story to stderr; its last line starts with ``begin``."""
@@ -47,8 +59,13 @@ class Report:
         bad = summary.failed + summary.timed_out + summary.crashed
         if bad > len(self._named) and not self._is_verbose:
             say(f"… and {bad - len(self._named):,} more; {self._tells_all} names them all")
-        before = self._run.tally.done_before
-        say(begin + one_line(summary, done_before=before))
+        for path in self._missing:
+            say(_missing(path))
+        more = self._missing_count - len(self._missing)
+        if more and not self._is_verbose:
+            say(f"… and {more:,} more are missing; -v names them all")
+        tally = self._run.tally
+        say(begin + one_line(summary, done_before=tally.done_before, unchanged=tally.unchanged))
 
     def _say(self, outcome: Outcome) -> None:
         say(named(outcome))
@@ -57,20 +74,26 @@ class Report:
                 say(f"    {printable(line)}")
 
 
+def _missing(path: str) -> str:
+    return f"missing: {printable(path)}"
+
+
 def named(outcome: Outcome) -> str:
     """An outcome that was not ``done``, in a line."""
     error = f": {printable(outcome.error)}" if outcome.error else ""
     return f"{outcome.status}: {printable(outcome.path)}{error}"
 
 
-def one_line(summary: RunSummary, *, done_before: int = 0) -> str:
+def one_line(summary: RunSummary, *, done_before: int = 0, unchanged: int = 0) -> str:
     """A run in one line, the zeros left out."""
     counts = counts_in_words({status: getattr(summary, status) for status in STATUSES})
     files = "file" if summary.found == 1 else "files"
     workers = "worker" if summary.workers == 1 else "workers"
     before = f" ({done_before:,} of them done before)" if done_before else ""
+    same = f" ({unchanged:,} unchanged)" if unchanged else ""
+    gone = f", {summary.missing:,} missing" if summary.missing else ""
     return (
-        f"{summary.found:,} {files}{before}: {counts or 'nothing to do'}; "
+        f"{summary.found:,} {files}{before}: {counts or 'nothing to do'}{same}{gone}; "
         f"{human_bytes(summary.bytes)} in {summary.seconds:.2f} s "
         f"({summary.files_per_s:,.0f} files/s, {summary.workers} {workers})"
     )

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from fsworkers.cli.request import STDIN, STDOUT, Request, request_from_json
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.tally import Tally
-from fsworkers.journal.earlier import open_earlier
+from fsworkers.journal.earlier import gone, open_earlier
 from fsworkers.journal.errors import RunNotResumable
 from fsworkers.journal.places import Located, find_run
 from fsworkers.journal.recorder import Recorder
@@ -112,6 +113,7 @@ def _session(
     if not only_failures:
         recorder.forget_scan_failures()
     tally = Tally(recorder.counts, recorder.size_bytes)
+    missing = None
     left: Iterable[list[str] | Entry | Unchanged]
     if only_failures:
         left = _failures(recorder.outcomes(FAILURES), tally)
@@ -125,6 +127,7 @@ def _session(
                 fingerprint=recorder.run.fingerprint,
             )
             left = new_or_changed(found, earlier, recorder.run.cwd)
+            missing = partial(gone, earlier, recorder.run)
     return Session(
         id=located.run.id,
         request=request,
@@ -135,6 +138,7 @@ def _session(
         recorder=recorder,
         hint=journal_hint(journal),
         rebuilds=True,
+        gone=missing,
         end_state="interrupted" if only_failures and was_cut_off(located) else "finished",
     )
 

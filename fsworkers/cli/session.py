@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from fsworkers.cli.display import STDERR, has_terminal_to_itself, open_display
 from fsworkers.cli.exits import DONE, FAILED, say, write_out
@@ -18,6 +19,7 @@ from fsworkers.cli.request import STDOUT
 from fsworkers.engines.ahead import ScanAhead
 from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.run import Run
+from fsworkers.journal.known import as_written
 from fsworkers.journal.record import State
 from fsworkers.names import printable
 from fsworkers.sinks.errors import DigestsMissing
@@ -70,6 +72,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             arrive: what was recorded before is part of it, and how much of that stays is known
             only when the scan has ended.
         end_state: What the run is when this has come to its end.
+        gone: Finds the files of an earlier run that are gone, with ``--changed``.
     """
 
     id: str
@@ -82,6 +85,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     rebuilds: bool = False
     end_state: State = "finished"
+    gone: Callable[[], Iterable[list[str]]] | None = None
 
     def run(self, shown: DisplayOptions) -> int:
         """Run it, and return the exit code."""
@@ -135,6 +139,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                     display.refresh()
             summary = run.summary()
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
+            if self.gone is not None and ending == "finished":
+                missing = 0
+                for paths in self.gone():
+                    report.add_missing(paths)
+                    missing += len(paths)
+                summary = replace(summary, missing=missing)
             engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
         if self.request.summary == STDOUT:
@@ -155,7 +165,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             return
         if self.rebuilds:
             for batch in recorder.outcomes():
-                self.sink.write(batch)
+                self.sink.write([as_written(one) for one in batch])
         try:
             self.sink.close()
         except DigestsMissing:

@@ -10,6 +10,7 @@ from fsworkers.cli.exits import DONE, leave_quietly
 from fsworkers.cli.report import counts_in_words, human_bytes, named
 from fsworkers.cli.runs import local_time
 from fsworkers.journal.blocks import RunBlocks
+from fsworkers.journal.known import is_unchanged
 from fsworkers.journal.outcomes import count_outcomes, read_outcomes
 from fsworkers.journal.places import find_run
 from fsworkers.model import FAILURES, STATUSES
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fsworkers.journal.places import Located
-    from fsworkers.model import Outcome
 
 _NOT_DONE = tuple(status for status in STATUSES if status != "done")
 
@@ -74,8 +74,3 @@ def _write_text(blocks: RunBlocks, located: Located, *, only_failures: bool) -> 
         sys.stdout.write("".join(named(outcome) + "\n" for outcome in told))
     if unchanged:
         sys.stdout.write(f"{unchanged:,} skipped because they are unchanged since earlier runs\n")
-
-
-def is_unchanged(outcome: Outcome) -> bool:
-    """Whether a file was left out because an earlier run had done it: there may be many."""
-    return outcome.status == "skipped" and outcome.attempts == 0 and outcome.mtime_ns is not None

@@ -10,6 +10,8 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from fsworkers.journal.rows import pack_done, pack_outcomes
 from fsworkers.model import Outcome
 from fsworkers.pool.actions import Conclude, Record
@@ -30,6 +32,8 @@ LARGE_BYTES = 1 << 24
 """Values of so much are recorded one by one, and so within what the journal can hold."""
 
 _NO_LINES = b""
+
+_decode = msgspec.json.Decoder().decode
 
 
 class BlockEncoder(NamedTuple):
@@ -90,6 +94,7 @@ class Portion(NamedTuple):
         records: Pairs of directories and rows for the journal, likewise.
         outcomes: All that were not simply done; every one where that was asked for.
         is_encoded: Whether those that were done are in ``lines``.
+        unchanged: How many were left out because an earlier run has done them.
     """
 
     done: int
@@ -98,6 +103,12 @@ class Portion(NamedTuple):
     records: list[tuple[bytes, bytes]]
     outcomes: list[Outcome]
     is_encoded: bool = True
+    unchanged: int = 0
+
+    @property
+    def weight(self) -> int:
+        """What it takes of memory while it waits: a file counts one, and each 1 KB of values."""
+        return max(self.file_count, sum(len(rows) for _, rows in self.records) // 1000)
 
     @property
     def file_count(self) -> int:
@@ -130,10 +141,12 @@ def portion_of_entry(entry: Entry) -> Portion:
 def portion_of_unchanged(files: Unchanged) -> Portion:
     """Files that an earlier run has done, and that are as they were."""
     outcomes = [
-        Outcome(path, "skipped", error=files.reason, size=size, mtime_ns=mtime_ns)
-        for path, size, mtime_ns in zip(files.paths, files.sizes, files.mtimes_ns, strict=True)
+        Outcome(path, "skipped", _decode(value), files.reason, size=size, mtime_ns=mtime_ns)
+        for path, size, mtime_ns, value in zip(
+            files.paths, files.sizes, files.mtimes_ns, files.values, strict=True
+        )
     ]
-    return Portion(0, 0, b"", [files.pack()], outcomes)
+    return Portion(0, 0, b"", [files.pack()], outcomes, unchanged=len(outcomes))
 
 
 def pack_records(outcomes: Sequence[Outcome]) -> list[tuple[bytes, bytes]]:

@@ -21,6 +21,7 @@ from fsworkers.engines.encoding import (
     portion_of_unchanged,
 )
 from fsworkers.engines.tally import Tally
+from fsworkers.journal.known import as_written
 from fsworkers.model import Entry
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from fsworkers.sinks.sink import Sink
 
 MOST_ENTRIES = 16_384
-"""How many things that are not to be run may be found ahead of the consumer."""
+"""How many things that are not to be run may be found ahead of the consumer, by weight."""
 
 
 def new_run_id() -> str:
@@ -90,6 +91,7 @@ class Run:
         self._sink = sink
         self._wants_outcomes = wants_outcomes
         self._entries: deque[tuple[int, Portion]] = deque()
+        self._entries_weight = 0
         self._started = monotonic()
         self._seconds_before = 0.0 if recorder is None else recorder.run.seconds
         self._entries_taken = threading.Condition()
@@ -153,7 +155,7 @@ class Run:
                 if portion.lines:
                     self._sink.write_encoded(portion.lines)
                 others = [
-                    one
+                    as_written(one)
                     for one in portion.outcomes
                     if one.status != "done" or not portion.is_encoded
                 ]
@@ -210,10 +212,12 @@ class Run:
                 return
             settled = portion_of_entry(one) if isinstance(one, Entry) else portion_of_unchanged(one)
             self.found_count += settled.file_count
-            self._entries.append((path_count, settled))
+            with self._entries_taken:
+                self._entries.append((path_count, settled))
+                self._entries_weight += settled.weight
             if self._is_ordered:
                 yield []  # no block goes on past it
-            if len(self._entries) >= MOST_ENTRIES:
+            if self._entries_weight >= MOST_ENTRIES:
                 self._wait_until_entries_are_taken()
         self.has_scan_ended = True
 
@@ -226,7 +230,9 @@ class Run:
         if self._is_ordered or threading.get_ident() == self._consumer:
             return
         with self._entries_taken:
-            self._entries_taken.wait_for(lambda: self._is_over or len(self._entries) < MOST_ENTRIES)
+            self._entries_taken.wait_for(
+                lambda: self._is_over or self._entries_weight < MOST_ENTRIES
+            )
 
     def _let_go(self) -> None:
         """The consumer takes no more: whoever scans need not wait for it."""
@@ -242,5 +248,6 @@ class Run:
             taken.append(entries.popleft()[1])
         if taken:
             with self._entries_taken:
+                self._entries_weight -= sum(one.weight for one in taken)
                 self._entries_taken.notify_all()
         return taken

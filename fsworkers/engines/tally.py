@@ -25,6 +25,7 @@ class Tally:
 
     def __init__(self, before: Mapping[Status, int] | None = None, before_bytes: int = 0) -> None:
         self.outcomes: Counter[Status] = Counter()
+        self.unchanged = 0
         self.size_bytes = 0
         # Of the thread that scans; the others are of the one that consumes.
         self._before: Counter[Status] = Counter(before or {})
@@ -35,6 +36,7 @@ class Tally:
         self.size_bytes += portion.size_bytes
         self.outcomes["done"] += portion.done
         self.outcomes.update(one.status for one in portion.outcomes if one.status != "done")
+        self.unchanged += portion.unchanged
 
     def displace(self, counts: Mapping[Status, int], done_bytes: int) -> None:
         """Count outcomes of before no longer: their files have another turn."""

@@ -7,22 +7,23 @@ directory and block. So a reader never writes to a journal, and a run never pays
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from functools import lru_cache
 from itertools import chain, count, groupby, repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 
 from fsworkers.journal.errors import JournalUnreadable
 from fsworkers.journal.known import Known, known_at
-from fsworkers.journal.rows import Rows, names_of, unpack_directories, unpack_rows
+from fsworkers.journal.rows import Rows, names_of, unpack_directories, unpack_rows, values_of
 from fsworkers.journal.schema import connect, reading, transaction, version_of
 from fsworkers.journal.version1 import move_to_blocks
 from fsworkers.model import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from fsworkers.model import Status
@@ -32,6 +33,9 @@ _MOST_BLOCKS = 32
 more than has to be: a directory of a hundred thousand files, or a list in no order."""
 
 _BLOCKS_KEPT = 8
+_VALUE_BYTES_KEPT = 8_000_000
+
+T = TypeVar("T")
 
 Group: TypeAlias = "tuple[str, Sequence[str]]"
 """A directory with its slash, as it stands in the paths, and names of files."""
@@ -57,6 +61,7 @@ class RunBlocks:
         self.connection = connect(journal)
         self._has_paths = False
         self._names_and_rows = lru_cache(_BLOCKS_KEPT)(self._unpack)
+        self._values_kept: dict[int, tuple[int, list[msgspec.Raw | None]]] = {}
         self._last: tuple[object, dict[str, dict[str, Known]]] = (None, {})
         try:
             with reading(journal):
@@ -78,7 +83,7 @@ class RunBlocks:
         with reading(self.journal):
             places = self._places(directories)
             if places is None:
-                known = self._known_by_path(groups)
+                known = self._by_path(groups, self._all_known)
             elif self._last[0] == (directories, places):
                 known = self._last[1]
             else:
@@ -90,6 +95,24 @@ class RunBlocks:
                     known[directory] |= some
                 self._last = (directories, places), known
         return [known[directory] for directory, _ in groups]
+
+    def values(self, groups: Sequence[Group]) -> list[dict[str, msgspec.Raw | None]]:
+        """The values of some files as JSON, likewise; ``None`` where none is recorded."""
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for directory, names in groups:
+            wanted[directory].update(names)
+        with reading(self.journal):
+            places = self._places(list(wanted))
+            if places is None:
+                told = self._by_path(groups, self._values)
+            else:
+                told = {directory: {} for directory in wanted}
+                for number, first, file_count, directory in places:
+                    names, _ = self._names_and_rows(number)
+                    at, among = slice(first, first + file_count), wanted[directory]
+                    each = zip(names[at], self._values(number)[at], strict=True)
+                    told[directory].update((name, one) for name, one in each if name in among)
+        return [told[directory] for directory, _ in groups]
 
     def parts(self, statuses: Sequence[Status]) -> Iterator[tuple[int, list[tuple[bytes, range]]]]:
         """The blocks in order, and what in them is of directories with one of some outcomes."""
@@ -148,10 +171,12 @@ class RunBlocks:
             places += [(*place, directory) for place in found]
         return sorted(places)
 
-    def _known_by_path(self, groups: Sequence[Group]) -> dict[str, dict[str, Known]]:
+    def _by_path(
+        self, groups: Sequence[Group], of_block: Callable[[int], Sequence[T]]
+    ) -> dict[str, dict[str, T]]:
         self._find_paths()
-        known: dict[str, dict[str, Known]] = {directory: {} for directory, _ in groups}
-        asked: dict[int, dict[str, Known]] = {}
+        known: dict[str, dict[str, T]] = {directory: {} for directory, _ in groups}
+        asked: dict[int, dict[str, T]] = {}
         for one, names in groups:
             asked.update(zip(map(hash, map(one.__add__, names)), repeat(known[one]), strict=False))
         places = self.connection.execute(
@@ -160,8 +185,8 @@ class RunBlocks:
             (msgspec.json.encode(list(asked)).decode(),),
         )
         for number, found in groupby(places, itemgetter(0)):
-            block_names, rows = self._names_and_rows(number)
-            each = known_at(rows, range(len(block_names)))
+            block_names, _ = self._names_and_rows(number)
+            each = of_block(number)
             for _, position, key in found:
                 asked[key][block_names[position]] = each[position]
         return known
@@ -183,6 +208,22 @@ class RunBlocks:
                 self.connection.executemany("INSERT INTO path VALUES (?, ?, ?)", rows)
             execute("CREATE INDEX temp.path_hash ON path (hash, block, position)")
         self._has_paths = True
+
+    def _all_known(self, number: int) -> list[Known]:
+        names, rows = self._names_and_rows(number)
+        return known_at(rows, range(len(names)))
+
+    def _values(self, number: int) -> list[msgspec.Raw | None]:
+        """A block's values; those looked at last are kept, as far as they are not large."""
+        kept = self._values_kept
+        found = kept.pop(number, None)
+        if found is None:
+            packed = self.packed_rows(number)
+            found = len(packed), values_of(unpack_rows(packed))
+        kept[number] = found
+        while len(kept) > 1 and sum(size for size, _ in kept.values()) > _VALUE_BYTES_KEPT:
+            del kept[next(iter(kept))]
+        return found[1]
 
     def _unpack(self, number: int) -> tuple[list[str], Rows]:
         rows = unpack_rows(self.packed_rows(number))

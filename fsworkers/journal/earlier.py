@@ -8,15 +8,19 @@ from __future__ import annotations
 import logging
 import os
 from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from fsworkers.journal.blocks import RunBlocks
 from fsworkers.journal.errors import JournalError
+from fsworkers.journal.known import is_settled
+from fsworkers.journal.outcomes import read_outcomes
 from fsworkers.journal.places import find_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import ExitStack
+
+    import msgspec
 
     from fsworkers.journal.blocks import Group
     from fsworkers.journal.known import Known
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from fsworkers.journal.recorder import Recorder
 
 LOGGER = logging.getLogger("fsworkers")
+
+T = TypeVar("T")
 
 MOST_EARLIER = 5
 """How many runs are looked at. Each run records what it found unchanged, so the latest alone tells
@@ -47,11 +53,26 @@ class Earlier(NamedTuple):
         Raises:
             JournalUnreadable: Its journal is damaged.
         """
+        return self._under_any_name(groups, self.blocks.known)
+
+    def values(self, groups: Sequence[Group]) -> list[dict[str, msgspec.Raw | None]]:
+        """The values that it has of these files, as JSON, likewise.
+
+        Raises:
+            JournalUnreadable: Its journal is damaged.
+        """
+        return self._under_any_name(groups, self.blocks.values)
+
+    def _under_any_name(
+        self,
+        groups: Sequence[Group],
+        look_up: Callable[[Sequence[Group]], list[dict[str, T]]],
+    ) -> list[dict[str, T]]:
         called = [
             [(name, names) for name in reversed(spellings(place, self.run.cwd, self.run.roots))]
             for place, names in groups
         ]
-        found = iter(self.blocks.known(list(chain.from_iterable(called))))
+        found = iter(look_up(list(chain.from_iterable(called))))
         merged = []
         for names in called:  # the likeliest comes last, and usually one of them is all
             told = [one for one in islice(found, len(names)) if one]
@@ -88,6 +109,33 @@ def open_earlier(
         stack.callback(blocks.close)
         earlier.append(Earlier(located.run, blocks))
     return earlier
+
+
+def gone(earlier: Sequence[Earlier], run: RunRecord) -> Iterator[list[str]]:
+    """Files of the latest run over the same PATHs that came to its end, where none is any more.
+
+    They are called as they were then; by their absolute path if that was in another directory.
+
+    Raises:
+        JournalUnreadable: Its journal is damaged.
+    """
+    same = (one for one in earlier if one.run.state == "finished" and _same_paths(one.run, run))
+    for other in islice(same, 1):
+        for batch in read_outcomes(other.blocks, ("done", "skipped")):
+            settled = (one for one in batch if is_settled(one.status, one.attempts, one.mtime_ns))
+            paths = [(one.path, os.path.join(other.run.cwd, one.path)) for one in settled]
+            is_near = other.run.cwd == run.cwd
+            missing = [
+                path if is_near else place for path, place in paths if not os.path.lexists(place)
+            ]
+            if missing:
+                yield missing
+
+
+def _same_paths(one: RunRecord, other: RunRecord) -> bool:
+    return {absolute(root, one.cwd).rstrip("/") for root in one.roots} == {
+        absolute(root, other.cwd).rstrip("/") for root in other.roots
+    }
 
 
 def absolute(directory: str, cwd: str) -> str:

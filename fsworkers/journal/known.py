@@ -9,12 +9,14 @@ from __future__ import annotations
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec.structs import replace
+
 from fsworkers.journal.rows import Rows, spread, spread_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fsworkers.model import Status
+    from fsworkers.model import Outcome, Status
 
 Stamp: TypeAlias = tuple[Any, Any]
 """Size in bytes and modification time in ns: what tells whether a file is still what it was."""
@@ -27,6 +29,19 @@ def is_settled(status: Status, attempts: int, mtime_ns: int | None) -> bool:
     """Whether a file's task was done. Only what is unchanged is skipped untried and has a time."""
     is_done = status == "done" or (status == "skipped" and attempts == 0)
     return is_done and mtime_ns is not None
+
+
+def is_unchanged(outcome: Outcome) -> bool:
+    """Whether a file was left out because an earlier run had done it: there may be many."""
+    return outcome.status == "skipped" and is_settled("skipped", outcome.attempts, outcome.mtime_ns)
+
+
+def as_written(outcome: Outcome) -> Outcome:
+    """What an output says: of a file that is unchanged, the value that it had before.
+
+    Such a line has ``attempts`` 0, as nothing was done.
+    """
+    return replace(outcome, status="done", error=None) if is_unchanged(outcome) else outcome
 
 
 def known_at(rows: Rows, at: range) -> list[Known]:

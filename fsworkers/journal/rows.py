@@ -12,7 +12,7 @@ Workers import this module: it takes nothing along but msgspec.
 from __future__ import annotations
 
 import os
-from itertools import accumulate, chain, groupby, pairwise, repeat
+from itertools import accumulate, chain, groupby, islice, pairwise, repeat
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -82,6 +82,7 @@ unpack_directories = msgspec.msgpack.Decoder(Directories).decode
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_rows = msgspec.msgpack.Decoder(Rows).decode
+_NULL = msgspec.Raw(b"null")
 _decode_values = msgspec.json.Decoder(list[Any]).decode
 _decode_raw_values = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -122,6 +123,7 @@ def pack_untried(
     reason: str | None,
     sizes: Sequence[int] | None = None,
     mtimes_ns: Sequence[int] | None = None,
+    values: Sequence[msgspec.Raw] | None = None,
 ) -> Block:
     """Pack files that all came to one end without an attempt: ``cancelled``, or unchanged.
 
@@ -131,10 +133,11 @@ def pack_untried(
         reason: Why, in words.
         sizes: Bytes of each file, if they were looked at.
         mtimes_ns: Modification times likewise.
+        values: What an earlier run made of each file, if they are unchanged since.
     """
     size_column, time_column = (None if one is None else list(one) for one in (sizes, mtimes_ns))
     columns: Any = _bytes(reason), 0, size_column, 0.0, None, None, time_column
-    return _pack(paths, Rows(b"", status, b"", *columns))
+    return _pack(paths, Rows(b"", status, b"" if values is None else _array(values), *columns))
 
 
 def pack_outcomes(
@@ -270,6 +273,18 @@ def names_of(rows: Rows) -> list[str]:
     return os.fsdecode(rows.names).split("/")
 
 
+def values_of(rows: Rows) -> list[msgspec.Raw | None]:
+    """The values as JSON; ``None`` where none is recorded.
+
+    A skipped file has one only if that was carried over from the run that it is unchanged since.
+    """
+    if rows.values:
+        return list(_decode_raw_values(rows.values))
+    count = rows.names.count(b"/") + 1
+    statuses = list(islice(spread(rows.statuses, range(count)), count))
+    return [_NULL if status == "done" else None for status in statuses]
+
+
 def spread(column: Any, at: range) -> Iterable[Any]:
     """The entries of a column at some positions; without end where it is one entry for all."""
     return column[at.start : at.stop] if isinstance(column, list) else repeat(column)
@@ -378,7 +393,7 @@ def lengthened(values: bytes) -> bytes:
     return f'["{text}"]'.encode("ascii")
 
 
-def _array(values: Iterable[bytes]) -> bytes:
+def _array(values: Iterable[bytes | msgspec.Raw]) -> bytes:
     return b"[" + b",".join(values) + b"]"
 
 

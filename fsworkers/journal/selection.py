@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from itertools import compress, groupby
 from operator import attrgetter, eq, not_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,12 +23,18 @@ from fsworkers.model import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from fsworkers.journal.blocks import RunBlocks
+    from fsworkers.journal.blocks import Group, RunBlocks
     from fsworkers.journal.earlier import Earlier
     from fsworkers.journal.known import Stamp
     from fsworkers.model import Status
 
 LOGGER = logging.getLogger("fsworkers")
+
+_FIRST_PATHS, _MOST_PATHS = 64, 4096
+_VALUES_BYTES = 4_000_000
+"""Of so many files, with values of so much in all, is looked up at once what is carried over."""
+
+T = TypeVar("T")
 
 _stamp_of = attrgetter("st_size", "st_mtime_ns")
 
@@ -78,16 +84,34 @@ class Unchanged(msgspec.Struct, frozen=True):
         reason: Why they are skipped, with the name of the run that did them.
         sizes: Bytes of each file.
         mtimes_ns: Modification times, by which the next run knows them again.
+        values: What the earlier run made of each, as JSON: the output is to be whole.
     """
 
     paths: list[str]
     reason: str
     sizes: list[int]
     mtimes_ns: list[int]
+    values: list[msgspec.Raw]
 
     def pack(self) -> Block:
         """A block for the journal."""
-        return pack_untried(self.paths, "skipped", self.reason, self.sizes, self.mtimes_ns)
+        return pack_untried(
+            self.paths, "skipped", self.reason, self.sizes, self.mtimes_ns, self.values
+        )
+
+
+class _Told(NamedTuple):
+    """What an earlier run tells of a file that it has settled.
+
+    Attributes:
+        stamp: What the file was like.
+        reason: Why it is skipped if it is still like that.
+        run: Which one.
+    """
+
+    stamp: Stamp
+    reason: str
+    run: Earlier
 
 
 def new_or_changed(
@@ -99,8 +123,9 @@ def new_or_changed(
 ) -> Iterator[list[str] | Entry | Unchanged]:
     """Settle the files that are unchanged since an earlier run; let all others through.
 
-    The latest run that tells of a file decides; one that was cancelled there was not looked at.
-    A run whose journal turns out to be damaged is left out from there on, with one warning.
+    The latest run that tells of a file decides; one that was cancelled there was not looked at,
+    and one whose value is not recorded there is done again. A run whose journal turns out to be
+    damaged is left out from there on, with one warning.
 
     Args:
         found: What the scan finds.
@@ -110,57 +135,99 @@ def new_or_changed(
             that are unchanged come together.
     """
     trusted = list(earlier)
+    most = _FIRST_PATHS
     for one in found:
         if isinstance(one, Entry):
             yield one
             continue
-        stamps, reasons = _told(one, trusted, cwd)
-        for at, stays in enumerate(_stay(one, stamps)):
-            if not stays:
-                reasons[at] = None
-        positions: Iterable[int] = range(len(one))
-        if not in_order:
-            positions = sorted(positions, key=lambda at: reasons[at] or "")
-        for reason, group in groupby(positions, reasons.__getitem__):
-            some = list(group)
-            paths = [one[at] for at in some]
-            if reason is None:
-                yield paths
-            else:
-                sizes, times = zip(*(stamps[at] or () for at in some), strict=True)
-                yield Unchanged(paths, reason, list(sizes), list(times))
+        at = 0
+        while at < len(one):
+            paths = one[at : at + most]
+            at += len(paths)
+            told = _told(paths, trusted, cwd)
+            values = _values(paths, told, trusted, cwd)
+            yield from _parted(paths, told, values, in_order=in_order)
+            size = sum(memoryview(value).nbytes for value in values if value is not None)
+            most = max(1, most // 2) if size > _VALUES_BYTES else min(2 * most, _MOST_PATHS)
 
 
-def _told(
-    paths: Sequence[str], trusted: list[Earlier], cwd: str
-) -> tuple[list[Stamp | None], list[str | None]]:
-    """For each file what it was like when an earlier run settled it, and how to say so."""
-    stamps: list[Stamp | None] = [None] * len(paths)
-    reasons: list[str | None] = [None] * len(paths)
+def _parted(
+    paths: Sequence[str],
+    told: Sequence[_Told | None],
+    values: Sequence[msgspec.Raw | None],
+    *,
+    in_order: bool,
+) -> Iterator[list[str] | Unchanged]:
+    """Part the files that are unchanged, which have a value, from those that are to be done."""
+    reasons = [
+        None if one is None or value is None else one.reason
+        for one, value in zip(told, values, strict=True)
+    ]
+    positions: Iterable[int] = range(len(paths))
+    if not in_order:
+        positions = sorted(positions, key=lambda at: reasons[at] or "")
+    for reason, group in groupby(positions, reasons.__getitem__):
+        some = list(group)
+        if reason is None:
+            yield [paths[at] for at in some]
+            continue
+        sizes, times = zip(*(one.stamp for at in some if (one := told[at])), strict=True)
+        carried = [value for at in some if (value := values[at]) is not None]
+        yield Unchanged([paths[at] for at in some], reason, list(sizes), list(times), carried)
+
+
+def _told(paths: Sequence[str], trusted: list[Earlier], cwd: str) -> list[_Told | None]:
+    """What is told of each file that an earlier run has settled."""
+    told: list[_Told | None] = [None] * len(paths)
     missing: Sequence[int] = range(len(paths))
     for other in tuple(trusted):
         if not missing:
             break
-        groups = by_directory([paths[at] for at in missing])
-        try:
-            known = other.known([(absolute(one, cwd), names) for one, names in groups])
-        except JournalError as error:
-            LOGGER.warning("%s; nothing is compared with run %s", error, other.run.id)
-            trusted.remove(other)
-            continue
-        then = (
-            each
-            for (_, names), there in zip(groups, known, strict=True)
-            for each in map(there.get, names)
-        )
+        then = _look_up(other, other.known, [paths[at] for at in missing], trusted, cwd)
         looked_at, missing = missing, []
         for at, each in zip(looked_at, then, strict=True):
             if each is None or each[1] == "cancelled":
                 missing.append(at)
-            else:
-                stamps[at], _, _, reason = each
-                reasons[at] = reason or f"unchanged since run {other.run.id}"
-    return stamps, reasons
+            elif each[0] is not None:
+                told[at] = _Told(each[0], each[3] or f"unchanged since run {other.run.id}", other)
+    return told
+
+
+def _values(
+    paths: Sequence[str], told: Sequence[_Told | None], trusted: list[Earlier], cwd: str
+) -> list[msgspec.Raw | None]:
+    """The values of the files that still are what they were."""
+    values: list[msgspec.Raw | None] = [None] * len(paths)
+    stay = _stay(paths, [one and one.stamp for one in told])
+    for other in tuple(trusted):
+        theirs = [at for at, one in enumerate(told) if stay[at] and one and one.run is other]
+        if theirs:
+            found = _look_up(other, other.values, [paths[at] for at in theirs], trusted, cwd)
+            for at, value in zip(theirs, found, strict=True):
+                values[at] = value
+    return values
+
+
+def _look_up(
+    other: Earlier,
+    look_up: Callable[[Sequence[Group]], list[dict[str, T]]],
+    paths: Sequence[str],
+    trusted: list[Earlier],
+    cwd: str,
+) -> Sequence[T | None]:
+    """What a run has of each path; one that is damaged has nothing, and is trusted no longer."""
+    groups = by_directory(paths)
+    try:
+        known = look_up([(absolute(one, cwd), names) for one, names in groups])
+    except JournalError as error:
+        LOGGER.warning("%s; nothing is compared with run %s", error, other.run.id)
+        trusted.remove(other)
+        return [None] * len(paths)
+    return [
+        each
+        for (_, names), there in zip(groups, known, strict=True)
+        for each in map(there.get, names)
+    ]
 
 
 def _stay(paths: Sequence[str], stamps: Sequence[Stamp | None]) -> list[bool]:

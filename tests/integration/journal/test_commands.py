@@ -13,11 +13,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
+from fsworkers.journal.rows import unpack_rows
 from tests.integration.journal.conftest import FSWORKERS, Workplace, rows
 
 ODD_NAMES = [b"new\nline", b"not\xffutf8", b"\x1b[31mred", b"-dash", b"tab\there", b"n" * 250]
@@ -224,17 +227,84 @@ def test_changed_skips_what_an_earlier_run_did(place: Workplace) -> None:
     (place.root / "tree/0/1").write_text("changed")
     (place.root / "tree/0/new").write_text("new")
     done = place.run("process", "./tree/", *options)
-    assert {row["path"]: row["status"] for row in rows(done.stdout)} == {
-        "./tree/0/0": "skipped", "./tree/0/1": "done", "./tree/0/2": "skipped",
-        "./tree/0/new": "done",
+    assert {row["path"]: (row["attempts"], row["value"]) for row in rows(done.stdout)} == {
+        "./tree/0/0": (0, "TREE/0/0"), "./tree/0/1": (1, "./TREE/0/1"),
+        "./tree/0/2": (0, "TREE/0/2"), "./tree/0/new": (1, "./TREE/0/NEW"),
     }  # fmt: skip
+    assert {row["status"] for row in rows(done.stdout)} == {"done"}
+    assert b"4 files: 2 done, 2 skipped (2 unchanged)" in done.stderr
     first, second = (run["run"] for run in place.runs())
-    done = place.run("process", place.root / "tree", *options)
-    assert {row["path"][-3:]: row["error"] for row in rows(done.stdout)} == {
+    assert place.run("process", place.root / "tree", *options).returncode == 0
+    assert {row["path"][-3:]: row["error"] for row in place.shown()} == {
         "0/0": f"unchanged since run {first}", "0/2": f"unchanged since run {first}",
         "0/1": f"unchanged since run {second}", "new": f"unchanged since run {second}",
     }  # fmt: skip
     assert b"4 skipped because they are unchanged" in place.run("show").stdout
+
+
+@pytest.mark.parametrize("name", ["o.sha256", "o.csv", "o.jsonl"])
+@pytest.mark.parametrize("order", [(), ("-k",)])
+def test_changed_writes_the_output_whole(
+    place: Workplace, name: str, order: tuple[str, ...]
+) -> None:
+    """What is unchanged stands there as before, along a chain of runs; what is gone does not."""
+    place.make_files(120)
+    process = ("process", "tree", "-o", name, *order)
+
+    def told() -> set[str]:
+        text = (place.root / name).read_text()
+        if name == "o.jsonl":
+            return {f"{row['path']} {row['status']} {row['value']}" for row in rows(text.encode())}
+        return {",".join(line.split(",")[:3]) for line in text.splitlines()}
+
+    place.run(*process)
+    whole = told()
+    for _ in range(2):
+        assert place.run(*process, "--changed").returncode == 0
+        assert told() == whole
+    (place.root / "tree/0/1").write_text("changed")
+    (place.root / "tree/0/2").unlink()
+    done = place.run(*process, "--changed", "--summary", "s.json", "-v")
+    kept = {line for line in told() if "tree/0/1 " not in f"{line.replace(',', ' ')} "}
+    assert len(told()) == len(whole) - 1
+    assert len(whole - kept) == 2
+    assert done.stderr.decode().splitlines()[0] == "missing: tree/0/2"
+    assert len(done.stderr.splitlines()) == 2
+    assert b"119 files: 1 done, 118 skipped (118 unchanged), 1 missing; " in done.stderr
+    summary = json.loads((place.root / "s.json").read_text())
+    assert [summary[key] for key in ("found", "done", "skipped", "missing")] == [119, 1, 118, 1]
+    assert b"missing" not in place.run(*process, "--changed").stderr
+
+
+def test_interrupted_run_over_what_has_changed_has_a_whole_output(place: Workplace) -> None:
+    """Resumed, it holds what was carried over as well."""
+    place.make_files(300)
+    process = ("process", "tree", "--call", "mine:picky", "-o", "o.jsonl")
+    assert place.run(*process, "-q").returncode == 0
+    for number in range(100):
+        (place.root / f"tree/0/{number}").write_text("bad and changed")
+        (place.root / f"tree/0/{number}").rename(place.root / f"tree/0/bad{number}")
+    assert place.run(*process, "--changed", "--halt", "now,fail=1", "-q").returncode == 1
+    (place.root / "good now").touch()
+    assert place.run("resume", "-q").returncode == 0
+    lines = rows((place.root / "o.jsonl").read_bytes())
+    assert len(lines) == 300
+    assert {line["status"] for line in lines} == {"done"}
+    assert None not in {line["value"] for line in lines}
+
+
+def test_values_that_are_not_recorded_are_made_again(place: Workplace) -> None:
+    """A run of before values were carried over tells that a file was done, and not what it is."""
+    place.make_files(2)
+    place.run("process", "tree", "--journal", "j.db", "-q")
+    place.run("process", "tree", "--journal", "j.db", "--changed", "-q")
+    with closing(sqlite3.connect(place.root / "j.db")) as journal, journal:
+        (packed,) = journal.execute("SELECT rows FROM block ORDER BY number DESC").fetchone()
+        rows_ = unpack_rows(packed)
+        rows_.values = b""
+        journal.execute("UPDATE block SET rows = ? WHERE run = 2", (msgspec.msgpack.encode(rows_),))
+    done = place.run("process", "tree", "--journal", "j.db", "--changed")
+    assert {row["attempts"] for row in rows(done.stdout)} == {1}
 
 
 def test_changed_runs_again_what_failed_or_has_another_task(place: Workplace) -> None:
@@ -243,7 +313,7 @@ def test_changed_runs_again_what_failed_or_has_another_task(place: Workplace) ->
     (place.root / "tree/bad").touch()
     picky = ("process", "tree", "--call", "mine:picky", "--changed", "-q")
     place.run(*picky)
-    assert [row["status"] for row in rows(place.run(*picky).stdout)].count("skipped") == 2
+    assert [row["attempts"] for row in rows(place.run(*picky).stdout)].count(0) == 2
     module = place.root / "mine.py"
     module.write_text(module.read_text().replace("st_size", "st_size + 1"))
     again = rows(place.run(*picky).stdout)
@@ -251,7 +321,7 @@ def test_changed_runs_again_what_failed_or_has_another_task(place: Workplace) ->
     for algorithm in ("md5", "sha1", "md5"):
         option = f"algorithm={algorithm}"
         done = place.run("process", "tree", "--option", option, "--changed", "-q")
-    assert {row["status"] for row in rows(done.stdout)} == {"skipped"}
+    assert {row["attempts"] for row in rows(done.stdout)} == {0}
 
 
 def test_named_journal_takes_several_runs(place: Workplace) -> None:
