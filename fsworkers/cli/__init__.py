@@ -14,6 +14,8 @@ import signal
 import sys
 import time
 
+from fsworkers.cli.stderr import replace_stderr
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -35,6 +37,7 @@ def main() -> None:
     try:
         sys.unraisablehook = _tell
         fill_standard_descriptors()
+        replace_stderr()
         code = _run(sys.argv[1:])
     except BaseException as error:
         if not comes_of_interrupt(error):
@@ -112,5 +115,3 @@ def fill_standard_descriptors() -> None:
             os.dup2(nothing, number)
             if nothing not in {0, 2}:
                 os.close(nothing)
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  (it lives as long as we do)

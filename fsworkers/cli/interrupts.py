@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from contextlib import suppress
+import sys
 from typing import TYPE_CHECKING, Self
 
 from fsworkers.cli.display import CLEAR_LINE
@@ -61,8 +60,7 @@ class Interrupts:
         if self.code is None:
             self.code = _CODES[signal.Signals(number)]
             # Not by print: the handler may have come in the middle of one.
-            with suppress(OSError):
-                os.write(2, self._begin + _MESSAGE)
+            sys.stderr.buffer.write(self._begin + _MESSAGE)
             self._run.cancel()
         else:
             raise KeyboardInterrupt

@@ -129,6 +129,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             retries=self.retries,
             install=not self.no_install,
             first_workers=1,  # it has been started before this was read
+            prints_to="stderr",  # stdout belongs to results
         )
 
     def halting(self) -> Halting | None:

@@ -128,7 +128,7 @@ class Pool(Executor):
     def of(cls, settings: PoolSettings) -> Pool:
         """A pool with settings that have been checked already."""
         options = asdict(settings)
-        del options["first_workers"]
+        del options["first_workers"], options["prints_to"]
         pool = cls(**options)
         pool._settings = settings
         return pool

@@ -2,7 +2,7 @@
 
 It is written before an item is begun (or a chunk of very short ones), so that a death can be blamed
 exactly, whatever the worker died of, and while C code has the interpreter's lock. It has no name in
-any file system: a worker inherits its descriptor, maps its own line of it, and closes it.
+any file system: a worker inherits its descriptor, and maps its own line of it.
 """
 
 from __future__ import annotations
@@ -47,12 +47,7 @@ class ProgressPage:
 
             with tempfile.TemporaryFile(prefix="fsw-") as file:
                 self.descriptor = os.dup(file.fileno())
-        if self.descriptor <= PROGRESS_DESCRIPTOR:  # where a worker's own descriptors will be
-            low, self.descriptor = (
-                self.descriptor,
-                fcntl.fcntl(self.descriptor, fcntl.F_DUPFD_CLOEXEC, PROGRESS_DESCRIPTOR + 1),
-            )
-            os.close(low)
+        self.descriptor = above(PROGRESS_DESCRIPTOR, self.descriptor)
         self._line_count = 0
         self._free: list[int] = []
         self._map: mmap.mmap | None = None
@@ -103,18 +98,27 @@ class ProgressPage:
         os.close(self.descriptor)
 
 
+def above(most: int, descriptor: int) -> int:
+    """The same under a number above ``most``: up to there a worker has descriptors of its own."""
+    if descriptor > most:
+        return descriptor
+    higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, most + 1)
+    os.close(descriptor)
+    return higher
+
+
 class ProgressLine:
     """A worker's side: its own line.
 
     Args:
-        descriptor: Of the page; closed when it has been mapped.
+        descriptor: Of the page; left open, as what all workers of a pool can lock on.
         line: Which is its own.
     """
 
     def __init__(self, descriptor: int, line: int) -> None:
         self._map = mmap.mmap(descriptor, 0)
         self._offset = line * _LINE_BYTES
-        os.close(descriptor)
+        os.set_inheritable(descriptor, False)
 
     def of_block(self, number: int) -> Callable[[int, int], None]:
         """What is to be told before items ``start`` to before ``stop`` of that block are begun."""

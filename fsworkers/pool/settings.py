@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 import msgspec
 
@@ -33,6 +34,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
         grace: Seconds without a sign of life after which a worker counts as hung.
         first_workers: How many are started at once, the others when there is work for them;
             ``None`` for one per usable processor.
+        prints_to: Where what tasks print goes.
 
     Raises:
         BadSetting: A value that can't be.
@@ -51,6 +53,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     ready_timeout: float | None = None
     grace: float = 30.0
     first_workers: int | None = None
+    prints_to: Literal["stdout", "stderr"] = "stdout"
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, least=1)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from fsworkers.errors import FsworkersError, WorkerStartError
 from fsworkers.pool import wire
 from fsworkers.pool.master.links import START_DESCRIPTORS, has_free_descriptors
-from fsworkers.pool.master.process import WorkerProcess
 
 if TYPE_CHECKING:
     from selectors import BaseSelector
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from fsworkers.pool.blocks import Begun
     from fsworkers.pool.master.links import Links
     from fsworkers.pool.master.prespawn import Surroundings
+    from fsworkers.pool.master.process import WorkerProcess
     from fsworkers.pool.settings import PoolSettings
 
 FLUSH_S = 0.05
@@ -86,10 +86,7 @@ class Fleet:
             return False
         around = self._surroundings
         try:
-            if around.spares:
-                worker = around.spares.pop(0)
-            else:
-                worker = WorkerProcess(around.output.write_end, around.page.descriptor)
+            worker = around.spares.pop(0) if around.spares else around.start_worker()
             self._workers[number] = worker
             self._lines[number] = around.page.take_line()
             self._selector.register(worker.fileno(), 1, number)

@@ -43,7 +43,7 @@ MOST_REPORTS = 64
 LOOK_AT_STOPPING_S = 0.25
 """How often it is looked whether workers that are to end can: nobody else would notice."""
 
-_BACK, _WAKEUP, _OUTPUT = -1, -2, -3
+_BACK, _WAKEUP = -1, -2
 
 
 class Master(threading.Thread):
@@ -78,7 +78,7 @@ class Master(threading.Thread):
         self._links = Links()
         self._wakeup = Wakeup()
         try:
-            self._surroundings = take_surroundings()
+            self._surroundings = take_surroundings(settings.prints_to)
         except OSError as error:
             self._links.close()
             self._wakeup.close()
@@ -87,7 +87,6 @@ class Master(threading.Thread):
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._links.back.fileno(), selectors.EVENT_READ, _BACK)
         self._selector.register(self._wakeup.fileno(), selectors.EVENT_READ, _WAKEUP)
-        self._selector.register(self._output.fileno(), selectors.EVENT_READ, _OUTPUT)
         self._fleet = Fleet(settings, self._links, self._surroundings, self._selector)
         self._requests: deque[tuple[str, Call | None]] = deque()
         self._request_lock = threading.RLock()  # a signal handler may cancel in the midst of it
@@ -163,6 +162,7 @@ class Master(threading.Thread):
     def run(self) -> None:
         """Serve until stopped."""
         try:
+            self._output.start()
             self._perform(self._dispatcher.open(monotonic(), self._first_count))
             while not self._has_ended():
                 self._turn()
@@ -179,8 +179,6 @@ class Master(threading.Thread):
             self._wakeup.clear()
             self._take_requests()
             self._perform(dispatcher.supplied(monotonic()))
-        if _OUTPUT in happened:
-            self._output.pass_on()
         if _BACK in happened:
             self._take_reports()
         for number in happened:
@@ -327,7 +325,6 @@ class Master(threading.Thread):
         if worker is None:
             return
         self._take_reports()
-        self._output.pass_on()
         cause, begun = self._fleet.forget(number, worker)
         self._figures.retire(number)
         if not (self._is_stopping and number in self._told_to_stop):
@@ -366,7 +363,6 @@ class Master(threading.Thread):
         closed = self.broken or PoolClosed("the pool was shut down")
         for call in [*self._calls.values(), *unheard]:
             call.fail(closed)
-        self._output.pass_on()
         self._selector.close()
         self._links.close()
         self._surroundings.close()

@@ -17,9 +17,14 @@ from fsworkers.pool.progress import ProgressPage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fsworkers.pool.master.output import StreamName
+
 
 class Surroundings:
     """What the workers of one pool have in common.
+
+    Args:
+        prints_to: Where what tasks print goes.
 
     Attributes:
         output: Where they print.
@@ -27,14 +32,23 @@ class Surroundings:
         spares: Workers that have been started and wait for their configuration.
     """
 
-    def __init__(self) -> None:
-        self.output = WorkerOutput()
+    def __init__(self, prints_to: StreamName) -> None:
+        self.output = WorkerOutput(prints_to)
         try:
             self.page = ProgressPage()
         except BaseException:
             self.output.close()
             raise
         self.spares: list[WorkerProcess] = []
+
+    def start_worker(self, modules: Sequence[str] = ()) -> WorkerProcess:
+        """Start a worker, which waits for its configuration.
+
+        Raises:
+            OSError: It could not be started.
+        """
+        output = self.output
+        return WorkerProcess(output.stdout, output.stderr, self.page.descriptor, modules)
 
     def close(self) -> None:
         """Give everything back."""
@@ -58,21 +72,19 @@ def prespawn(modules: Sequence[str], count: int = 1) -> None:
         count: How many there are to be in all.
     """
     with suppress(OSError):
-        around = _Prepared.surroundings = _Prepared.surroundings or Surroundings()
+        around = _Prepared.surroundings = _Prepared.surroundings or Surroundings("stderr")
         while len(around.spares) < count:
-            around.spares.append(
-                WorkerProcess(around.output.write_end, around.page.descriptor, modules)
-            )
+            around.spares.append(around.start_worker(modules))
 
 
-def take_surroundings() -> Surroundings:
-    """Those that were prepared, or new ones.
+def take_surroundings(prints_to: StreamName) -> Surroundings:
+    """Those that were prepared for a command, which prints to stderr; or new ones.
 
     Raises:
         OSError: No descriptor is free for them.
     """
     prepared, _Prepared.surroundings = _Prepared.surroundings, None
-    return prepared or Surroundings()
+    return prepared or Surroundings(prints_to)
 
 
 def discard() -> None:

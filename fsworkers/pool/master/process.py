@@ -35,7 +35,8 @@ class WorkerProcess:
     """A running worker. It waits for its configuration.
 
     Args:
-        output: The descriptor that its stdout and stderr go to.
+        stdout: The descriptor that its stdout goes to.
+        stderr: That of its stderr.
         page: That of the page on which it notes what it has begun.
         modules: What it imports while it waits for its configuration.
 
@@ -43,7 +44,7 @@ class WorkerProcess:
         OSError: The process could not be started; nothing is left open.
     """
 
-    def __init__(self, output: int, page: int, modules: Sequence[str] = ()) -> None:
+    def __init__(self, stdout: int, stderr: int, page: int, modules: Sequence[str] = ()) -> None:
         self._exit_code: int | None = None
         self._lifeline, theirs = socket.socketpair()
         with theirs:
@@ -56,8 +57,8 @@ class WorkerProcess:
                     _environment(),
                     file_actions=[
                         (os.POSIX_SPAWN_DUP2, theirs.fileno(), 0),
-                        (os.POSIX_SPAWN_DUP2, output, 1),
-                        (os.POSIX_SPAWN_DUP2, output, 2),
+                        (os.POSIX_SPAWN_DUP2, stdout, 1),
+                        (os.POSIX_SPAWN_DUP2, stderr, 2),
                         (os.POSIX_SPAWN_DUP2, page, PROGRESS_DESCRIPTOR),
                     ],
                     setpgroup=0,

@@ -23,6 +23,7 @@ from fsworkers.pool.wire import Descriptors
 from fsworkers.pool.worker.lifeline import Lifeline
 from fsworkers.pool.worker.line import Line
 from fsworkers.pool.worker.memory import Memory
+from fsworkers.pool.worker.printing import Printing
 
 DEADLOCK_AFTER_S = 3.0
 """An item that waits for its neighbours as they wait for it runs again alone: no need to wait."""
@@ -39,6 +40,7 @@ def main() -> None:
     config = lifeline.read_config()
     sys.path[:] = config.sys_path
     progress = ProgressLine(PROGRESS_DESCRIPTOR, config.page_line)
+    printing = Printing(PROGRESS_DESCRIPTOR)
     memory = Memory() if config.wants_memory else None
     line = Line(config, lifeline, progress, descriptors, memory)
     # Only now are the sockets there that the budget must leave alone.
@@ -60,14 +62,13 @@ def main() -> None:
     os.register_at_fork(after_in_child=after_fork)
     run(line)
     line.finish()
-    _leave()
+    _leave(printing)
 
 
-def _leave() -> NoReturn:
+def _leave(printing: Printing) -> NoReturn:
     """End now: threads that a task has left do not keep it, nor is the interpreter taken apart."""
     atexit._run_exitfuncs()  # noqa: SLF001  (there is no public way)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    printing.end()
     os._exit(0)
 
 

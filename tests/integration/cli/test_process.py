@@ -452,6 +452,42 @@ def test_closed_standard_streams_change_no_result(tmp_path: Path, closed: str) -
     assert (done.returncode, [row["path"] for row in rows(done.stdout)]) == (0, ["a"])
 
 
+@pytest.mark.parametrize("progress", [(), ("--progress",)])
+@pytest.mark.parametrize("stderr", ["full", "left", "unread"])
+def test_broken_stderr_changes_no_result(
+    many: Path, tmp_path: Path, stderr: str, progress: tuple[str, ...]
+) -> None:
+    """A full disk behind it, a reader that has gone, or one that takes nothing: all is done."""
+    if stderr == "full" and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "m.py").write_text("def prints(path): print('x' * 100)\n")
+    reads, writes = os.pipe()
+    if stderr == "left":
+        os.close(reads)
+    if stderr == "full":
+        os.close(writes)
+        writes = os.open("/dev/full", os.O_WRONLY)
+    done = subprocess.run(
+        [*FSWORKERS, "process", many, "--call", "m:prints", "-o", "o.jsonl", *progress],
+        cwd=tmp_path,
+        stderr=writes,
+        timeout=30,
+        check=False,
+    )
+    os.close(writes)
+    if stderr != "left":
+        os.close(reads)
+    assert done.returncode == 0
+    assert len(rows((tmp_path / "o.jsonl").read_bytes())) == 2000
+
+
+def test_what_a_task_prints_reaches_stderr(tmp_path: Path) -> None:
+    """Stdout belongs to results."""
+    (tmp_path / "m.py").write_text("def prints(path): print('from the task')\n")
+    done = fsworkers("process", "m.py", "--call", "m:prints", "-q", cwd=tmp_path)
+    assert (len(rows(done.stdout)), done.stderr) == (1, b"from the task\n")
+
+
 def test_error_never_goes_to_stdout(tmp_path: Path) -> None:
     """With stderr closed an error message goes nowhere."""
     done = subprocess.run(

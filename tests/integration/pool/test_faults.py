@@ -290,16 +290,6 @@ def test_unclosed_pool_finishes_what_was_submitted() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("1024\n", "", 0)
 
 
-def test_what_a_task_prints_reaches_stderr() -> None:
-    """Stdout belongs to the caller; a task's prints arrive on the caller's stderr."""
-    done = run_script("""
-        from fsworkers import Pool
-        with Pool(1) as pool:
-            print([o.status for o in pool.map(lambda n: print("from the task"), [1])])
-    """)
-    assert (done.stdout, done.stderr) == ("['done']\n", "from the task\n")
-
-
 def test_files_of_the_working_directory_shadow_nothing(tmp_path: Path) -> None:
     """A user's file named like a module of the standard library does not break the workers."""
     (tmp_path / "queue.py").write_text("raise RuntimeError('not the real one')\n")
