@@ -14,17 +14,15 @@ import logging
 import os
 import resource
 import select
-import shutil
-import stat
 import sys
-import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from fsworkers.errors import DirectoryNotPrivate, PoolDoesNotFit
+from fsworkers.errors import PoolDoesNotFit
 from fsworkers.pool import wire
+from fsworkers.pool.master.socket_directory import SocketDirectory
 from fsworkers.pool.payload import pack_items
 
 if TYPE_CHECKING:
@@ -64,7 +62,7 @@ class Links:
             raise PoolDoesNotFit("a pool", CONTEXT_DESCRIPTORS, count_free(CONTEXT_DESCRIPTORS))
         self.secret = os.urandom(wire.SECRET_BYTES)
         self._context = zmq.Context()
-        self._directories: dict[int, str] = {}
+        self._directories: dict[int, SocketDirectory] = {}
         self._lanes: dict[int, zmq.Socket[bytes]] = {}
         self._known_calls: dict[int, set[int]] = {}
         self.back = self._make_socket(zmq.PULL)
@@ -84,8 +82,8 @@ class Links:
         Raises:
             OSError: There is no temporary directory.
         """
-        directory = self._directories[worker] = name_directory()
-        return directory
+        directory = self._directories[worker] = SocketDirectory()
+        return directory.path
 
     def make_socket_directory(self, worker: int) -> None:
         """Make that directory.
@@ -94,7 +92,12 @@ class Links:
             DirectoryNotPrivate: Others could enter what was made.
             OSError: It can't be made.
         """
-        make_private_directory(self._directories[worker])
+        self._directories[worker].make()
+
+    def have_met(self, worker: int) -> None:
+        """A worker is ready: it has removed the directory."""
+        if worker in self._directories:
+            self._directories[worker].let_go()
 
     def connect(self, worker: int) -> None:
         """Open the lane to a worker that may not have bound yet.
@@ -102,7 +105,7 @@ class Links:
         Raises:
             OSError: No descriptor is free for it (``zmq.ZMQError`` with EMFILE).
         """
-        directory = self._directories[worker]
+        directory = self._directories[worker].path
         lane = self._make_socket(zmq.PUSH)
         lane.connect(wire.lane_address(directory))
         self.back.connect(wire.back_address(directory))
@@ -145,7 +148,7 @@ class Links:
 
     def remove_socket_directory(self, worker: int) -> None:
         """Remove it, if the worker has not done so: before it is killed, as we may be next."""
-        shutil.rmtree(self._directories[worker], ignore_errors=True)
+        self._directories[worker].remove()
 
     def close_lane(self, worker: int) -> None:
         """Close the lane of a worker that has ended. Its reports can still be received."""
@@ -160,7 +163,7 @@ class Links:
             return
         self.remove_socket_directory(worker)  # there only if it ended before it was ready
         with suppress(zmq.ZMQError):  # it had not come so far
-            self.back.disconnect(wire.back_address(self._directories.pop(worker)))
+            self.back.disconnect(wire.back_address(self._directories.pop(worker).path))
 
     def close(self) -> None:
         """Close everything."""
@@ -170,29 +173,6 @@ class Links:
         self._context.term()
         for worker in self._directories:
             self.remove_socket_directory(worker)
-
-
-def name_directory() -> str:
-    """A path for a temporary directory that nobody else uses, and that an address can hold."""
-    # An ipc address holds 107 bytes, whatever TMPDIR is set to.
-    parent = tempfile.gettempdir()
-    if len(os.fsencode(parent)) >= 70:
-        parent = "/tmp"  # noqa: S108
-    return os.path.join(parent, f"fsw-{os.urandom(8).hex()}")
-
-
-def make_private_directory(path: str) -> None:
-    """Make a directory that only this user can enter.
-
-    Raises:
-        DirectoryNotPrivate: The file system gave it to others as well.
-        OSError: It can't be made.
-    """
-    os.mkdir(path, 0o700)
-    status = os.stat(path)
-    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        os.rmdir(path)
-        raise DirectoryNotPrivate(os.path.dirname(path), stat.S_IMODE(status.st_mode))
 
 
 def has_free_descriptors(count: int) -> bool:

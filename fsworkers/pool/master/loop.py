@@ -22,6 +22,7 @@ from fsworkers.pool.dispatcher import Dispatcher
 from fsworkers.pool.master.fleet import Fleet, unstartable
 from fsworkers.pool.master.links import Links
 from fsworkers.pool.master.prespawn import take_surroundings
+from fsworkers.pool.master.socket_directory import remove_stale_directories
 from fsworkers.pool.master.wakeup import Wakeup
 from fsworkers.pool.retry import delay_s
 from fsworkers.pool.rules import Rules
@@ -164,6 +165,7 @@ class Master(threading.Thread):
         try:
             self._output.start()
             self._perform(self._dispatcher.open(monotonic(), self._first_count))
+            remove_stale_directories()
             while not self._has_ended():
                 self._turn()
         except BaseException as error:
@@ -268,6 +270,7 @@ class Master(threading.Thread):
                 self._perform(dispatcher.returned(report.worker, report.spans, now))
             elif isinstance(report, wire.Ready):
                 self._output.hold_back_no_longer()
+                self._links.have_met(report.worker)
                 self._perform(dispatcher.ready(report.worker, now))
             else:
                 self._fail_call(report)

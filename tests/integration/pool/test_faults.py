@@ -20,7 +20,7 @@ import pytest
 
 from fsworkers import Pool
 from fsworkers.errors import DirectoryNotPrivate, WorkerStartError
-from fsworkers.pool.master.links import make_private_directory, name_directory
+from fsworkers.pool.master.socket_directory import SocketDirectory, make_private_directory
 from tests.integration.pool import functions_for_tests as functions
 
 
@@ -418,8 +418,9 @@ def test_no_other_user_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     tmp_path.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", tempfile.mkdtemp(dir="/tmp"))
     os.chmod(tempfile.gettempdir(), 0o777)
-    directory = name_directory()
-    make_private_directory(directory)
+    place = SocketDirectory()
+    place.make()
+    directory = place.path
     try:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(f"{directory}/lane")
@@ -432,9 +433,43 @@ def test_no_other_user_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             """
             done = run_script(connect)
     finally:
+        place.let_go()
         shutil.rmtree(tempfile.gettempdir())
     assert done.returncode == 1
     assert "PermissionError" in done.stderr
+
+
+def test_directories_that_nobody_has_any_more_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Master and worker were killed together: the next pool cleans up, and touches nothing else."""
+    root = tempfile.mkdtemp(dir="/tmp")
+    monkeypatch.setattr(tempfile, "tempdir", root)
+    script = f"""
+        import os, tempfile
+        tempfile.tempdir = {root!r}
+        from fsworkers.pool.master.socket_directory import SocketDirectory
+        for _ in range(3):
+            place = SocketDirectory()
+            place.make()
+            open(place.path + "/lane", "x").close()
+        os.kill(os.getpid(), 9)
+    """
+    run_script(script)
+    stale = set(os.listdir(root))
+    assert len(stale) == 3
+    in_use = SocketDirectory()
+    in_use.make()
+    others = {"fsw-notes", "fsw-0123456789abcdef"}
+    for name in others:
+        os.mkdir(f"{root}/{name}", 0o700)
+        Path(root, name, "precious").touch()
+    with Pool(1) as pool:
+        list(pool.map(abs, [1]))
+    left = set(os.listdir(root))
+    in_use.remove()
+    shutil.rmtree(root)
+    assert left == others | {os.path.basename(in_use.path)}
 
 
 def test_directory_open_to_others_is_refused(
