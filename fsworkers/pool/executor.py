@@ -337,7 +337,7 @@ class Pool(Executor):
 
     def _make_master(self) -> Master:
         asked_for = self._settings.worker_count
-        workers = fitting_workers(asked_for)
+        workers = fitting_workers(asked_for, self._settings.prints_to)
         if workers < asked_for:
             LOGGER.warning(
                 "%d of %d workers: the descriptor limit of this process carries no more; "

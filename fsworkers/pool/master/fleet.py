@@ -10,6 +10,8 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from zmq import ZMQError
+
 from fsworkers.errors import FsworkersError, WorkerStartError
 from fsworkers.pool import wire
 from fsworkers.pool.master.links import START_DESCRIPTORS, has_free_descriptors
@@ -94,7 +96,7 @@ class Fleet:
             self._links.make_socket_directory(number)
             worker.let_go_on()
             self._links.connect(number)
-        except OSError as error:
+        except (OSError, ZMQError) as error:
             if error.errno not in _SHORTAGES:
                 raise (
                     error if isinstance(error, FsworkersError) else unstartable(error)
@@ -178,6 +180,6 @@ class Fleet:
         self._workers.clear()
 
 
-def unstartable(error: OSError) -> WorkerStartError:
+def unstartable(error: OSError | ZMQError) -> WorkerStartError:
     """The error of a pool in whose surroundings no worker can be started."""
     return WorkerStartError(f"a worker can't be started: {error}", "")

@@ -40,7 +40,7 @@ LANE_DESCRIPTORS = 4
 """For a lane's socket and connection, the back channel's connection, the lifeline."""
 
 START_DESCRIPTORS = LANE_DESCRIPTORS + 2
-"""Starting a process takes the other end of its lifeline as well, for a moment."""
+"""For a moment the other end of the lifeline as well, or the directory of the sockets."""
 
 RECONNECT_MS = 5
 """A worker binds some 60 ms after its start: the connection is there as soon as it does."""

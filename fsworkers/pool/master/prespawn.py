@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from fsworkers.pool.master.output import StreamName
 
 
+SURROUNDINGS_DESCRIPTORS = 5
+"""A pipe for what workers print and its wakeup, the progress page and its map."""
+
+
 class Surroundings:
     """What the workers of one pool have in common.
 
@@ -75,6 +79,11 @@ def prespawn(modules: Sequence[str], count: int = 1) -> None:
         around = _Prepared.surroundings = _Prepared.surroundings or Surroundings("stderr")
         while len(around.spares) < count:
             around.spares.append(around.start_worker(modules))
+
+
+def held_by_prepared() -> int:
+    """How many descriptors are taken already of those that a pool holds beside its lanes."""
+    return 0 if _Prepared.surroundings is None else SURROUNDINGS_DESCRIPTORS
 
 
 def take_surroundings(prints_to: StreamName) -> Surroundings:

@@ -16,6 +16,8 @@ import signal
 import sys
 from typing import NoReturn
 
+from zmq import ZMQError
+
 from fsworkers import graceful
 from fsworkers.pool.attempt import note_fork
 from fsworkers.pool.progress import PROGRESS_DESCRIPTOR, ProgressLine
@@ -27,6 +29,9 @@ from fsworkers.pool.worker.printing import Printing
 
 DEADLOCK_AFTER_S = 3.0
 """An item that waits for its neighbours as they wait for it runs again alone: no need to wait."""
+
+LEAST_LIMIT = 19
+"""With fewer libzmq aborts the process in ``accept`` (counted, libzmq 4.3.5)."""
 
 
 def main() -> None:
@@ -42,7 +47,13 @@ def main() -> None:
     progress = ProgressLine(PROGRESS_DESCRIPTOR, config.page_line)
     printing = Printing(PROGRESS_DESCRIPTOR)
     memory = Memory() if config.wants_memory else None
-    line = Line(config, lifeline, progress, descriptors, memory)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_LIMIT:
+        sys.exit(f"fsworkers: a worker needs {LEAST_LIMIT} descriptors: raise its limit of {limit}")
+    try:
+        line = Line(config, lifeline, progress, descriptors, memory)
+    except ZMQError as error:
+        sys.exit(f"fsworkers: a worker can't bind its sockets: {error}")
     # Only now are the sockets there that the budget must leave alone.
     try:
         graceful.configure(max_open_files=config.max_open_files, deadlock_after_s=DEADLOCK_AFTER_S)

@@ -396,6 +396,48 @@ def test_too_low_a_limit_is_refused() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("free", range(15, 26))
+def test_few_descriptors_are_enough_or_too_few_at_once(free: int) -> None:
+    """The master counts all that its first worker takes: no pool waits for one in vain."""
+    done = run_script(f"""
+        import os, resource
+        import fsworkers.pool.executor
+        from fsworkers import Pool
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        open_count = len(os.listdir("/proc/self/fd")) - 1  # this took one itself
+        held = [os.dup(0) for _ in range(100 - open_count - {free})]
+        try:
+            with Pool(1) as pool:
+                print([one.status for one in pool.map(abs, [1])])
+        except OSError as error:
+            print(type(error).__name__, error)
+    """)
+    expected = f"PoolDoesNotFit a pool needs 21 descriptors and {free} are free"
+    assert done.stdout.startswith("['done']" if free >= 21 else expected), done.stdout
+
+
+def test_worker_without_room_for_its_sockets_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its limit is lower than its master's: one line, not a traceback of each worker."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import resource, sys\n"
+        "if 'fsworkers.pool.worker' in sys.orig_argv:\n"
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, (15, 15))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = run_script("""
+        from fsworkers import Pool
+        try:
+            with Pool(2) as pool:
+                list(pool.map(abs, [1]))
+        except Exception as error:
+            print(str(error).splitlines()[1:])
+    """)
+    line = "fsworkers: a worker needs 19 descriptors: raise its limit of 15"
+    assert (done.stdout, "Traceback" in done.stderr) == (f"{[line]}\n", False)
+
+
 def test_sockets_can_be_reached_only_while_they_meet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
