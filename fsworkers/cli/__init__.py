@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 _INTERNAL = 3
 
 _NEED_NO_WORKER = frozenset({"-h", "--help", "-n", "--dry-run"})
@@ -32,9 +32,23 @@ _AGAIN_S = 0.05
 """Until an interrupt that was lost comes again."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come: an interrupt with an exit code of its own."""
+
+
 def main() -> None:
     """Run the command line, and exit with its code."""
     try:
+        code = _guarded_run()
+    except KeyboardInterrupt as error:  # one more, while the last one was met
+        code = code_of_interrupt(error)
+        _ignore_interrupts()
+    _leave(code)
+
+
+def _guarded_run() -> int:
+    try:
+        signal.signal(signal.SIGTERM, _terminate)
         sys.unraisablehook = _tell
         fill_standard_descriptors()
         replace_stderr()
@@ -42,9 +56,19 @@ def main() -> None:
     except BaseException as error:
         if not comes_of_interrupt(error):
             raise
-        code = _INTERRUPTED
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
-    _leave(code)
+        code = code_of_interrupt(error)
+    _ignore_interrupts()
+    return code
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    raise Terminated
+
+
+def _ignore_interrupts() -> None:
+    """Nothing is left to interrupt."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _leave(code: int) -> NoReturn:
@@ -88,17 +112,25 @@ def comes_of_interrupt(error: BaseException) -> bool:
     )
 
 
+def code_of_interrupt(error: BaseException) -> int:
+    """The exit code for what ``comes_of_interrupt``."""
+    if isinstance(error, Terminated):
+        return _TERMINATED
+    return _INTERRUPTED if error.__cause__ is None else code_of_interrupt(error.__cause__)
+
+
 def _tell(what: sys.UnraisableHookArgs) -> None:
     """Have an interrupt come again that struck in a finalizer: nothing is raised from there."""
-    if what.exc_type is KeyboardInterrupt:
-        _thread.start_new_thread(_interrupt_soon, ())
+    if issubclass(what.exc_type, KeyboardInterrupt):
+        number = signal.SIGTERM if issubclass(what.exc_type, Terminated) else signal.SIGINT
+        _thread.start_new_thread(_interrupt_soon, (number,))
     else:
         sys.__unraisablehook__(what)
 
 
-def _interrupt_soon() -> None:
+def _interrupt_soon(number: int) -> None:
     time.sleep(_AGAIN_S)  # noqa: TID251  (it may be too early to import anything)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), number)
 
 
 def fill_standard_descriptors() -> None:

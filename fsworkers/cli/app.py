@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 import fsworkers
-from fsworkers.cli import comes_of_interrupt, commands
-from fsworkers.cli.exits import FAILED, INTERNAL, INTERRUPTED, USAGE, complain, say, shown
+from fsworkers.cli import code_of_interrupt, comes_of_interrupt, commands
+from fsworkers.cli.exits import FAILED, INTERNAL, USAGE, complain, say, shown
 from fsworkers.names import printable
 
 COMMANDS = {
@@ -75,11 +75,11 @@ def run(arguments: list[str]) -> int:
         code = app_for(given)(given, prog_name="fsworkers", standalone_mode=False)
     except typer.Exit as exit_:
         return exit_.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+    except (typer.Abort, KeyboardInterrupt) as error:
+        return code_of_interrupt(error)
     except Exception as error:  # noqa: BLE001  (the one boundary)
         if comes_of_interrupt(error):
-            return INTERRUPTED
+            return code_of_interrupt(error)
         return _explain(error, is_verbose=bool({"-v", "--verbose"} & set(arguments)))
     return code if isinstance(code, int) else 0
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Self
 
+from fsworkers.cli import Terminated
 from fsworkers.cli.display import CLEAR_LINE
 from fsworkers.cli.exits import INTERRUPTED, TERMINATED
 
@@ -51,7 +52,7 @@ class Interrupts:
         Not in the handler: it may have come in the middle of anything, with locks held that
         ending the pool takes.
         """
-        if kind is KeyboardInterrupt:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
             self._run.engine.kill()
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -63,4 +64,4 @@ class Interrupts:
             sys.stderr.buffer.write(self._begin + _MESSAGE)
             self._run.cancel()
         else:
-            raise KeyboardInterrupt
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt

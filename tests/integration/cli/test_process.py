@@ -274,6 +274,44 @@ def test_interrupt_finishes_what_runs(many: Path, tmp_path: Path) -> None:
     assert len(rows(output.read_bytes())) == summary["found"]
 
 
+@pytest.mark.parametrize("first", [signal.SIGINT.value, signal.SIGTERM.value, 0])
+@pytest.mark.parametrize("moment", ["engine.close", "leave", "load"])
+def test_signals_in_the_last_moments_end_as_signals_do(
+    tmp_path: Path, moment: str, first: int
+) -> None:
+    """SIGTERM after the run has been interrupted, or is over: 130 or 143, and no death by it."""
+    (tmp_path / "a").write_text("a")
+    script = f"""
+        import os, signal
+        import fsworkers.cli
+        def strike():
+            os.kill(os.getpid(), signal.SIGTERM)
+        if {moment!r} == "load":
+            fsworkers.cli._run = lambda arguments: strike()
+        elif {moment!r} == "leave":
+            leave = fsworkers.cli._leave
+            fsworkers.cli._leave = lambda code: (strike(), leave(code))
+        else:
+            from fsworkers.engines.local import LocalEngine
+            close = LocalEngine.close
+            LocalEngine.close = lambda engine: (strike(), close(engine))
+        if {first}:
+            from fsworkers.cli.session import Session
+            finish = Session._finish
+            Session._finish = lambda *what: (os.kill(os.getpid(), {first}), finish(*what))
+        fsworkers.cli.main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), "process", "a", "-q"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode in {0 if moment == "leave" else 143, 130, 143}
+
+
 def test_closed_pipe_ends_quietly(many: Path) -> None:
     """``| head -1`` prints one line and nothing else."""
     run = subprocess.Popen(
