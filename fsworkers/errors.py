@@ -24,6 +24,7 @@ __all__ = [
     "FsworkersError",
     "GracefulError",
     "MissingExtra",
+    "NotCallable",
     "PoolClosed",
     "PoolDoesNotFit",
     "RemoteError",
@@ -32,10 +33,26 @@ __all__ = [
     "TaskLoadError",
     "TaskNotFound",
     "TooFewDescriptors",
+    "TookTooLong",
     "UnpicklableTask",
     "UnpicklableValue",
+    "WorkerDied",
     "WorkerStartError",
 ]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fsworkers.broken import WorkerDied, WorkerStartError
+
+
+def __getattr__(name: str) -> object:
+    """Load the errors of broken executors (PEP 562)."""
+    if name in {"WorkerDied", "WorkerStartError"}:
+        from fsworkers import broken  # noqa: PLC0415  (see there)
+
+        return getattr(broken, name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
 
 
 class BadSetting(FsworkersError, ValueError):
@@ -74,6 +91,14 @@ class TaskNotFound(FsworkersError, LookupError):
         super().__init__(f"task {name!r}: {reason}")
 
 
+class NotCallable(FsworkersError, TypeError):
+    """Something was given to be run that is no function."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        super().__init__(f"{value!r} can't be called; give a function")
+
+
 class UnpicklableTask(FsworkersError, TypeError):
     """A task function can't be sent to the workers."""
 
@@ -102,16 +127,6 @@ class TaskLoadError(FsworkersError, ImportError):
         self.reason = reason
         self.remote_traceback = remote_traceback
         super().__init__(f"the task can't be loaded in the workers: {reason}\n{remote_traceback}")
-
-
-class WorkerStartError(FsworkersError, RuntimeError):
-    """No worker can be had."""
-
-    def __init__(self, reason: str, output: str) -> None:
-        self.reason = reason
-        self.output = output
-        said = f"; the workers said:\n{output}" if output else ""
-        super().__init__(f"{reason}{said}")
 
 
 class PoolDoesNotFit(FsworkersError, OSError):
@@ -153,6 +168,10 @@ class RemoteError(FsworkersError):
         self.error = error
         self.remote_traceback = remote_traceback
         super().__init__(f"{error}\n{remote_traceback}".rstrip())
+
+
+class TookTooLong(RemoteError, TimeoutError):
+    """A job was ended because an attempt took longer than the pool's ``timeout``."""
 
 
 class RetryLater(FsworkersError):

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
 import msgspec
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Item = TypeVar("Item", default=Any)
+    Value = TypeVar("Value", default=Any)
+else:
+    from typing import TypeVar
+
+    Item = TypeVar("Item")
+    Value = TypeVar("Value")
 
 Status: TypeAlias = Literal["done", "failed", "skipped", "timed_out", "crashed", "cancelled"]
 
@@ -14,8 +25,8 @@ FAILURES: tuple[Status, ...] = ("failed", "timed_out", "crashed")
 """Those that tell of a fault: of the file, the task or the machine."""
 
 
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """A job's single final state.
+class Outcome(msgspec.Struct, Generic[Item, Value], frozen=True, gc=False):
+    """A job's single final state; of a path and an int, ``Outcome[str, int]``.
 
     Attributes:
         path: The item the job was for, as it was given; for files found by a scan a ``str`` that
@@ -35,9 +46,9 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
             was altered meanwhile is then seen to be another one than what was processed.
     """
 
-    path: Any
+    path: Item
     status: Status
-    value: Any = None
+    value: Value | None = None
     error: str | None = None
     attempts: int = 0
     size: int | None = None
@@ -45,6 +56,27 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     worker: int | None = None
     traceback: str | None = None
     mtime_ns: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the job is done."""
+        return self.status == "done"
+
+    def result(self) -> Value:
+        """What the task returned, or the error that the outcome is.
+
+        Raises:
+            RemoteError: The task failed, with its type, message and traceback as text.
+            TookTooLong: It was ``timed_out``; a ``TimeoutError``.
+            WorkerDied: It ``crashed``; a ``concurrent.futures.BrokenExecutor``.
+            Skip: It was ``skipped``.
+            CancelledError: It was ``cancelled``; that of ``concurrent.futures``.
+        """
+        if self.status != "done":
+            from fsworkers.broken import error_of  # noqa: PLC0415  (12 ms that workers don't need)
+
+            raise error_of(self.status, self.error, self.traceback)
+        return self.value  # type: ignore[return-value]  # it may well be None
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -19,12 +19,13 @@ from concurrent.futures import Executor, Future
 from functools import partial
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from msgspec.structs import asdict
 
-from fsworkers.errors import PoolClosed, UnpicklableValue
+from fsworkers.errors import BadSetting, NotCallable, PoolClosed, UnpicklableValue
 from fsworkers.pool import wire
+from fsworkers.pool.authkey import own_authkey
 from fsworkers.pool.map_call import MapCall
 from fsworkers.pool.master.loop import Master
 from fsworkers.pool.master.worker_limit import fitting_workers
@@ -32,17 +33,19 @@ from fsworkers.pool.payload import pack
 from fsworkers.pool.run_block import encode_bare_values, encode_values
 from fsworkers.pool.settings import PoolSettings, usable_processors
 from fsworkers.pool.statistics import PoolStatistics
+from fsworkers.pool.strict import StrictExecutor
 from fsworkers.pool.submissions import Submissions
 from fsworkers.pool.task_function import (
     call,
     call_coroutine,
     is_coroutine_function,
     pickle_function,
+    pickle_initializer,
     slots_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
     from types import TracebackType
 
     from fsworkers.model import Outcome
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 LOGGER = logging.getLogger("fsworkers")
 
@@ -62,6 +66,7 @@ class Pool(Executor):
     Args:
         workers: Worker processes; by default one per usable processor. Capped, with a warning,
             where the descriptor limit of this process can't carry so many.
+        max_workers: The same, as the standard library's executors call it.
         slots: Jobs in progress at one time in each worker; by default 1, and 64 when the function
             is a coroutine function. Plain functions run in threads when it is above 1.
         max_open_files: Descriptors that each worker may lend to file operations; by default what
@@ -80,15 +85,21 @@ class Pool(Executor):
             wait for descriptors in the workers, so that third-party code is graceful as well.
         ready_timeout: Seconds in which a worker must get ready.
         grace: Seconds without a sign of life after which a worker counts as hung.
+        initializer: Called once in each worker, a replaced one too, before its first job. It may
+            take as long as ``ready_timeout``, by default then five minutes. What it raises is the
+            end of the pool, as with the standard library's.
+        initargs: Its arguments.
 
     Raises:
         BadSetting: A value that can't be.
+        NotCallable: The initializer is no function.
     """
 
     def __init__(
         self,
         workers: int | None = None,
         *,
+        max_workers: int | None = None,
         slots: int | None = None,
         max_open_files: int | None = None,
         timeout: float | None = None,
@@ -100,9 +111,13 @@ class Pool(Executor):
         install: bool = True,
         ready_timeout: float | None = None,
         grace: float = 30.0,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
     ) -> None:
+        if not (workers is None or max_workers is None):
+            raise BadSetting("max_workers", max_workers, "workers or max_workers, not both")
         self._settings = PoolSettings(
-            workers=workers,
+            workers=max_workers if workers is None else workers,
             slots=slots,
             max_open_files=max_open_files,
             timeout=timeout,
@@ -114,12 +129,14 @@ class Pool(Executor):
             install=install,
             ready_timeout=ready_timeout,
             grace=grace,
+            initializer=initializer,
+            initargs=initargs,
         )
         self._pid = os.getpid()
         self._lock = threading.RLock()  # a signal handler may end the pool in the midst of it
         self._call_numbers = count()
         self._master: Master | None = None
-        self._calls: dict[bool, Submissions] = {}
+        self._calls: dict[tuple[bool, bytes], Submissions] = {}
         self._map_calls: weakref.WeakSet[MapCall] = weakref.WeakSet()
         self._is_closed = False
         self._end_at_exit: Callable[[], None] | None = None
@@ -142,7 +159,41 @@ class Pool(Executor):
         """
         self._running_master()
 
-    def map(  # type: ignore[override]  # yields outcomes, where Executor.map yields bare results
+    @overload  # type: ignore[override]  # yields outcomes, where Executor.map yields bare results
+    def map(
+        self,
+        fn: Callable[[Item], Coroutine[Any, Any, T]],
+        items: Iterable[Item],
+        /,
+        *,
+        ordered: bool = False,
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[Outcome[Item, T]]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[[Item], T],
+        items: Iterable[Item],
+        /,
+        *,
+        ordered: bool = False,
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[Outcome[Item, T]]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        ordered: bool = False,
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[Outcome]: ...
+
+    def map(
         self,
         fn: Callable[..., Any],
         *iterables: Iterable[Any],
@@ -166,6 +217,7 @@ class Pool(Executor):
             chunksize: Accepted for the sake of ``Executor.map``; blocks size themselves.
 
         Raises:
+            NotCallable: ``fn`` is no function.
             UnpicklableTask: ``fn`` can't be sent to the workers.
             TaskLoadError: ``fn`` can't be imported in the workers.
             WorkerStartError: No worker can be had.
@@ -199,10 +251,13 @@ class Pool(Executor):
             encode: Makes in the worker what is yielded of the items that were done.
 
         Raises:
+            NotCallable: ``fn`` is no function.
             UnpicklableTask: ``fn`` can't be sent to the workers.
             PoolClosed: The pool has been shut down.
         """
         function = fn.function if isinstance(fn, _Spread) else fn
+        if not callable(function):
+            raise NotCallable(function)
         is_coroutine = is_coroutine_function(function)
         task = self._task_of(
             fn, is_coroutine=is_coroutine, ordered=ordered, wants_size=wants_size, encode=encode
@@ -222,13 +277,27 @@ class Pool(Executor):
         self._map_calls.add(started)
         return started
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    @overload
+    def submit(
+        self, fn: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]: ...
+
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run ``fn(*args, **kwargs)`` in a worker; a coroutine function's future gets its result.
 
+        Where the call's worker dies each time, the future raises ``WorkerDied``, and where no
+        worker can be had, ``WorkerStartError``: both are ``BrokenExecutor``.
+
         Raises:
+            NotCallable: ``fn`` is no function.
             PoolClosed: The pool has been shut down.
         """
-        future: Future[T] = Future()
+        if not callable(fn):
+            raise NotCallable(fn)
+        future: Future[Any] = Future()
         submissions = self._submissions(is_coroutine=is_coroutine_function(fn))
         try:
             packed = pack((fn, args, kwargs))
@@ -252,6 +321,15 @@ class Pool(Executor):
         if self._master is not None:
             return self._master.worker_count
         return self._settings.worker_count
+
+    @property
+    def _max_workers(self) -> int:
+        """What Dask asks executors for."""
+        return self.worker_count
+
+    def as_executor(self) -> StrictExecutor:
+        """This pool with the ``map`` of the standard library: bare results, in order."""
+        return StrictExecutor(self)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the pool once the submitted calls are done; map calls that are not are cancelled.
@@ -323,6 +401,7 @@ class Pool(Executor):
             wants_exceptions=wants_exceptions,
             is_ordered=ordered,
             timeout_s=self._settings.timeout,
+            authkey=own_authkey(),
         )
 
     def _running_master(self) -> Master:
@@ -336,8 +415,10 @@ class Pool(Executor):
             return self._master
 
     def _make_master(self) -> Master:
-        asked_for = self._settings.worker_count
-        workers = fitting_workers(asked_for, self._settings.prints_to)
+        settings = self._settings
+        initializer = pickle_initializer(settings.initializer, settings.initargs)
+        asked_for = settings.worker_count
+        workers = fitting_workers(asked_for, settings.prints_to)
         if workers < asked_for:
             LOGGER.warning(
                 "%d of %d workers: the descriptor limit of this process carries no more; "
@@ -345,8 +426,8 @@ class Pool(Executor):
                 workers,
                 asked_for,
             )
-        first_count = self._settings.first_workers or usable_processors()
-        master = Master(self._settings, workers, first_count)
+        first_count = settings.first_workers or usable_processors()
+        master = Master(settings, workers, first_count, initializer)
         master.start()
         # Left open, it ends once the submitted calls are done; at exit, that is waited for.
         weakref.finalize(self, master.stop).atexit = False
@@ -357,7 +438,8 @@ class Pool(Executor):
     def _submissions(self, *, is_coroutine: bool) -> Submissions:
         master = self._running_master()
         with self._lock:
-            submissions = self._calls.get(is_coroutine)
+            kind = is_coroutine, own_authkey()  # somebody may have begun to use a manager
+            submissions = self._calls.get(kind)
             if submissions is None:
                 function = call_coroutine if is_coroutine else call
                 task = self._task_of(
@@ -366,7 +448,7 @@ class Pool(Executor):
                     wants_exceptions=True,
                     encode=encode_bare_values,
                 )
-                submissions = self._calls[is_coroutine] = Submissions(task, master.wake)
+                submissions = self._calls[kind] = Submissions(task, master.wake)
                 master.begin(submissions)
         return submissions
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from collections.abc import Callable  # noqa: TC003  (likewise)
+from typing import Any, Literal
 
 import msgspec
 
-from fsworkers.errors import BadSetting
+from fsworkers.errors import BadSetting, NotCallable
 from fsworkers.pool.retry import RetryOn  # noqa: TC001  (a Struct keeps its annotations)
 
 READY_S = 10.0
 READY_S_PER_WORKER = 0.2
 """Workers start side by side on few cores: the more there are, the longer the last one takes."""
+
+
+INITIALIZER_S = 300.0
+"""More where there is an initializer, which may load much."""
 
 
 class PoolSettings(msgspec.Struct, frozen=True):
@@ -30,11 +35,14 @@ class PoolSettings(msgspec.Struct, frozen=True):
         max_jobs_per_worker: Jobs after which a worker is replaced; ``None`` for never.
         max_rss_bytes: Resident memory above which a worker is replaced between two jobs.
         install: Whether other libraries' file operations in the workers wait for descriptors too.
-        ready_timeout: Seconds in which a worker must get ready; ``None`` for 10 and a bit each.
+        ready_timeout: Seconds in which a worker must get ready; ``None`` for 10 and a bit each,
+            and 300 more where there is an initializer.
         grace: Seconds without a sign of life after which a worker counts as hung.
         first_workers: How many are started at once, the others when there is work for them;
             ``None`` for one per usable processor.
         prints_to: Where what tasks print goes.
+        initializer: Called once in each worker before its first job.
+        initargs: With these arguments.
 
     Raises:
         BadSetting: A value that can't be.
@@ -54,6 +62,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
     grace: float = 30.0
     first_workers: int | None = None
     prints_to: Literal["stdout", "stderr"] = "stdout"
+    initializer: Callable[..., object] | None = None
+    initargs: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, least=1)
@@ -67,6 +77,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
         _check_seconds("timeout", self.timeout)
         _check_seconds("ready_timeout", self.ready_timeout)
         _check_seconds("grace", self.grace)
+        if not (self.initializer is None or callable(self.initializer)):
+            raise NotCallable(self.initializer)
 
     @property
     def worker_count(self) -> int:
@@ -78,7 +90,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
         """The ready timeout, decided."""
         if self.ready_timeout is not None:
             return self.ready_timeout
-        return READY_S + READY_S_PER_WORKER * self.worker_count
+        initializer_s = 0.0 if self.initializer is None else INITIALIZER_S
+        return READY_S + READY_S_PER_WORKER * self.worker_count + initializer_s
 
 
 def usable_processors() -> int:

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from fsworkers.broken import error_of
 from fsworkers.errors import FsworkersError, RemoteError
 from fsworkers.pool.actions import Conclude, Record
 from fsworkers.pool.blocks import FRESH, Block
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
+    from fsworkers.model import Status
     from fsworkers.pool.failures import Failure
     from fsworkers.pool.wire import Task
 
@@ -135,7 +137,11 @@ class Submissions:
             else:
                 submissions = one.block.items
                 for submission in submissions:
-                    _tell_failure(submission.future, one.failure)
+                    _settle(
+                        submission.future,
+                        submission.future.set_exception,
+                        exception_of(one.status, one.failure),
+                    )
             with self._lock:
                 self._unsettled -= len(submissions)
                 first = one.answer.start if isinstance(one, Record) else one.block.first
@@ -167,10 +173,6 @@ def _tell(future: Future[Any], value: Any) -> None:
         _settle(future, future.set_result, value)
 
 
-def _tell_failure(future: Future[Any], failure: Failure) -> None:
-    _settle(future, future.set_exception, exception_of(failure))
-
-
 def _settle(future: Future[Any], settle: Callable[[Any], None], what: Any) -> None:
     try:
         if not future.done():
@@ -179,11 +181,11 @@ def _settle(future: Future[Any], settle: Callable[[Any], None], what: Any) -> No
         LOGGER.exception("a callback of a future raised")
 
 
-def exception_of(failure: Failure) -> BaseException:
-    """The task's own exception with the remote traceback as its cause, else a ``RemoteError``."""
-    remote = RemoteError(failure.error, failure.traceback or "")
+def exception_of(status: Status, failure: Failure) -> BaseException:
+    """The task's own exception with the remote traceback as its cause, else one for the status."""
     if failure.exception is None:
-        return remote
+        return error_of(status, failure.error, failure.traceback)
+    remote = RemoteError(failure.error, failure.traceback or "")
     try:
         error: BaseException = unpack_exception(failure.exception)
     except BaseException as unreadable:  # noqa: BLE001  (its text tells what happened all the same)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fsworkers import graceful
 from fsworkers.errors import UnpicklableTask
+from fsworkers.pool.authkey import take_authkey
 from fsworkers.pool.payload import pickle_value
 from fsworkers.pool.retry import RetryOn  # noqa: TC001  (named tuples keep their annotations)
 
@@ -126,6 +127,20 @@ def pickle_function(
         raise UnpicklableTask(repr(function), f"{type(error).__name__}: {error}") from error
 
 
+def pickle_initializer(initializer: Callable[..., object] | None, initargs: Sequence[Any]) -> bytes:
+    """Make a call ready to travel; empty where there is none.
+
+    Raises:
+        UnpicklableTask: It holds on to something that can't leave this process.
+    """
+    if initializer is None:
+        return b""
+    try:
+        return pickle_value((initializer, tuple(initargs)))
+    except Exception as error:
+        raise UnpicklableTask(repr(initializer), f"{type(error).__name__}: {error}") from error
+
+
 def load_task(task: Task) -> TaskFunction:
     """Make a task function callable in this worker; the descriptor layer is put below it first.
 
@@ -134,6 +149,7 @@ def load_task(task: Task) -> TaskFunction:
     """
     import pickle  # noqa: PLC0415  (loaded long since, through the wire)
 
+    take_authkey(task.authkey)
     if task.is_coroutine:
         # The layer patches asyncio only where it is loaded, and tells tasks apart only with aio.
         import asyncio  # noqa: F401, PLC0415

@@ -55,6 +55,7 @@ class Task(NamedTuple):
         wants_exceptions: Whether failures bring the pickled exception along.
         is_ordered: Whether each failure is answered for by itself, so that spans keep an order.
         timeout_s: After how long a coroutine is cancelled; ``None`` for never.
+        authkey: The key of the master's ``multiprocessing``, for items and function; or empty.
     """
 
     call: int
@@ -66,6 +67,7 @@ class Task(NamedTuple):
     wants_exceptions: bool = False
     is_ordered: bool = False
     timeout_s: float | None = None
+    authkey: bytes = b""
 
 
 class Forget(NamedTuple):
@@ -194,6 +196,9 @@ class Config(NamedTuple):
         heartbeat_s: Time between heartbeats.
         page_line: Which line of the progress page is its own.
         wants_memory: Whether reports are to tell how much memory the worker has.
+        wants_install: Whether the initializer's file operations are to wait for descriptors.
+        initializer: What is called before the first job, pickled with its arguments; or empty.
+        authkey: The key of the master's ``multiprocessing``; or empty.
     """
 
     worker: int
@@ -205,6 +210,9 @@ class Config(NamedTuple):
     heartbeat_s: float
     page_line: int
     wants_memory: bool = False
+    wants_install: bool = True
+    initializer: bytes = b""
+    authkey: bytes = b""
 
 
 SECRET_BYTES = 16

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
 
 import pytest
 
-from fsworkers.errors import FsworkersError
+from fsworkers.broken import WorkerDied
+from fsworkers.errors import FsworkersError, RemoteError, Skip, TookTooLong
+from fsworkers.model import Outcome
+
+if TYPE_CHECKING:
+    from fsworkers.model import Status
 
 
 def subclasses(root: type[FsworkersError]) -> list[type[FsworkersError]]:
@@ -45,3 +52,26 @@ def test_errors_say_what_they_are(kind: type[FsworkersError]) -> None:
     """Each class has a sentence of its own."""
     assert kind.__doc__
     assert kind.__doc__ != FsworkersError.__doc__
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("failed", RemoteError),
+        ("timed_out", TookTooLong),
+        ("crashed", WorkerDied),
+        ("skipped", Skip),
+        ("cancelled", CancelledError),
+    ],
+)
+def test_outcome_raises_what_it_is(status: Status, kind: type[Exception]) -> None:
+    """Each with its words; one that is done gives its value, also if that is nothing."""
+    outcome = Outcome("path", status, error="words", traceback="Traceback of the worker")
+    assert not outcome.ok
+    with pytest.raises(kind, match="words") as caught:
+        outcome.result()
+    assert type(caught.value) is kind
+    assert ("Traceback of the worker" in str(caught.value)) == issubclass(kind, RemoteError)
+    done = Outcome("path", "done", None)
+    assert done.ok
+    assert done.result() is None

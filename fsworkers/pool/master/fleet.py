@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from zmq import ZMQError
 
-from fsworkers.errors import FsworkersError, WorkerStartError
+from fsworkers.broken import WorkerStartError
+from fsworkers.errors import FsworkersError
 from fsworkers.pool import wire
+from fsworkers.pool.authkey import own_authkey
 from fsworkers.pool.master.links import START_DESCRIPTORS, has_free_descriptors
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class Fleet:
         surroundings: Where workers print, what they note their progress on, and perhaps one that
             was started ahead of everything.
         selector: Told of each process that is to be watched; its key's data is the lane's number.
+        initializer: What each calls before its first job, pickled.
     """
 
     def __init__(
@@ -52,11 +55,13 @@ class Fleet:
         links: Links,
         surroundings: Surroundings,
         selector: BaseSelector,
+        initializer: bytes,
     ) -> None:
         self._settings = settings
         self._links = links
         self._surroundings = surroundings
         self._selector = selector
+        self._initializer = initializer
         self._workers: dict[int, WorkerProcess] = {}
         self._lines: dict[int, int] = {}
         self._waiting: list[tuple[float, int]] = []
@@ -120,6 +125,9 @@ class Fleet:
             heartbeat_s=self._heartbeat_s,
             page_line=self._lines[number],
             wants_memory=self._settings.max_rss_bytes is not None,
+            wants_install=self._settings.install,
+            initializer=self._initializer,
+            authkey=own_authkey(),
         )
 
     def due(self) -> list[int]:

@@ -15,7 +15,8 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from fsworkers.errors import FsworkersError, PoolClosed, TaskLoadError, WorkerStartError
+from fsworkers.broken import WorkerStartError
+from fsworkers.errors import FsworkersError, PoolClosed, TaskLoadError
 from fsworkers.pool import actions, wire
 from fsworkers.pool.call_state import Traits
 from fsworkers.pool.dispatcher import Dispatcher
@@ -54,12 +55,19 @@ class Master(threading.Thread):
         settings: The pool's settings.
         worker_count: How many workers there may be.
         first_count: How many are started at once.
+        initializer: What each worker calls before its first job, pickled.
 
     Raises:
         PoolDoesNotFit: There is no room for the sockets.
     """
 
-    def __init__(self, settings: PoolSettings, worker_count: int, first_count: int) -> None:
+    def __init__(
+        self,
+        settings: PoolSettings,
+        worker_count: int,
+        first_count: int,
+        initializer: bytes = b"",
+    ) -> None:
         super().__init__(name="fsworkers-master", daemon=True)
         self.worker_count = worker_count
         self.broken: FsworkersError | None = None
@@ -88,7 +96,7 @@ class Master(threading.Thread):
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._links.back.fileno(), selectors.EVENT_READ, _BACK)
         self._selector.register(self._wakeup.fileno(), selectors.EVENT_READ, _WAKEUP)
-        self._fleet = Fleet(settings, self._links, self._surroundings, self._selector)
+        self._fleet = Fleet(settings, self._links, self._surroundings, self._selector, initializer)
         self._requests: deque[tuple[str, Call | None]] = deque()
         self._request_lock = threading.RLock()  # a signal handler may cancel in the midst of it
         self._calls: dict[int, Call] = {}

@@ -11,21 +11,26 @@ import atexit
 import gc
 import importlib
 import os
+import pickle
 import resource
 import signal
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from zmq import ZMQError
 
 from fsworkers import graceful
 from fsworkers.pool.attempt import note_fork
+from fsworkers.pool.authkey import take_authkey
 from fsworkers.pool.progress import PROGRESS_DESCRIPTOR, ProgressLine
 from fsworkers.pool.wire import Descriptors
 from fsworkers.pool.worker.lifeline import Lifeline
 from fsworkers.pool.worker.line import Line
 from fsworkers.pool.worker.memory import Memory
 from fsworkers.pool.worker.printing import Printing
+
+if TYPE_CHECKING:
+    from fsworkers.pool.wire import Config
 
 DEADLOCK_AFTER_S = 3.0
 """An item that waits for its neighbours as they wait for it runs again alone: no need to wait."""
@@ -62,6 +67,8 @@ def main() -> None:
     gc.freeze()  # what is there now stays: looking through it again and again takes 3 %
     gc.enable()
     line.meet()
+    initialize(config)
+    line.report_ready()
 
     def after_fork() -> None:
         """A child that a task has forked is no worker, and does not keep the lifeline open."""
@@ -74,6 +81,22 @@ def main() -> None:
     run(line)
     line.finish()
     _leave(printing)
+
+
+def initialize(config: Config) -> None:
+    """Call what is to be called once in each worker; one that can't be initialised is none."""
+    take_authkey(config.authkey)
+    if not config.initializer:
+        return
+    if config.wants_install:
+        graceful.install()
+    try:
+        initializer, arguments = pickle.loads(config.initializer)
+        initializer(*arguments)
+    except Exception as error:  # noqa: BLE001  (it raises anything)
+        import traceback  # noqa: PLC0415  (only for an error)
+
+        sys.exit(f"the initializer raised:\n{''.join(traceback.format_exception(error))}")
 
 
 def _leave(printing: Printing) -> NoReturn:

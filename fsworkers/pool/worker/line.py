@@ -114,6 +114,9 @@ class Line:
         self._lifeline.arm()
         if self._lifeline.has_ended():
             leave()
+
+    def report_ready(self) -> None:
+        """Ask for blocks."""
         self._report(wire.Ready(self._config.worker))
         threading.Thread(target=self._look_in, name="fsworkers-line", daemon=True).start()
 

@@ -27,6 +27,12 @@ async def add_one(number: int) -> int:
     return number + 1
 
 
+def fail_on_three(number: int) -> int:
+    if number == 3:
+        raise ValueError("three")
+    return number
+
+
 def refuse(item: object) -> None:
     raise ValueError(f"no {item}")
 

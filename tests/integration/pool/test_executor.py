@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import multiprocessing
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from fsworkers import Pool
-from fsworkers.errors import BadSetting, PoolClosed, UnpicklableValue
+from fsworkers.errors import (
+    BadSetting,
+    PoolClosed,
+    UnpicklableTask,
+    UnpicklableValue,
+    WorkerDied,
+    WorkerStartError,
+)
 from tests.integration.pool import functions_for_tests as functions
 
 
@@ -112,9 +121,118 @@ def test_submit_after_shutdown_is_refused() -> None:
 def test_worker_death_does_not_break_the_pool() -> None:
     """Where the standard pool is broken for good, this one repairs itself."""
     with Pool(1) as pool:
-        with pytest.raises(Exception, match="SIGKILL"):
+        with pytest.raises(concurrent.futures.BrokenExecutor, match="SIGKILL") as caught:
             pool.submit(functions.die, 1).result()
+        assert type(caught.value) is WorkerDied
         assert pool.submit(abs, -3).result() == 3
+        (outcome,) = pool.map(functions.die, [1])
+        with pytest.raises(concurrent.futures.BrokenExecutor, match="SIGKILL"):
+            outcome.result()
+
+
+def test_call_over_its_time_is_a_timeout() -> None:
+    """Its future, and its outcome's ``result``, raise a ``TimeoutError``."""
+    with Pool(1, timeout=0.2) as pool:
+        future = pool.submit(functions.wait, 30)
+        concurrent.futures.wait([future])
+        assert isinstance(future.exception(), TimeoutError)
+        (outcome,) = pool.map(functions.wait, [30])
+        with pytest.raises(TimeoutError, match=r"longer than 0\.2 s"):
+            outcome.result()
+
+
+def test_strict_executor_maps_as_the_standard_library(pool: Pool, tmp_path: Path) -> None:
+    """Bare results in order, the first exception raised, all run though nobody looks."""
+    executor = pool.as_executor()
+    for chunksize in (1, 7):
+        doubled = executor.map(pow, range(50), [2] * 50, chunksize=chunksize)
+        assert list(doubled) == [n * n for n in range(50)]
+    results = executor.map(functions.fail_on_three, range(5))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(results)
+    executor.map(Path.touch, [tmp_path / "never looked at"])
+    executor.submit(abs, 1).result()
+    until = time.monotonic() + 10
+    while not (tmp_path / "never looked at").exists():
+        assert time.monotonic() < until
+    with pytest.raises(TimeoutError):
+        list(executor.map(functions.wait, [1.0], timeout=0.01))
+    with pytest.raises(ValueError, match="chunksize"):
+        executor.map(abs, [1], chunksize=0)
+
+
+def test_shutdown_of_a_strict_executor_finishes_what_was_mapped(tmp_path: Path) -> None:
+    """As the standard library's does, where a map of the pool itself is cancelled."""
+    paths = [tmp_path / str(number) for number in range(100)]
+    with Pool(1).as_executor() as executor:
+        executor.map(Path.touch, paths)
+    assert len(list(tmp_path.iterdir())) == 100
+
+
+def test_names_of_the_standard_library() -> None:
+    """``max_workers``, and the attribute by which Dask sizes what it sends."""
+    with Pool(max_workers=3) as pool:
+        assert (pool.worker_count, pool._max_workers, pool.as_executor()._max_workers) == (3, 3, 3)
+    with pytest.raises(BadSetting, match="not both"):
+        Pool(2, max_workers=3)
+
+
+@pytest.mark.parametrize("install", [True, False])
+def test_initializer_runs_once_in_each_worker(install: bool) -> None:
+    """Before its first job, also in a worker that replaces another."""
+
+    def begin(word: str) -> None:
+        import builtins
+
+        builtins.begun = [*getattr(builtins, "begun", []), word]  # type: ignore[attr-defined]
+
+    def begun(_: int) -> list[str]:
+        import builtins
+
+        return list(builtins.begun)  # type: ignore[attr-defined]
+
+    with Pool(2, initializer=begin, initargs=("word",), install=install, max_deaths=1) as pool:
+        for _ in range(2):
+            assert {tuple(one.result()) for one in pool.map(begun, range(50))} == {("word",)}
+            list(pool.map(functions.die, [1]))
+
+
+def test_initializer_that_raises_breaks_the_pool_at_once() -> None:
+    """Everything submitted raises ``BrokenExecutor``, which says what the initializer said."""
+    with Pool(2, initializer=functions.refuse, initargs=("salt",)) as pool:
+        with pytest.raises(concurrent.futures.BrokenExecutor, match="no salt") as caught:
+            pool.submit(abs, 1).result(timeout=20)
+        assert isinstance(caught.value, WorkerStartError)
+    with pytest.raises(TypeError, match="'salt' can't be called"):
+        Pool(2, initializer="salt")  # type: ignore[arg-type]
+    with pytest.raises(UnpicklableTask):
+        Pool(2, initializer=abs, initargs=(threading.Lock(),)).start()
+
+
+@pytest.mark.parametrize("what", ["len", 5, None])
+def test_what_is_no_function_is_refused_at_once(pool: Pool, what: object) -> None:
+    """By ``map`` and ``submit`` alike, and not by every item."""
+    for run in (pool.map, pool.submit):
+        with pytest.raises(TypeError, match="can't be called"):
+            run(what, [1])  # type: ignore[call-overload]
+
+
+def test_managers_proxies_are_used_in_workers(pool: Pool) -> None:
+    """A dictionary or lock of ``multiprocessing.Manager`` may be an argument, and be enclosed."""
+    pool.submit(abs, 1).result()  # workers that have been told nothing of managers
+    with multiprocessing.Manager() as manager:
+        shared, lock = manager.dict(), manager.Lock()
+
+        def note(number: int) -> None:
+            with lock:
+                shared[number] = shared.get(number, 0) + 1
+
+        pool.submit(shared.update, {0: 5}).result(timeout=20)
+        assert [one.status for one in pool.map(note, [1, 1, 2])] == ["done"] * 3
+        with Pool(1, initializer=note, initargs=(3,)) as other:
+            other.submit(abs, 1).result(timeout=20)
+        assert dict(shared) == {0: 5, 1: 2, 2: 1, 3: 1}
 
 
 def test_forked_child_does_not_use_the_parents_pool(pool: Pool) -> None:

@@ -94,7 +94,7 @@ def test_timed_out_job_is_the_only_one(function: object) -> None:
     """A job over its time is ended with its worker, also while C code holds the GIL."""
     items = [0, *[1] * 40] if function is functions.hang_holding_the_gil else [30, *[0] * 40]
     with Pool(2, timeout=0.4, grace=1.0) as pool:
-        outcomes = list(pool.map(function, items))  # type: ignore[arg-type]
+        outcomes = list(pool.map(function, items))  # type: ignore[call-overload]
     others = [one.status for one in outcomes if one.path != items[0]]
     assert [one.status for one in outcomes if one.path == items[0]] == ["timed_out"]
     assert others == ["done"] * 40

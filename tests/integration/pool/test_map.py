@@ -29,7 +29,7 @@ def pool():
 def test_every_item_has_one_outcome(pool: Pool) -> None:
     """A few thousand jobs come back once each, with all that an outcome holds."""
     outcomes = list(pool.map(functions.square, range(3000)))
-    assert sorted(outcome.value for outcome in outcomes) == [n * n for n in range(3000)]
+    assert sorted(outcome.result() for outcome in outcomes) == [n * n for n in range(3000)]
     assert {outcome.status for outcome in outcomes} == {"done"}
     assert {outcome.attempts for outcome in outcomes} == {1}
     assert {outcome.worker for outcome in outcomes} == {0, 1}
@@ -112,7 +112,7 @@ def test_what_cannot_travel_fails_alone(
     pool: Pool, function: object, item: object, words: str
 ) -> None:
     """An item, result or exception that can't be pickled is one failure; the pool lives."""
-    (outcome,) = pool.map(function, [item])  # type: ignore[arg-type]
+    (outcome,) = pool.map(function, [item])  # type: ignore[call-overload]
     assert outcome.status == "failed"
     assert words in str(outcome.error)
     assert next(iter(pool.map(functions.square, [3]))).value == 9
@@ -121,7 +121,7 @@ def test_what_cannot_travel_fails_alone(
 def test_huge_result_travels(pool: Pool) -> None:
     """Results of many megabytes arrive whole."""
     outcomes = pool.map(bytes, [30_000_000, 10])
-    assert sorted(len(outcome.value) for outcome in outcomes) == [10, 30_000_000]
+    assert sorted(len(outcome.result()) for outcome in outcomes) == [10, 30_000_000]
 
 
 def test_function_that_cannot_travel_is_refused(pool: Pool) -> None:
@@ -227,7 +227,7 @@ def test_stuck_jobs_move_to_idle_workers(pool: Pool) -> None:
 def test_no_more_jobs_at_once_than_slots(function: object) -> None:
     """Pulling stops at the number of slots, and resumes below it."""
     with Pool(1, slots=3) as pool:
-        outcomes = list(pool.map(function, range(40)))  # type: ignore[arg-type]
+        outcomes = list(pool.map(function, range(40)))  # type: ignore[call-overload]
     assert max(outcome.value for outcome in outcomes) == 3
 
 
@@ -237,7 +237,7 @@ def test_runs_share_a_pool(pool: Pool) -> None:
 
     def use(number: int) -> None:
         outcomes = pool.map(functools.partial(pow, 2), [number] * 200)
-        sums[number] = sum(outcome.value for outcome in outcomes)
+        sums[number] = sum(outcome.result() for outcome in outcomes)
 
     threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
     for thread in threads:

@@ -59,7 +59,7 @@ def test_refusal_below_the_layer_makes_room_and_is_no_attempt(tmp_path: Path) ->
         (after,) = pool.map(run_out_once, [str(tmp_path / "new")])
         assert pool.statistics().descriptors.refused == 1
     assert before.value == 1000
-    assert 500 <= after.value < 1000
+    assert 500 <= after.result() < 1000
     assert (after.status, after.attempts) == ("done", 1)
 
 
