@@ -29,7 +29,7 @@ def measure(item: Any) -> tuple[int | None, int | None]:
 
 def describe(error: BaseException, task: TaskFunction) -> Failure:
     """Put an exception into plain data; the exception itself goes along only to futures."""
-    import traceback  # noqa: PLC0415  (most runs have no failure)
+    from fsworkers.pool.tracebacks import traceback_text  # noqa: PLC0415  (few have a failure)
 
     if (number := refusal(error)) != 0:
         graceful.BUDGET.shrink(machine_wide=number == errno.ENFILE)
@@ -48,7 +48,7 @@ def describe(error: BaseException, task: TaskFunction) -> Failure:
         message = f"{message} (and retry_on raised {type(broken).__name__}: {broken})"
     return Failure(
         error=f"{name}: {message}" if message else name,
-        traceback="".join(traceback.format_exception(type(error), error, inner)),
+        traceback=traceback_text(error, inner),
         is_transient=is_transient,
         is_dubious=task.retry_on is None and is_dubious(error),
         retry_s=error.delay_s if isinstance(error, RetryLater) else None,

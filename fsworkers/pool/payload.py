@@ -46,16 +46,15 @@ def pickle_value(value: Any) -> bytes:
     try:
         data = pickle.dumps(value, protocol=5)
     except Exception:  # noqa: BLE001  (user types raise anything; cloudpickle has the last word)
-        return _cloudpickle(value)
+        return _by_value(value)
     # Plain pickle names what lives in __main__, and the other process has another __main__.
-    return _cloudpickle(value) if b"__main__" in data else data
+    return _by_value(value) if b"__main__" in data else data
 
 
-def _cloudpickle(value: Any) -> bytes:
-    import cloudpickle  # noqa: PLC0415  (35 ms; most runs need it not at all)
+def _by_value(value: Any) -> bytes:
+    from fsworkers.pool.by_value import pickle_by_value  # noqa: PLC0415  (35 ms, seldom needed)
 
-    data: bytes = cloudpickle.dumps(value, protocol=5)
-    return data
+    return pickle_by_value(value)
 
 
 def pack(value: Any) -> Any:

@@ -94,9 +94,9 @@ def initialize(config: Config) -> None:
         initializer, arguments = pickle.loads(config.initializer)
         initializer(*arguments)
     except Exception as error:  # noqa: BLE001  (it raises anything)
-        import traceback  # noqa: PLC0415  (only for an error)
+        from fsworkers.pool.tracebacks import traceback_text  # noqa: PLC0415  (as it says)
 
-        sys.exit(f"the initializer raised:\n{''.join(traceback.format_exception(error))}")
+        sys.exit(f"the initializer raised:\n{traceback_text(error, error.__traceback__)}")
 
 
 def _leave(printing: Printing) -> NoReturn:
