@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fsworkers.cli.exits import leave_quietly, say
+from fsworkers.cli.exits import DONE, FAILED, leave_quietly, say
 from fsworkers.cli.request import STDIN, STDOUT, Request, request_from_json
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.tally import Tally
+from fsworkers.journal.blocks import RunBlocks
 from fsworkers.journal.earlier import gone, open_earlier
 from fsworkers.journal.errors import RunNotResumable
+from fsworkers.journal.outcomes import read_outcomes
 from fsworkers.journal.places import Located, find_run
 from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
@@ -30,10 +32,10 @@ from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fsworkers.journal.selection import Unchanged
-    from fsworkers.model import Entry, Outcome
+    from fsworkers.model import Entry, Outcome, Status
 
 
 def resume(
@@ -72,6 +74,10 @@ def _go_on(
     located = find_run(journal, wanted)
     request = _request_of(located)
     _enter_directory(located)
+    if only_failures and located.run.state != "running" and not _has_failures(located):
+        if not shown.quiet:
+            say(f"there is nothing to retry in run {located.run.id}")
+        return DONE if located.run.found == _well(located.run.counts) else FAILED
     function = request.function()
     if not only_failures:
         check_paths(request.paths)
@@ -143,6 +149,16 @@ def _session(
     )
 
 
+def _has_failures(located: Located) -> bool:
+    with closing(RunBlocks(located.journal, located.run.number)) as blocks:
+        recorded = read_outcomes(blocks, FAILURES)
+        return any(_can_be_done_again(one) for batch in recorded for one in batch)
+
+
+def _well(counts: Mapping[Status, int]) -> int:
+    return counts["done"] + counts["skipped"]
+
+
 def was_cut_off(located: Located) -> bool:
     """Whether a run's scan may not have come to its end, so that there is more than it records."""
     return located.run.state != "finished"
@@ -187,7 +203,11 @@ def _compare_tasks(recorder: Recorder, mark: str) -> None:
 def _failures(recorded: Iterator[list[Outcome]], tally: Tally) -> Iterator[list[str]]:
     """The files that a task failed on, and those that could not be looked at and now can."""
     for batch in recorded:
-        again = [one for one in batch if one.attempts or os.path.isfile(one.path)]
+        again = [one for one in batch if _can_be_done_again(one)]
         tally.displace(Counter(one.status for one in again), 0)
         if again:
             yield [one.path for one in again]
+
+
+def _can_be_done_again(one: Outcome) -> bool:
+    return one.attempts > 0 or os.path.isfile(one.path)

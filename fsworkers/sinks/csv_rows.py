@@ -95,7 +95,7 @@ def _fields(outcome: Outcome) -> tuple[object, ...]:
         lossy(outcome.error or ""),
         outcome.attempts,
         outcome.size,
-        outcome.duration_s,
+        round(outcome.duration_s, 6),
         outcome.worker,
         "" if path_b64 is UNSET else path_b64,
         lossy(outcome.traceback or ""),

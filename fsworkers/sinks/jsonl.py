@@ -1,8 +1,8 @@
 """JSON Lines: one object an outcome, in the key order of ``fsworkers.sinks.rows.Row``.
 
 ``path, status, value, error, attempts, size, duration_s, worker``, then ``path_b64`` and
-``traceback`` where there is one. ``fsworkers.sinks.plain`` says what stands for values that JSON
-does not have.
+``traceback`` where there is one. Durations are rounded to the microsecond.
+``fsworkers.sinks.plain`` says what stands for values that JSON does not have.
 
 Batches are encoded as a whole (0.4 µs an outcome); only when something in one cannot be encoded
 is that batch done again row by row.
@@ -17,11 +17,18 @@ import msgspec
 from msgspec import UNSET
 
 from fsworkers.model import Outcome
-from fsworkers.sinks.plain import encode, encoder, lossy, terminal_safe
+from fsworkers.sinks.plain import (
+    encode,
+    encoder,
+    list_with_marks,
+    lossy,
+    terminal_safe,
+    with_marks,
+)
 from fsworkers.sinks.rows import Row, path_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import DoneEncoder
@@ -67,11 +74,11 @@ def encode_done(
     worker: int,
 ) -> bytes:
     """Encode files that were done, given in columns, as lines of JSON (0.4 µs each)."""
-    rows = map(
-        Row, paths, repeat("done"), values, repeat(None), repeat(attempts), sizes, durations_s,
-        repeat(worker),
-    )  # fmt: skip
     try:
+        rows = map(
+            Row, paths, repeat("done"), list_with_marks(values), repeat(None), repeat(attempts),
+            sizes, durations_s, repeat(worker),
+        )  # fmt: skip
         return terminal_safe(encoder.encode_lines(list(rows)))
     except Exception:  # noqa: BLE001 - found out row by row, as above
         return json_lines(
@@ -84,7 +91,7 @@ def encode_done(
         )
 
 
-def _row(outcome: Outcome) -> Row:
+def _row(outcome: Outcome, *, marks: Callable[[Any], Any] = with_marks) -> Row:
     path = outcome.path
     path_b64: str | msgspec.UnsetType = UNSET
     if type(path) is not str:
@@ -92,22 +99,25 @@ def _row(outcome: Outcome) -> Row:
     return Row(
         path,
         outcome.status,
-        outcome.value,
+        marks(outcome.value),
         outcome.error,
         outcome.attempts,
         outcome.size,
-        outcome.duration_s,
+        round(outcome.duration_s, 6),
         outcome.worker,
         path_b64,
         outcome.traceback or UNSET,
     )
 
 
+def _raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(encode(value))
+
+
 def _line(outcome: Outcome) -> bytes:
     """Encode one outcome of which any text may hold what is no UTF-8, and the value anything."""
-    row = _row(outcome)
+    row = _row(outcome, marks=_raw)
     row.path, row.path_b64 = path_columns(outcome.path)
-    row.value = msgspec.Raw(encode(row.value))
     row.error = None if row.error is None else lossy(row.error)
     row.traceback = UNSET if row.traceback is UNSET else lossy(row.traceback)
     return encoder.encode(row) + b"\n"

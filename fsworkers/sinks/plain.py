@@ -6,7 +6,7 @@
 value                                           in JSON
 ==============================================  ==============================================
 NaN, infinities                                 ``null``
-bytes, bytearray, memoryview                    base64 text
+bytes, bytearray, memoryview                    ``{"base64": "…"}``
 sets, tuples, deques, ranges                    array
 dataclasses, structs, named mappings            object
 dates, UUIDs, decimals, enums                   as msgspec writes them
@@ -14,24 +14,40 @@ paths                                           text
 scalars and arrays of NumPy and its kin         what their ``item()`` or ``tolist()`` gives
 text with bytes that are no UTF-8               the same with U+FFFD for each such byte
 dictionary keys other than text and numbers     their ``repr``
-anything else, cycles, nesting without end      ``repr``
+anything else, cycles, nesting without end      ``{"repr": "…"}``
 ==============================================  ==============================================
+
+So what is no text does not pass for one.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-__all__ = ["encode", "encode_list", "encoder", "lossy", "safe_repr", "terminal_safe"]
+__all__ = [
+    "encode",
+    "encode_list",
+    "encoder",
+    "list_with_marks",
+    "lossy",
+    "safe_repr",
+    "terminal_safe",
+    "with_marks",
+]
 
 _SURROGATE = "[\ud800-\udfff]"
 _DEEPEST = 100
+
+
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
+_BYTES = (bytes, bytearray, memoryview)
 
 
 def lossy(text: str) -> str:
@@ -64,7 +80,11 @@ def _stand_in(value: Any) -> Any:
         return list(value)
     if hasattr(value, "dtype"):
         return value.tolist() if getattr(value, "shape", ()) else value.item()
-    return safe_repr(value)
+    return _marked_repr(value)
+
+
+def _marked_repr(value: object) -> dict[str, str]:
+    return {"repr": safe_repr(value)}
 
 
 encoder = msgspec.json.Encoder(enc_hook=_stand_in)
@@ -73,7 +93,7 @@ encoder = msgspec.json.Encoder(enc_hook=_stand_in)
 def encode(value: Any) -> bytes:
     """Encode any value as one line of JSON; never raises for what the value is."""
     try:
-        return encoder.encode(value)
+        return encoder.encode(with_marks(value))
     except Exception:  # noqa: BLE001 - whatever is wrong with the value, its file has an outcome
         return _encode_replaced(value)
 
@@ -81,7 +101,7 @@ def encode(value: Any) -> bytes:
 def encode_list(values: Sequence[Any]) -> bytes:
     """Encode values as one JSON array: all at once, or one by one where that cannot be done."""
     try:
-        return encoder.encode(values)
+        return encoder.encode(list_with_marks(values))
     except Exception:  # noqa: BLE001 - as in encode
         return b"[" + b",".join(map(encode, values)) + b"]"
 
@@ -90,7 +110,54 @@ def _encode_replaced(value: Any) -> bytes:
     try:
         return encoder.encode(_plain(value, _DEEPEST))
     except Exception:  # noqa: BLE001 - as in encode
-        return encoder.encode(safe_repr(value))
+        return encoder.encode(_marked_repr(value))
+
+
+def list_with_marks(values: Sequence[Any]) -> Sequence[Any]:
+    """The values, and for bytes, which msgspec would write as text, what marks them as such.
+
+    Raises:
+        RecursionError: One nests without end.
+    """
+    return values if set(map(type, values)) <= _SIMPLE else list(map(with_marks, values))
+
+
+def with_marks(value: Any) -> Any:
+    """The same for one value.
+
+    Raises:
+        RecursionError: It nests without end.
+    """
+    return _plain(value, _DEEPEST) if _holds_bytes(value, _DEEPEST) else value
+
+
+def _holds_bytes(value: Any, depth: int) -> bool:
+    if type(value) in _SIMPLE:
+        return False
+    if isinstance(value, _BYTES):
+        return True
+    if depth == 0:
+        raise RecursionError
+    parts: Iterable[Any]
+    if isinstance(value, Mapping):
+        if bytes in set(map(type, value)):
+            return True
+        parts = value.values()
+    elif isinstance(value, (list, tuple, set, frozenset, deque)):
+        parts = value
+    else:
+        parts = (_fields(value) or {}).values()
+    if set(map(type, parts)) <= _SIMPLE:
+        return False
+    return any(_holds_bytes(each, depth - 1) for each in parts)
+
+
+def _fields(value: Any) -> dict[str, Any] | None:
+    """The fields of a struct or dataclass, ``None`` for anything else."""
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
+    names = getattr(type(value), "__dataclass_fields__", None)
+    return None if names is None else {name: getattr(value, name, None) for name in names}
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -103,27 +170,26 @@ def _plain(value: Any, depth: int) -> Any:
         raise RecursionError
     if isinstance(value, str):
         return lossy(str.__str__(value))
+    if isinstance(value, _BYTES):
+        return {"base64": b64encode(value).decode("ascii")}
     if isinstance(value, Mapping):
         return {_key(key): _plain(each, depth - 1) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return [_plain(each, depth - 1) for each in value]
     try:
-        encoder.encode(value)
-    except Exception:  # noqa: BLE001 - asked only whether it can be encoded
-        return _plain_object(value, depth)
-    return value
+        if not _holds_bytes(value, depth):
+            encoder.encode(value)
+            return value
+    except Exception:  # noqa: BLE001, S110 - asked only whether it can be encoded
+        pass
+    return _plain_object(value, depth)
 
 
 def _plain_object(value: Any, depth: int) -> Any:
     if isinstance(value, os.PathLike):
         return lossy(os.fsdecode(value))
-    try:
-        fields = msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else vars(value)
-    except TypeError:
-        return safe_repr(value)
-    if hasattr(type(value), "__dataclass_fields__") or isinstance(value, msgspec.Struct):
-        return _plain(fields, depth - 1)
-    return safe_repr(value)
+    fields = _fields(value)
+    return _marked_repr(value) if fields is None else _plain(fields, depth - 1)
 
 
 def _key(key: object) -> str:

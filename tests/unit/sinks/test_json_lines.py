@@ -165,7 +165,7 @@ for _ in range(5000):
     [
         (math.nan, None),
         (-math.inf, None),
-        (b"\xff", "/w=="),
+        (b"\xff", {"base64": "/w=="}),
         (Path("a"), "a"),
         (Path("a\udcff"), "a\ufffd"),
         ({1}, [1]),
@@ -184,12 +184,15 @@ for _ in range(5000):
         (collections.deque([1]), [1]),
         (collections.OrderedDict(a=1), {"a": 1}),
         (range(2), [0, 1]),
-        (1j, "1j"),
-        (Broken(), "<Broken that has no repr>"),
-        (CYCLE, "[[...]]"),
-        (DEEP, "<list that has no repr>"),
-        (ValueError("x\udcff"), "ValueError('x\\udcff')"),
-        ([object, "\udcff"], ["<class 'object'>", "\ufffd"]),
+        (1j, {"repr": "1j"}),
+        (Broken(), {"repr": "<Broken that has no repr>"}),
+        (CYCLE, {"repr": "[[...]]"}),
+        (DEEP, {"repr": "<list that has no repr>"}),
+        (ValueError("x\udcff"), {"repr": "ValueError('x\\udcff')"}),
+        ([object, "\udcff"], [{"repr": "<class 'object'>"}, "\ufffd"]),
+        ([bytearray(b"a"), {"k": (b"b", 1)}], [{"base64": "YQ=="}, {"k": [{"base64": "Yg=="}, 1]}]),
+        (Point(memoryview(b"a"), [Colour.RED]), {"x": {"base64": "YQ=="}, "y": ["red"]}),
+        ({b"k": 1}, {"b'k'": 1}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -219,3 +222,9 @@ def test_one_odd_value_leaves_its_neighbours_alone(values: list[Any]) -> None:
     assert json_lines([*rows, odd]) == b"".join(map(json_lines, ([each] for each in rows))) + (
         json_lines([odd])
     )
+
+
+def test_durations_have_microseconds() -> None:
+    """Also where a task failed; what is below them is noise."""
+    failed = Outcome("p", "failed", error="no", duration_s=0.1234567890123)
+    assert read(failed)[0]["duration_s"] == 0.123457
