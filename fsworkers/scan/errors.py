@@ -1,4 +1,4 @@
-"""What can be wrong with the PATHs of a run before it starts."""
+"""What can be wrong with the PATHs of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ import errno
 from fsworkers.errors import FsworkersError
 from fsworkers.names import printable
 
-__all__ = ["PathNotFound"]
+__all__ = ["NoRoomForList", "PathNotFound"]
+
+
+class NoRoomForList(FsworkersError, OSError):
+    """A list of files is long, and the disk for temporary files has no room to remember them."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the paths of a long list can't be remembered: {reason}. Make room for temporary "
+            "files (SQLITE_TMPDIR, TMPDIR), or give directories as PATHs."
+        )
 
 
 class PathNotFound(FsworkersError, FileNotFoundError):

@@ -10,10 +10,13 @@ from fsworkers.scan.directory import MOST_PATHS
 from fsworkers.scan.filters import filters_of
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, look_at
+from fsworkers.scan.seen import Seen
 from fsworkers.scan.tree import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fsworkers.scan.filters import Filters
 
 __all__ = ["read_file_list", "scan_list"]
 
@@ -60,9 +63,8 @@ def scan_list(
 
     The same path comes once, also when a list names directories and what is in them, as that of
     ``find`` does. ``a/b``, ``./a/b`` and ``a//./b`` are one, called as the first of them; links and
-    ``..`` are not looked through. For this all paths that came out are kept, some 150 bytes each:
-    1.5 GB for ten million. Where that is too much, give the directories as PATHs to ``scan``, which
-    keeps none.
+    ``..`` are not looked through. What came out is remembered, on disk where it is much
+    (``scan.seen``).
 
     Args:
         paths: The listed paths, for example of ``read_file_list``. What is drawn at once comes at
@@ -76,33 +78,55 @@ def scan_list(
     """
     filters = filters_of(options)
     own = tuple(own)
+
+    def walk(path: str) -> Iterator[list[str] | Entry]:
+        return scan([path], options, own=own)
+
     own_names = {os.path.basename(os.fsdecode(path)) for path in own}
-    seen: set[str] = set()
-    for drawn in paths:
-        files: list[str] = []
-        for path in drawn if isinstance(drawn, list) else (os.fsdecode(drawn),):
-            if _spelled(path) in seen:
+    seen = Seen()
+    try:
+        for drawn in paths:
+            listed = drawn if isinstance(drawn, list) else [os.fsdecode(drawn)]
+            yield from _look_at_all(listed, seen, filters, walk, own_names)
+    finally:
+        seen.close()
+
+
+def _look_at_all(
+    listed: list[str],
+    seen: Seen,
+    filters: Filters,
+    walk: Callable[[str], Iterable[list[str] | Entry]],
+    own_names: set[str],
+) -> Iterator[list[str] | Entry]:
+    """What is found at some paths, as far as it has not come already."""
+    spelled = list(map(_spelled, listed))
+    asked = set(spelled)
+    known = seen.known(asked)
+    files: list[str] = []
+    for path, spelling in zip(listed, spelled, strict=True):
+        if spelling in known:
+            continue
+        kind, item = look_at(path, filters)
+        if kind == "left out":
+            continue
+        is_walked = isinstance(item, tuple) or os.path.basename(path) in own_names
+        if isinstance(item, str) and not is_walked:
+            known.add(spelling)
+            files.append(path)
+            if len(files) < MOST_PATHS:
                 continue
-            kind, item = look_at(path, filters)
-            if kind == "left out":
-                continue
-            is_own = os.path.basename(path) in own_names
-            found: Iterable[list[str] | Entry] = ()
-            if isinstance(item, tuple) or is_own:
-                found = scan([path], options, own=own)
-            elif isinstance(item, Entry):
-                found = (item,)
-            else:
-                seen.add(_spelled(path))
-                files.append(path)
-                if len(files) < MOST_PATHS:
-                    continue
-            if files:
-                yield files
-                files = []
-            yield from _unseen(found, seen)
         if files:
+            seen.add(map(_spelled, files))
             yield files
+            files = []
+        found = walk(path) if is_walked else [item] if isinstance(item, Entry) else []
+        for each in _unseen(found, seen):
+            known.update(asked.intersection(map(_spelled, _paths_of(each))))
+            yield each
+    if files:
+        seen.add(map(_spelled, files))
+        yield files
 
 
 def _spelled(path: str) -> str:
@@ -113,13 +137,15 @@ def _spelled(path: str) -> str:
     return path
 
 
-def _unseen(found: Iterable[list[str] | Entry], seen: set[str]) -> Iterator[list[str] | Entry]:
+def _unseen(found: Iterable[list[str] | Entry], seen: Seen) -> Iterator[list[str] | Entry]:
     """Leave out what came already, and remember what comes."""
     for each in found:
-        if isinstance(each, Entry):
-            if _spelled(each.path) not in seen:
-                seen.add(_spelled(each.path))
-                yield each
-        elif files := [path for path in each if _spelled(path) not in seen]:
-            seen.update(map(_spelled, files))
-            yield files
+        paths = _paths_of(each)
+        known = seen.known(map(_spelled, paths))
+        if new := [path for path in paths if _spelled(path) not in known]:
+            seen.add(map(_spelled, new))
+            yield each if isinstance(each, Entry) else new
+
+
+def _paths_of(each: list[str] | Entry) -> list[str]:
+    return [each.path] if isinstance(each, Entry) else each

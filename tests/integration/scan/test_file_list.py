@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,7 @@ from fsworkers.model import Entry
 from fsworkers.scan import file_list
 from fsworkers.scan.file_list import read_file_list, scan_list
 from fsworkers.scan.options import ScanOptions
+from fsworkers.scan.seen import Seen
 from tests.integration.scan.conftest import flat
 
 
@@ -93,6 +95,16 @@ def test_spellings_of_one_path_are_one(tree: Path) -> None:
     paths = [each if isinstance(each, str) else each.path for each in found]
     assert paths[:2] == ["./a/one.txt", "a/../a/one.txt"]
     assert sorted(paths[2:]) == ["a/.hidden", "a/b/c/three.jpg", "a/b/two.txt", "gone"]
+
+
+def test_long_lists_give_each_once_too(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came out is known where it is kept on disk, and while a directory is walked."""
+    monkeypatch.setattr(file_list, "Seen", partial(Seen, most_in_memory=1))
+    printed = sorted(str(each) for each in tree.rglob("*"))
+    paths = [*printed, *reversed(printed)]
+    found = list(flat(scan_list([paths[:3], *paths[3:], paths])))
+    names = [each if isinstance(each, str) else each.path for each in found]
+    assert sorted(names) == sorted(str(each) for each in tree.rglob("*") if not each.is_dir())
 
 
 def test_a_list_is_drawn_lazily(tree: Path) -> None:
