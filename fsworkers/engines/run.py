@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fsworkers.model import RunSummary
     from fsworkers.sinks.sink import Sink
 
-MOST_ENTRIES = 16_384
+MOST_ENTRIES = 65_536
 """How many things that are not to be run may be found ahead of the consumer, by weight."""
 
 

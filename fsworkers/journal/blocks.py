@@ -33,7 +33,7 @@ _MOST_BLOCKS = 32
 more than has to be: a directory of a hundred thousand files, or a list in no order."""
 
 _BLOCKS_KEPT = 8
-_VALUE_BYTES_KEPT = 8_000_000
+_VALUE_BYTES_KEPT = 4_000_000
 
 T = TypeVar("T")
 
