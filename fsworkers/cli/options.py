@@ -50,7 +50,7 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Name every file 
 
 Journal = Annotated[Path | None, typer.Option("--journal", metavar="FILE", help="The journal of runs; by default one for each run, in the user's state directory.", rich_help_panel=_JOURNAL)]
 NoJournal = Annotated[bool, typer.Option("--no-journal", help="Record nothing; the run can't be resumed.", rich_help_panel=_JOURNAL)]
-Changed = Annotated[bool, typer.Option("--changed", help="Only files that are new or changed since earlier runs of this task.", rich_help_panel=_JOURNAL)]
+Changed = Annotated[bool, typer.Option("--changed", help="Do only what is new or changed since earlier runs of this task; the output is whole.", rich_help_panel=_JOURNAL)]
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run, or how its name begins; by default the last one.", show_default=False)]
 Failed = Annotated[bool, typer.Option("--failed", help="Only files that failed.", rich_help_panel=_OUTPUT)]
