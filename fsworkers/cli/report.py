@@ -10,7 +10,7 @@ from fsworkers.model import STATUSES
 from fsworkers.names import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fsworkers.engines.run import Run
     from fsworkers.model import Outcome, RunSummary, Status
@@ -43,14 +43,16 @@ class Report:
             elif outcome.status not in {"skipped", "cancelled"} and len(self._named) < MOST_NAMED:
                 self._named.append(outcome)
 
-    def add_missing(self, paths: Sequence[str]) -> None:
-        """Note files of an earlier run that are gone."""
-        self._missing_count += len(paths)
-        if self._is_verbose:
-            for path in paths:
-                say(_missing(path))
-        else:
-            self._missing += paths[: MOST_NAMED - len(self._missing)]
+    def add_missing(self, portions: Iterable[Sequence[str]]) -> int:
+        """Note files of an earlier run that are gone; how many there are."""
+        for paths in portions:
+            self._missing_count += len(paths)
+            if self._is_verbose:
+                for path in paths:
+                    say(_missing(path))
+            else:
+                self._missing += paths[: MOST_NAMED - len(self._missing)]
+        return self._missing_count
 
     def write(self, summary: RunSummary, *, begin: str = "") -> None:
         """Write the end of the story to stderr; its last line starts with ``begin``."""

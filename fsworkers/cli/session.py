@@ -140,22 +140,21 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             summary = run.summary()
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
             if self.gone is not None and ending == "finished":
-                missing = 0
-                for paths in self.gone():
-                    report.add_missing(paths)
-                    missing += len(paths)
-                summary = replace(summary, missing=missing)
+                summary = replace(summary, missing=report.add_missing(self.gone()))
             engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
-        if self.request.summary == STDOUT:
-            write_out(summary_text(summary))
-        elif self.request.summary is not None:
-            write_summary(Path(self.request.summary), summary)
+        self._write_summary(summary)
         if not shown.quiet:
             report.write(summary, begin=BEGINNINGS.get(ending, ""))
         if ending in BEGINNINGS and self.recorder is not None:
             say(self._how_to_resume)
         return interrupts.code if interrupts.code is not None else exit_code(summary)
+
+    def _write_summary(self, summary: RunSummary) -> None:
+        if self.request.summary == STDOUT:
+            write_out(summary_text(summary))
+        elif self.request.summary is not None:
+            write_summary(Path(self.request.summary), summary)
 
     def _finish(self, state: State) -> None:
         """Bring the output and the journal to their end."""

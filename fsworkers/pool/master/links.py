@@ -94,11 +94,6 @@ class Links:
         """
         self._directories[worker].make()
 
-    def have_met(self, worker: int) -> None:
-        """A worker is ready: it has removed the directory."""
-        if worker in self._directories:
-            self._directories[worker].let_go()
-
     def connect(self, worker: int) -> None:
         """Open the lane to a worker that may not have bound yet.
 

@@ -278,7 +278,6 @@ class Master(threading.Thread):
                 self._perform(dispatcher.returned(report.worker, report.spans, now))
             elif isinstance(report, wire.Ready):
                 self._output.hold_back_no_longer()
-                self._links.have_met(report.worker)
                 self._perform(dispatcher.ready(report.worker, now))
             else:
                 self._fail_call(report)

@@ -1,24 +1,27 @@
 """The directory in which a worker binds its sockets and the master connects to them.
 
 Each worker has one, for the tenth of a second until the two have met; then the worker removes it.
-The master locks it meanwhile, so that what is left when both are killed at one moment can be told
-from what is in use, in whatever container: the next pool removes it.
+One that is left, as both were killed at that moment, is removed by a later pool: by its age, which
+holds across containers and versions, where neither a lock nor a process number would.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import stat
 import tempfile
 from contextlib import suppress
+from time import time
 
 from fsworkers.errors import DirectoryNotPrivate
 from fsworkers.pool import wire
 
 PREFIX = "fsw-"
+
+STALE_S = 600.0
+"""So long no worker takes to start: it is given 30 s."""
 
 _is_name = re.compile(PREFIX + "[0-9a-f]{16}").fullmatch
 
@@ -32,36 +35,19 @@ class SocketDirectory:
 
     def __init__(self) -> None:
         self.path = os.path.join(_parent(), f"{PREFIX}{os.urandom(8).hex()}")
-        self._lock: int | None = None
 
     def make(self) -> None:
-        """Make it, locked.
+        """Make it.
 
         Raises:
             DirectoryNotPrivate: Others could enter what was made.
             OSError: It can't be made.
         """
-        is_there = False
-        while not is_there:  # somebody who cleans up may have been quicker than the lock
-            make_private_directory(self.path)
-            with suppress(FileNotFoundError):
-                self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                with suppress(OSError):  # no file system but a strange one has no locks
-                    fcntl.flock(self._lock, fcntl.LOCK_EX)
-            is_there = os.path.isdir(self.path)
-            if not is_there:
-                self.let_go()
-
-    def let_go(self) -> None:
-        """The two have met, and the worker removes it."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        make_private_directory(self.path)
 
     def remove(self) -> None:
         """Remove it, if the worker has not done so."""
         shutil.rmtree(self.path, ignore_errors=True)
-        self.let_go()
 
 
 def _parent() -> str:
@@ -93,18 +79,14 @@ def remove_stale_directories() -> None:
 
 
 def _remove_if_stale(path: str) -> None:
-    """Remove a directory that nobody has locked, and nothing in it that is not ours.
+    """Remove a directory that has long been there, and nothing in it that is not ours.
 
     Raises:
-        OSError: Somebody has, or it is no directory, or not ours.
+        OSError: It is none, or holds something else.
     """
-    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if os.fstat(lock).st_uid == os.geteuid():
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for address in (wire.lane_address(path), wire.back_address(path)):
-                with suppress(FileNotFoundError):
-                    os.unlink(address.removeprefix("ipc://"))
-            os.rmdir(path)
-    finally:
-        os.close(lock)
+    found = os.lstat(path)
+    if found.st_uid == os.geteuid() and time() - found.st_mtime > STALE_S:
+        for address in (wire.lane_address(path), wire.back_address(path)):
+            with suppress(FileNotFoundError):
+                os.unlink(address.removeprefix("ipc://"))
+        os.rmdir(path)

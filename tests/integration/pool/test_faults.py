@@ -475,41 +475,30 @@ def test_no_other_user_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             """
             done = run_script(connect)
     finally:
-        place.let_go()
         shutil.rmtree(tempfile.gettempdir())
     assert done.returncode == 1
     assert "PermissionError" in done.stderr
 
 
-def test_directories_that_nobody_has_any_more_are_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Master and worker were killed together: the next pool cleans up, and touches nothing else."""
+def test_directories_that_nobody_has_any_more_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Master and worker were killed together: a later pool cleans up, and touches nothing else."""
     root = tempfile.mkdtemp(dir="/tmp")
     monkeypatch.setattr(tempfile, "tempdir", root)
-    script = f"""
-        import os, tempfile
-        tempfile.tempdir = {root!r}
-        from fsworkers.pool.master.socket_directory import SocketDirectory
-        for _ in range(3):
-            place = SocketDirectory()
-            place.make()
-            open(place.path + "/lane", "x").close()
-        os.kill(os.getpid(), 9)
-    """
-    run_script(script)
-    stale = set(os.listdir(root))
-    assert len(stale) == 3
-    in_use = SocketDirectory()
-    in_use.make()
+    places = [SocketDirectory() for _ in range(4)]
+    for place in places:
+        place.make()
+        Path(place.path, "lane").touch()
+    in_use = places.pop()
     others = {"fsw-notes", "fsw-0123456789abcdef"}
     for name in others:
         os.mkdir(f"{root}/{name}", 0o700)
         Path(root, name, "precious").touch()
+    an_hour_ago = time.time() - 3600
+    for name in (*others, *(place.path for place in places)):
+        os.utime(os.path.join(root, name), (an_hour_ago, an_hour_ago))
     with Pool(1) as pool:
         list(pool.map(abs, [1]))
     left = set(os.listdir(root))
-    in_use.remove()
     shutil.rmtree(root)
     assert left == others | {os.path.basename(in_use.path)}
 

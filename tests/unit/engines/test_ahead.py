@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import Raw
 
 from fsworkers.engines import ahead
 from fsworkers.engines.ahead import ScanAhead
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def test_everything_comes_in_order_and_is_counted_before_it_is_drawn() -> None:
     """The total is known while the first files have not even begun."""
-    unchanged = Unchanged(["c", "d"], "as before", [1, 1], [2, 2])
+    unchanged = Unchanged(["c", "d"], "as before", [1, 1], [2, 2], [Raw(b"1"), Raw(b"2")])
     found: list[list[str] | Entry | Unchanged] = [
         ["a", "b"],
         Entry("pipe", "skipped", "FIFO"),
