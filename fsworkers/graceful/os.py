@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 listdir, scandir, walk = listing.listdir, listing.scandir, listing.walk
 rename, replace = rename_retry.rename, rename_retry.replace
 close, closerange, dup2 = numbers.close, numbers.closerange, numbers.dup2
-open, dup, pipe = numbers.open, numbers.dup, numbers.pipe  # noqa: A001 - the names in os
-globals().update(numbers.NEW_NUMBERS)  # and those that only some platforms have
+globals().update(numbers.NEW_NUMBERS)  # and those that this platform has to make new ones
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os as _os
 import stat
 from contextlib import suppress
-from errno import EINVAL, ENOSYS, EPERM
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,6 @@ from fsworkers.graceful.opening import open_file, rename_retry
 
 if TYPE_CHECKING:
     from fsworkers.graceful.budget.permits import HeldPermit
-
-_MAY_NOT = frozenset({EPERM, EINVAL, ENOSYS})
 
 
 def replace_content(lent: list[HeldPermit], path: Any, mode: str, data: Any, **options: Any) -> int:
@@ -38,21 +35,16 @@ def replace_content(lent: list[HeldPermit], path: Any, mode: str, data: Any, **o
     Returns:
         What ``write`` returned.
     """
+    target = name = _os.fsdecode(path)
     old = None
     with suppress(FileNotFoundError):
         old = _os.stat(path)
-    head, tail = _os.path.split(path)
-    target = _os.fsdecode(_os.path.realpath(path))
-    if not tail or (old is not None and not _is_named(old, path, target)):
+    is_named = old is None or (stat.S_ISREG(old.st_mode) and old.st_nlink)
+    if not is_named or not _os.path.basename(name):
         with open_file.open_with(lent, path, mode, **options) as file:
             return int(file.write(data))
-    if old is None:
-        try:
-            # ``realpath`` takes ``..`` for the way back also from where nothing is.
-            _os.stat(head or _os.curdir)
-        except OSError as error:
-            error.filename = _os.fspath(path)
-            raise
+    if _os.path.islink(name):
+        target = _os.path.realpath(name)
     # Short, whatever the length of the name it stands in for.
     beside = _os.path.join(_os.path.dirname(target), f".{token_hex(8)}.part")
 
@@ -81,32 +73,15 @@ def replace_content(lent: list[HeldPermit], path: Any, mode: str, data: Any, **o
     return written
 
 
-def _is_named(found: _os.stat_result, path: Any, target: Any) -> bool:
-    """Whether what was found is a regular file with a name: ``/dev/fd/3`` may lead to none.
-
-    Not by comparing it with what the name leads to, which another may just be replacing.
-    """
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink == 0:
-        return False
-    return not _os.path.islink(path) or _os.path.exists(target)
-
-
 def _take_over(fd: int, old: _os.stat_result) -> None:
-    """Give a new file the owner and permissions of the old one."""
+    """Give a new file the permissions of the old one, and its owner and group if that may be."""
     for uid in (old.st_uid, -1):
-        if _owner(_os.fstat(fd)) == _owner(old):
-            break
-        try:
+        with suppress(OSError):
             _os.fchown(fd, uid, old.st_gid)
-        except OSError as error:
-            if error.errno not in _MAY_NOT:
-                raise
+            break
+    new = _os.fstat(fd)
     mode = stat.S_IMODE(old.st_mode)
-    if _owner(_os.fstat(fd)) != _owner(old):
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         # To run as its owner was the old owner's to allow.
         mode &= ~(stat.S_ISUID | stat.S_ISGID)
     _os.fchmod(fd, mode)
-
-
-def _owner(found: _os.stat_result) -> tuple[int, int]:
-    return found.st_uid, found.st_gid

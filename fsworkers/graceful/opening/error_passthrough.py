@@ -44,16 +44,18 @@ class _Depth(local):
 _depth = _Depth()
 
 
+def _escaping(error: GracefulError) -> BaseException:
+    return WrappedError(error) if _depth.count else error
+
+
 def run_with_permits(
     operation: Callable[[], Result], label: object = None, count: int = 1, **options: Any
 ) -> tuple[Result, list[HeldPermit]]:
-    """``pressure.persist``, whose own errors go past code that would swallow them."""
+    """``retry.run_with_permits``, whose own errors go past code that would swallow them."""
     try:
         return retry.run_with_permits(operation, label, count, **options)
     except GracefulError as error:
-        if _depth.count:
-            raise WrappedError(error) from None
-        raise
+        raise _escaping(error)  # noqa: B904 - the same error
 
 
 @contextmanager
@@ -62,9 +64,7 @@ def unswallowed() -> Iterator[None]:
     try:
         yield
     except GracefulError as error:
-        if _depth.count:
-            raise WrappedError(error) from None
-        raise
+        raise _escaping(error)  # noqa: B904 - the same error
 
 
 def let_through(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,9 +85,7 @@ def _steps(iterator: Iterator[Any]) -> Iterator[Any]:
         while (found := _step(lambda: next(iterator, end))) is not end:
             yield found
     finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            close()
+        getattr(iterator, "close", bool)()
 
 
 def _step(action: Callable[[], Any]) -> Any:

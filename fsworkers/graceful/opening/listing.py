@@ -18,14 +18,10 @@ from fsworkers.graceful.opening.retry import give_back
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from types import TracebackType
     from typing import Any, Self
 
-    from fsworkers.graceful.budget.permits import HeldPermit
-
 # Taken now: when installed, ``os`` leads back here.
-_listdir = _os.listdir
-_scandir = _os.scandir
+_listdir, _scandir = _os.listdir, _os.scandir
 
 
 def listdir(path: Any = None, *, is_sorted: bool = False) -> list[Any]:
@@ -46,11 +42,8 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
 
     __slots__ = ("__weakref__", "_entries", "_lent")
 
-    _lent: HeldPermit
-
     def __init__(self, path: Any = None) -> None:
-        self._entries, lent = run_with_permits(lambda: _scandir(path), path)
-        self._lent = lent[0]
+        self._entries, self._lent = run_with_permits(lambda: _scandir(path), path)
 
     def __iter__(self) -> Iterator[_os.DirEntry[Any]]:
         return self
@@ -65,23 +58,16 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __del__(self) -> None:
-        # The entries close themselves and warn of it when the last reference goes.
         try:
+            # They close themselves and warn of it when the last reference goes.
             del self._entries
         except AttributeError:
-            return
-        lent = self._let_go()
-        if lent is not None:
-            lent.give_back()
+            return  # it was never opened
+        give_back(self._lent)
 
     def close(self) -> None:
         """Release the descriptor."""
@@ -89,21 +75,10 @@ class scandir:  # noqa: N801 - the drop-in's name is os.scandir
             entries = self._entries
         except AttributeError:
             return  # a collector has finalized this before what refers to it
-        lent = self._let_go()  # first: a child that is forked meanwhile would count it for good
         try:
             entries.close()
         finally:
-            if lent is not None:
-                lent.give_back()
-
-    def _let_go(self) -> HeldPermit | None:
-        """What it holds, which whoever gets it gives back."""
-        try:
-            lent = self._lent
-            del self._lent
-        except AttributeError:
-            return None
-        return lent
+            give_back(self._lent)
 
 
 def walk(
@@ -192,16 +167,7 @@ _LINKS_ARE_FILES = getattr(_os, "_walk_symlinks_as_files", object())
 def _is_listed_as_folder(entry: _os.DirEntry[Any], followlinks: Any) -> bool:
     """Whether ``walk`` shows an entry among the folders, as it does links to one."""
     try:
-        is_folder = entry.is_dir()
-    except OSError:
-        return False
-    return is_folder and not (followlinks is _LINKS_ARE_FILES and is_link(entry))
-
-
-def is_link(entry: _os.DirEntry[Any]) -> bool:
-    """Whether an entry is a link."""
-    try:
-        return entry.is_symlink()
+        return entry.is_dir() and not (followlinks is _LINKS_ARE_FILES and entry.is_symlink())
     except OSError:
         return False
 
@@ -217,17 +183,8 @@ def listing_with(original: Callable[..., list[Any]]) -> Callable[..., list[Any]]
         # listed, and two threads at it would share one position: each would find a part.
         here = dirname or (b"." if isinstance(dirname, bytes) else ".")
         with pair(here):
-            if not dirname and not _is_searchable(here, dir_fd):
-                here = dirname
+            if not dirname and not _os.access(here, _os.X_OK, dir_fd=dir_fd):
+                here = dirname  # nothing in it can be reached by name
             return original(here, dir_fd, dironly)
 
     return listing
-
-
-def _is_searchable(here: Any, dir_fd: int) -> bool:
-    """Whether what is in a folder can be reached by name, and not only be listed."""
-    try:
-        _os.stat(here, dir_fd=dir_fd)
-    except PermissionError:
-        return False
-    return True

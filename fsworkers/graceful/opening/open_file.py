@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import partial
 from io import BufferedRandom, BufferedReader, BufferedWriter, TextIOWrapper
-from operator import index
+from itertools import permutations, product
+from operator import index, is_
 from os import fspath
 
 from fsworkers.graceful.budget import descriptor_table
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.opening.error_passthrough import run_with_permits
 from fsworkers.graceful.opening.raw_file import CountedFileIO
-from fsworkers.graceful.opening.retry import EXHAUSTED, give_back, run_with_reserved
+from fsworkers.graceful.opening.retry import give_back, is_refusal, run_with_reserved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,26 +49,13 @@ _NEWLINES = (None, "", "\n", "\r", "\r\n")
 
 
 def _plans() -> dict[str, Plan]:
-    """Every mode that ``open`` knows."""
+    """Every mode that ``open`` knows, its letters in every order."""
     plans: dict[str, Plan] = {}
-    for action in "rwxa":
-        for kind in ("", "b", "t"):
-            for update in ("", "+"):
-                buffered: type[Any] = BufferedReader if action == "r" else BufferedWriter
-                plan = (action + update, kind != "b", BufferedRandom if update else buffered)
-                for order in _orders(action + kind + update):
-                    plans[order] = plan
+    for action, kind, update in product("rwxa", ("", "b", "t"), ("", "+")):
+        buffered: type[Any] = BufferedReader if action == "r" else BufferedWriter
+        plan = (action + update, kind != "b", BufferedRandom if update else buffered)
+        plans.update(("".join(order), plan) for order in permutations(action + kind + update))
     return plans
-
-
-def _orders(letters: str) -> list[str]:
-    if len(letters) < 2:
-        return [letters]
-    return [
-        letter + rest
-        for index, letter in enumerate(letters)
-        for rest in _orders(letters[:index] + letters[index + 1 :])
-    ]
 
 
 _PLANS = _plans()
@@ -74,7 +63,7 @@ _RAW_PLANS = {mode: plan for mode, plan in _PLANS.items() if not plan[1]}
 """The modes that can go without a buffer."""
 
 
-def open(  # noqa: A001, C901 - the drop-in's name is the builtin's; each call more would cost
+def open(  # noqa: A001 - the drop-in's name is the builtin's; each call more would cost
     file: Any,
     mode: str = "r",
     buffering: int = -1,
@@ -92,34 +81,30 @@ def open(  # noqa: A001, C901 - the drop-in's name is the builtin's; each call m
         BudgetTimeout: ``configure(wait_s=…)`` was set and passed first.
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
-    plan = (_PLANS if buffering else _RAW_PLANS).get(mode) if mode.__class__ is str else None
     if (
-        plan is None
-        or not (buffering is _DEFAULT or buffering is _UNBUFFERED or _is_c_int(buffering))
-        or not (
-            encoding is errors is newline is None or _is_text_layer(plan, encoding, errors, newline)
-        )
+        mode.__class__ is str
+        and (buffering is _DEFAULT or buffering is _UNBUFFERED)
+        and encoding is errors is newline is None
     ):
-        plain = _plain_arguments(mode, buffering, encoding, errors, newline)
-        if plain is None:
-            return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-        plan, mode, buffering, encoding, errors, newline = plain
-    if buffering == 1 and not plan[1]:
-        _warn_of_line_buffering()
-    permit = _take_now()
-    if permit is None or file.__class__ is not str or opener is not None or not closefd:
-        raw = _open_slowly(permit, None, plan, file, closefd, opener)
+        plan = (_PLANS if buffering else _RAW_PLANS).get(mode)
+    else:
+        plan = _plan(mode, buffering, encoding, errors, newline)
+    if plan is None:
+        plain = _made_plain(mode, buffering, encoding, errors, newline)
+        if plain is not None:
+            return open(file, *plain, closefd, opener)
+        return _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+    permit = _take_now() if file.__class__ is str and opener is None and closefd else None
+    if permit is None:
+        raw = _open_slowly(plan, file, closefd, opener)
     else:
         try:
             raw = CountedFileIO(file, plan[0])
-        except OSError as error:
-            if error.errno not in EXHAUSTED:
+        except BaseException as error:
+            if not is_refusal(error):
                 permit.give_back()
                 raise
-            raw = _open_slowly(permit, error, plan, file, closefd, opener)
-        except BaseException:
-            permit.give_back()
-            raise
+            raw = _open_slowly(plan, file, closefd, opener, (permit, error))
         else:
             raw.permit = permit
             if _noted:
@@ -145,88 +130,76 @@ def open_with(
     The file takes it out of the list, or it goes back at once if there is nothing to hold it for;
     what is left there after an error is the caller's to give back.
     """
-    plain = _plain_arguments(mode, buffering, encoding, errors, newline)
-    if plain is None:
+    plan = _plan(mode, buffering, encoding, errors, newline)
+    if plan is None:
+        plain = _made_plain(mode, buffering, encoding, errors, newline)
+        if plain is not None:
+            return open_with(lent, file, *plain, closefd, opener)
         opened = _builtin_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
         give_back(lent)
         return opened
-    plan, mode, buffering, encoding, errors, newline = plain
-    if buffering == 1 and not plan[1]:
-        _warn_of_line_buffering()
     if hasattr(file, "__fspath__"):
         file = fspath(file)
-    if opener is None:
-        raw = CountedFileIO(file, plan[0], closefd)
-        raw.permit = lent.pop()
-        descriptor_table.release(raw.fileno())
-    else:
-        raw = run_with_reserved(lent, lambda: CountedFileIO(file, plan[0], closefd, opener))
-        _settle(raw, lent)
+    make = partial(CountedFileIO, file, plan[0], closefd, opener)
+    raw = make() if opener is None else run_with_reserved(lent, make)
+    _settle(raw, lent)
     if buffering == 0:
         return raw
     return _layers(raw, plan, mode, buffering, encoding, errors, newline)
 
 
-def _plain_arguments(
-    *arguments: Any,
-) -> tuple[Plan, str, int, str | None, str | None, str | None] | None:
-    """A plan with mode, buffering, encoding, errors and newline as the builtin understands them.
+def _plan(
+    mode: str, buffering: int, encoding: str | None, errors: str | None, newline: str | None
+) -> Plan | None:
+    """What to build; ``None`` for arguments that are not plainly right.
 
-    It takes text and numbers of every kind: members of a ``StrEnum``, numpy's integers.
-    ``None``: they are not plainly right.
+    Names of encodings and of ways to treat errors are only of the right kind: known or not, the
+    builtin opens the file, and the text layer judges them.
     """
-    mode, buffering, *text_layer = map(_plain, arguments)
-    if mode.__class__ is not str or not _is_c_int(buffering):
+    if mode.__class__ is not str or not isinstance(buffering, int):
         return None
     plan = (_PLANS if buffering else _RAW_PLANS).get(mode)
-    if plan is None or not (text_layer == [None] * 3 or _is_text_layer(plan, *text_layer)):
+    if plan is None or not -(2**31) <= buffering < 2**31:  # a C int, to the builtin
         return None
-    return plan, mode, buffering, *text_layer
+    if not (encoding is errors is newline is None) and not (
+        plan[1] and newline in _NEWLINES and _is_name(encoding) and _is_name(errors)
+    ):
+        return None
+    if buffering == 1 and not plan[1]:
+        import warnings  # noqa: PLC0415 - rare
+
+        warnings.warn(
+            "line buffering (buffering=1) isn't supported in binary mode, "
+            "the default buffer size will be used",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return plan
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return str.__str__(value)  # not ``str``: that is the name of an enum's member
-    return index(value) if _is_number(value) else value
+def _is_name(value: Any) -> bool:
+    return value is None or (value.__class__ is str and value.isascii() and "\0" not in value)
 
 
-def _is_c_int(value: Any) -> bool:
-    return isinstance(value, int) and -(2**31) <= value < 2**31
+def _made_plain(
+    mode: Any, buffering: Any, *text_layer: Any
+) -> tuple[str, int, str | None, str | None, str | None] | None:
+    """The same as text and an integer, of a ``StrEnum``'s members or numpy's integers.
+
+    ``None``: they are that already.
+    """
+    number = index(buffering) if _is_number(buffering) else buffering
+    plain = _text(mode), number, *map(_text, text_layer)
+    return None if all(map(is_, plain, (mode, buffering, *text_layer))) else plain
+
+
+def _text(value: Any) -> Any:
+    # Not ``str(value)``: that is the name of an enum's member.
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def _is_number(value: Any) -> bool:
     return hasattr(type(value), "__index__")
-
-
-def _warn_of_line_buffering() -> None:
-    import warnings  # noqa: PLC0415 - rare
-
-    warnings.warn(
-        "line buffering (buffering=1) isn't supported in binary mode, "
-        "the default buffer size will be used",
-        RuntimeWarning,
-        stacklevel=3,
-    )
-
-
-def _is_text_layer(
-    plan: Plan,
-    encoding: str | None,
-    errors: str | None,
-    newline: str | None,
-) -> bool:
-    """Whether these are for a text layer and of the right kinds, so that it can judge them."""
-    return (
-        plan[1]
-        and newline in _NEWLINES
-        and (encoding is None or _is_name(encoding))
-        and (errors is None or _is_name(errors))
-    )
-
-
-def _is_name(value: Any) -> bool:
-    """Whether the builtin takes it for a name, known or not, and so opens the file."""
-    return value.__class__ is str and value.isascii() and "\0" not in value
 
 
 def _layers(
@@ -264,54 +237,34 @@ def _layers(
 
 
 def _open_slowly(
-    permit: Permit | None,
-    refusal: OSError | None,
     plan: Plan,
     file: Any,
     closefd: bool,
     opener: Any,
+    refused: tuple[Permit, OSError] | None = None,
 ) -> CountedFileIO:
     """Open what has to wait, was refused, or is no plain path."""
-    if permit is not None and refusal is None:
-        permit.give_back()
-    if _is_number(file):
-        return _adopt(plan, file, closefd)
+    if _is_number(file):  # it is open: it needs no permit, and closes with the one that it has
+        raw = CountedFileIO(file, plan[0], closefd)
+        if closefd:
+            _settle(raw, [])
+        return raw
     if hasattr(file, "__fspath__"):
         file = fspath(file)
-
-    def operation() -> CountedFileIO:
-        return CountedFileIO(file, plan[0], closefd, opener)
-
-    refused = None if permit is None or refusal is None else (permit, refusal)
-    raw, lent = run_with_permits(operation, file, refused=refused, is_drawn_on=opener is not None)
-    if opener is None:
-        raw.permit = lent[0]
-        descriptor_table.release(raw.fileno())
-    else:
-        _settle(raw, lent)
+    make = partial(CountedFileIO, file, plan[0], closefd, opener)
+    raw, lent = run_with_permits(make, file, refused=refused, is_drawn_on=opener is not None)
+    _settle(raw, lent)
     return raw
 
 
 def _settle(raw: CountedFileIO, lent: list[HeldPermit]) -> None:
-    """Give a file that came from an opener its one permit.
+    """Give a raw file its one permit: what was lent for it, or what is noted beside its number.
 
-    An opener that is graceful itself (tempfile's, when installed) has drawn the permit and noted
-    it beside the number; any other has left it with us.
+    That is where an opener which is graceful itself (tempfile's, when installed) has put it.
     """
     noted = descriptor_table.pop(raw.fileno())
     if noted is not None:
-        lent.append(noted)
+        lent.insert(0, noted)
     if lent:
         raw.permit = lent.pop()
     give_back(lent)
-
-
-def _adopt(plan: Plan, number: int, closefd: bool) -> CountedFileIO:
-    """A file on an open number: it needs no permit, and closes with the one the number has."""
-    raw = CountedFileIO(number, plan[0], closefd)
-    if not closefd:
-        return raw
-    lent = descriptor_table.pop(raw.fileno())
-    if lent is not None:
-        raw.permit = lent
-    return raw

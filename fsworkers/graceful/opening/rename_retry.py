@@ -27,25 +27,6 @@ _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
 _HELD = frozenset({EACCES, EPERM, EBUSY})
 
-# Taken now: when installed, ``os`` leads back here.
-_rename = _os.rename
-_replace = _os.replace
-
-
-@wraps(_rename)
-def rename(src: Any, dst: Any, **folders: int | None) -> None:
-    """``os.rename``, tried again while another process keeps hold of the file."""
-    rename_patiently(_rename, src, dst, **folders)
-
-
-@wraps(_replace)
-def replace(src: Any, dst: Any, **folders: int | None) -> None:
-    """``os.replace``, tried again while another process keeps hold of the file."""
-    rename_patiently(_replace, src, dst, **folders)
-
-
-rename.__module__ = replace.__module__ = __name__  # where they are found, and so pickled
-
 
 def rename_patiently(rename: Callable[..., None], source: Any, target: Any, **folders: Any) -> None:
     """Rename, trying again for ``PATIENCE_S`` while another process seems to hold the file."""
@@ -59,3 +40,15 @@ def rename_patiently(rename: Callable[..., None], source: Any, target: Any, **fo
                 raise
         Event().wait(pause_s)
         pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+
+
+def _patient(original: Callable[..., None]) -> Callable[..., None]:
+    @wraps(original)
+    def call(src: Any, dst: Any, **folders: int | None) -> None:
+        rename_patiently(original, src, dst, **folders)
+
+    call.__module__ = __name__  # where it is found, and so pickled
+    return call
+
+
+rename, replace = _patient(_os.rename), _patient(_os.replace)

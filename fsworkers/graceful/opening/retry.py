@@ -14,13 +14,18 @@ from fsworkers.graceful.budget.budget import BUDGET
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import TypeGuard, TypeVar
 
     from fsworkers.graceful.budget.permits import HeldPermit
 
     Result = TypeVar("Result")
 
 EXHAUSTED = frozenset({EMFILE, ENFILE})
+
+
+def is_refusal(error: BaseException) -> TypeGuard[OSError]:
+    """Whether the kernel says that there is no descriptor."""
+    return isinstance(error, OSError) and error.errno in EXHAUSTED
 
 
 def run_with_permits(
@@ -52,23 +57,20 @@ def run_with_permits(
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
     request = BUDGET.request(count, label, wait_s, lets_in=lets_in)
+    was_refused = refused is not None
     if refused is None:
         lent = BUDGET.acquire(request)
     else:
         lent = BUDGET.acquire_again(request, [refused[0]], refused[1])
-    was_refused = refused is not None
     while True:
         try:
             result = run_with_reserved(lent, operation) if is_drawn_on else operation()
-        except OSError as error:
-            if error.errno not in EXHAUSTED:
+        except BaseException as error:
+            if not is_refusal(error):
                 give_back(lent)
                 raise
             lent = BUDGET.acquire_again(request, lent, error)
             was_refused = True
-        except BaseException:
-            give_back(lent)
-            raise
         else:
             if was_refused:
                 BUDGET.note_success()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os as _os
 import stat
 import sys
-from contextlib import closing
 from errno import ESTALE
 
 from fsworkers.graceful.errors import GracefulError
@@ -30,58 +29,18 @@ _IS_TELLING_LESS = sys.version_info >= (3, 13)
 top; and each error names the path as they are given it."""
 
 
-class FolderCursor:
-    """Where a removal is: one open folder, and what leads back up.
-
-    Args:
-        fd: The open folder that it starts from; closed by ``close`` or on the way.
+class _Above:
+    """A folder that a removal has gone down from: what it must be when it is come back to.
 
     Attributes:
-        fd: The open folder's descriptor.
+        kept: Its descriptor, where ``..`` does not lead to it, else ``None``.
     """
 
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        # Of each folder above: what it must be when it is come back to, and its descriptor where
-        # ``..`` does not lead to it.
-        self._above: list[tuple[_os.stat_result, int | None]] = []
-
-    def enter(self, name: Any) -> None:
-        """Go down into a folder.
-
-        Raises:
-            OSError: It is none, or a link; the place has not changed.
-        """
-        here = _os.fstat(self.fd)
-        below = numbers.open(name, _FOLDER | _os.O_NOFOLLOW, dir_fd=self.fd)
-        kept = None
-        if _leads_back(below):
-            numbers.close(self.fd)
-        else:
-            kept = self.fd
-        self._above.append((here, kept))
-        self.fd = below
-
-    def leave(self) -> None:
-        """Go back up.
-
-        Raises:
-            OSError: The folder this one was entered from is not above it any more. The place is
-                good for nothing but to be closed.
-        """
-        left, kept = self._above.pop()
-        above = numbers.open("..", _FOLDER, dir_fd=self.fd) if kept is None else kept
-        numbers.close(self.fd)
-        self.fd = above
-        if not _os.path.samestat(left, _os.fstat(above)):
-            raise OSError(ESTALE, "the tree was moved while it was removed")
-
-    def close(self) -> None:
-        """Close whatever is open."""
-        numbers.close(self.fd)
-        for _, kept in self._above:
-            if kept is not None:
-                numbers.close(kept)
+    def __init__(self, path: Any, folders: list[Any], fd: int, below: int) -> None:
+        self.path = path
+        self.folders = folders
+        self.found = _os.fstat(fd)
+        self.kept = None if _leads_back(below) else fd
 
 
 def _leads_back(fd: int) -> bool:
@@ -104,6 +63,8 @@ class TreeRemoval:
     def __init__(self, report: Callable[[Callable[..., Any], Any, Exception], None]) -> None:
         self._report = report
         self._top: Any = None
+        self._fd = -1
+        self._above: list[_Above] = []
 
     def remove(self, top: Any, dir_fd: int | None) -> None:
         """Remove a folder and all below it."""
@@ -112,63 +73,79 @@ class TreeRemoval:
         try:
             found = _os.lstat(top, dir_fd=dir_fd)
             function = _os.open
-            place = FolderCursor(numbers.open(top, _ANYTHING, dir_fd=dir_fd))
+            self._fd = numbers.open(top, _ANYTHING, dir_fd=dir_fd)
         except Exception as error:  # noqa: BLE001 - what nobody is told of is raised there
             self._tell(function, top, error)
             return
-        with closing(place):
-            if not _os.path.samestat(found, _os.fstat(place.fd)):
-                self._refuse_link(top)
+        try:
+            if not _os.path.samestat(found, _os.fstat(self._fd)):
+                refusal = OSError("Cannot call rmtree on a symbolic link")
+                self._report(_os.path.islink, top, refusal)
                 return
-            self._empty(place, top)
+            self._empty(top)
+        finally:
+            for fd in (self._fd, *(above.kept for above in self._above)):
+                if fd is not None:
+                    numbers.close(fd)
         self._try(_os.rmdir, top, top, dir_fd)
 
-    def _refuse_link(self, path: Any) -> None:
-        try:
-            raise OSError("Cannot call rmtree on a symbolic link")
-        except OSError as error:
-            self._report(_os.path.islink, path, error)
-
-    def _empty(self, place: FolderCursor, top: Any) -> None:
+    def _empty(self, top: Any) -> None:
         """Remove what is in a folder; where the way back up has failed, what is left stays."""
-        way = [(top, self._files_of(place, top))]
-        while True:
-            here, folders = way[-1]
+        path, folders = top, self._files_of(top)
+        while folders or self._above:
             if folders:
-                name = folders.pop()
-                path = _os.path.join(here, name)
-                if self._enter(place, name, path):
-                    way.append((path, self._files_of(place, path)))
+                below = _os.path.join(path, name := folders.pop())
+                if self._enter(name, below, path, folders):
+                    path, folders = below, self._files_of(below)
                 continue
-            way.pop()
-            if not way:
-                return
+            left, above = path, self._above.pop()
+            path, folders = above.path, above.folders
             try:
-                place.leave()
+                self._leave(above)
             except OSError as error:
-                self._tell(_os.open, way[-1][0], error)
+                self._tell(_os.open, path, error)
                 return
-            self._try(_os.rmdir, _os.path.basename(here), here, place.fd)
+            self._try(_os.rmdir, _os.path.basename(left), left, self._fd)
 
-    def _enter(self, place: FolderCursor, name: Any, path: Any) -> bool:
+    def _enter(self, name: Any, path: Any, here: Any, folders: list[Any]) -> bool:
+        """Go down into a folder; what is none any more is removed."""
         function: Callable[..., Any] = _os.lstat
+        below = None
         try:
-            is_folder = stat.S_ISDIR(_os.lstat(name, dir_fd=place.fd).st_mode)
-            if is_folder:
+            if stat.S_ISDIR(_os.lstat(name, dir_fd=self._fd).st_mode):
                 function = _os.open
-                place.enter(name)
+                below = numbers.open(name, _FOLDER | _os.O_NOFOLLOW, dir_fd=self._fd)
         except OSError as error:
             self._tell(function, path, error)
             return False
-        if not is_folder:  # It was one a moment ago.
-            self._try(_os.unlink, name, path, place.fd)
-        return is_folder
+        if below is None:
+            self._try(_os.unlink, name, path, self._fd)
+            return False
+        above = _Above(here, folders, self._fd, below)
+        if above.kept is None:
+            numbers.close(self._fd)
+        self._above.append(above)
+        self._fd = below
+        return True
 
-    def _files_of(self, place: FolderCursor, path: Any) -> list[Any]:
+    def _leave(self, above: _Above) -> None:
+        """Go back up.
+
+        Raises:
+            OSError: That folder is not above this one any more.
+        """
+        kept = above.kept
+        fd = numbers.open("..", _FOLDER, dir_fd=self._fd) if kept is None else kept
+        numbers.close(self._fd)
+        self._fd = fd
+        if not _os.path.samestat(above.found, _os.fstat(fd)):
+            raise OSError(ESTALE, "the tree was moved while it was removed")
+
+    def _files_of(self, path: Any) -> list[Any]:
         """Remove what is no folder; the folders are returned."""
         folders: list[Any] = []
         try:
-            entries = listing.read_folder(place.fd)
+            entries = listing.read_folder(self._fd)
         except OSError as error:
             self._tell(_os.scandir, path, error)
             return folders
@@ -180,7 +157,7 @@ class TreeRemoval:
             if is_folder:
                 folders.append(entry.name)
             else:
-                self._try(_os.unlink, entry.name, _os.path.join(path, entry.name), place.fd)
+                self._try(_os.unlink, entry.name, _os.path.join(path, entry.name), self._fd)
         return folders
 
     def _try(self, function: Callable[..., Any], name: Any, path: Any, dir_fd: int | None) -> None:
