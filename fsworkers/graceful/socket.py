@@ -16,7 +16,7 @@ from fsworkers.graceful import os as graceful_os
 from fsworkers.graceful.budget import descriptor_table, kernel
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.errors import BudgetTimeout
-from fsworkers.graceful.opening.retry import EXHAUSTED, run_with_permits
+from fsworkers.graceful.opening.retry import is_refusal, run_with_permits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,6 @@ register_at_fork(after_in_child=_turns.clear)  # who had his turn is not in ther
 _init = _socket.socket.__init__
 _accept = _socket.socket.accept
 _real_close = _socket.socket._real_close  # type: ignore[attr-defined]  # noqa: SLF001 - hooked
-_socketpair = _socket.socketpair
-_dup = _socket.socket.dup
 
 
 def _keep(sock: _socket.socket, lent: Any) -> None:
@@ -98,8 +96,8 @@ def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
     a connection in, the permit is kept for the next one.
 
     Raises:
-        NotLet: The socket does not block, and no permit is free: the connection stays in the
-            kernel's backlog. To let it in uncounted would eat up the reserve.
+        BlockingIOError: The socket does not block, and no permit is free: the connection stays in
+            the kernel's backlog. To let it in uncounted would eat up the reserve.
     """
     longest_s = self.gettimeout()
     if longest_s == 0:
@@ -108,17 +106,19 @@ def accept_counted(self: _socket.socket) -> tuple[_socket.socket, Any]:
         return _accept(self)  # which says what is wrong
     until_s = None if longest_s is None else monotonic() + longest_s
     while True:
-        wait_s = _own_wait_s(until_s)
-        if not _poll(self, None if until_s is None else max(0.0, until_s - monotonic())):
+        left_s = None if until_s is None else max(0.0, until_s - monotonic())
+        if not _poll(self, left_s):
             raise TimeoutError("timed out")
+        if BUDGET.wait_s is not None and left_s is not None and BUDGET.wait_s < left_s:
+            left_s = None  # then that is what ends the wait
         try:
             accepted, lent = run_with_permits(
-                partial(_accept_in_turn, self), CONNECTION, lets_in=True, wait_s=wait_s
+                partial(_accept_in_turn, self), CONNECTION, lets_in=True, wait_s=left_s
             )
         except _NobodyThereError:
             continue
         except BudgetTimeout as error:
-            if wait_s is None:
+            if left_s is None:
                 raise
             raise TimeoutError("timed out") from error
         return _ours(accepted[0], lent[0]), accepted[1]
@@ -136,27 +136,18 @@ def _accept_in_turn(sock: _socket.socket) -> tuple[_socket.socket, Any]:
         return _accept(sock)
 
 
-class NotLet(BlockingIOError):
-    """There may be a connection, but no permit or descriptor to let it in with."""
-
-    def __init__(self) -> None:
-        super().__init__(EAGAIN, "no descriptor is free for a connection")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), ()
-
-
 def _accept_now(sock: _socket.socket) -> tuple[_socket.socket, Any]:
+    not_now = BlockingIOError(EAGAIN, "no descriptor is free for a connection")
     permit = BUDGET.take_if_free(CONNECTION)
     if permit is None:
-        raise NotLet
+        raise not_now
     try:
         made, address = _accept(sock)
     except BaseException as error:
         permit.give_back()
-        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+        if is_refusal(error):
             BUDGET.shrink(machine_wide=error.errno == ENFILE)
-            raise NotLet from error
+            raise not_now from error
         raise
     return _ours(made, permit), address
 
@@ -183,28 +174,31 @@ def _poll(sock: _socket.socket, wait_s: float | None) -> bool:
     return bool(poll.poll(None if wait_s is None else wait_s * 1000))
 
 
-def _own_wait_s(until_s: float | None) -> float | None:
-    """What is left of a socket's time-out; ``None`` where the budget's longest wait ends sooner."""
-    left_s = None if until_s is None else max(0.0, until_s - monotonic())
-    longest_s = BUDGET.wait_s
-    return None if left_s is None or (longest_s is not None and longest_s < left_s) else left_s
+def _counted(original: Callable[..., Any], label: str, count: int = 1) -> Callable[..., Any]:
+    """A call that makes one socket, or several, under as many permits."""
+
+    @wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        made, lent = run_with_permits(
+            lambda: original(*args, **kwargs), label, count, is_drawn_on=True
+        )
+        if not lent:  # installed, the sockets have drawn them
+            return made
+        if count == 1:
+            return _ours(made, lent[0])
+        return tuple(map(_ours, made, lent))
+
+    call.__module__ = __name__  # where it can be found, and so pickled
+    return call
 
 
-@wraps(_dup)
-def dup_counted(self: _socket.socket) -> _socket.socket:
-    """``socket.dup`` under a permit of its own."""
-    made, lent = run_with_permits(lambda: _dup(self), "a socket")
-    return _ours(made, lent[0])
-
-
-@wraps(_socketpair)
-def socketpair(*args: Any, **kwargs: Any) -> tuple[_socket.socket, _socket.socket]:
-    """``socket.socketpair``: two at once."""
-    pair, lent = run_with_permits(lambda: _socketpair(*args, **kwargs), "a pair of sockets", 2)
-    return _ours(pair[0], lent.pop()), _ours(pair[1], lent.pop())
-
-
-socketpair.__module__ = __name__  # where it can be found, and so pickled
+create_connection = _counted(_socket.create_connection, CONNECTION)
+create_server = _counted(_socket.create_server, "a server")
+fromfd = _counted(_socket.fromfd, "a socket")
+socketpair = _counted(_socket.socketpair, "a pair of sockets", 2)
+dup_counted = _counted(_socket.socket.dup, "a socket")
+# For numbers, as the module has them beside the methods.
+close, dup = graceful_os.close, graceful_os.dup
 
 
 class socket(_socket.socket):  # noqa: N801 - the drop-in's name is socket.socket
@@ -214,30 +208,8 @@ class socket(_socket.socket):  # noqa: N801 - the drop-in's name is socket.socke
 
     __init__ = init_counted
     accept = accept_counted  # type: ignore[assignment]  # wraps the original's signature
-    dup = dup_counted  # type: ignore[assignment]  # likewise
+    dup = dup_counted
     _real_close = close_counted
-
-
-# For numbers, as the module has them beside the methods.
-close = graceful_os.close
-dup = graceful_os.dup
-
-
-def _counted(original: Callable[..., _socket.socket], label: str) -> Callable[..., _socket.socket]:
-    """A call that makes one socket, under a permit."""
-
-    @wraps(original)
-    def call(*args: Any, **kwargs: Any) -> _socket.socket:
-        made, lent = run_with_permits(lambda: original(*args, **kwargs), label, is_drawn_on=True)
-        return _ours(made, lent[0]) if lent else made
-
-    call.__module__ = __name__  # where it can be found, and so pickled
-    return call
-
-
-create_connection = _counted(_socket.create_connection, CONNECTION)
-create_server = _counted(_socket.create_server, "a server")
-fromfd = _counted(_socket.fromfd, "a socket")
 
 
 def __getattr__(name: str) -> Any:

@@ -25,11 +25,6 @@ def keep(number: int, lent: HeldPermit) -> None:
         stale.give_back()
 
 
-def entries() -> list[tuple[int, HeldPermit]]:
-    """All numbers noted, with their permits."""
-    return list(noted.items())
-
-
 def pop(number: int) -> HeldPermit | None:
     """Take a number's permit out of the table, for whoever closes the number from now on."""
     return noted.pop(number, None)

@@ -27,7 +27,7 @@ from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.opening import open_file
 from fsworkers.graceful.patching import asyncio_servers
 from fsworkers.graceful.patching.limited_threads import opening_of
-from fsworkers.graceful.subprocess import descriptors_needed
+from fsworkers.graceful.subprocess import PIPE, descriptors_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,18 +48,17 @@ def methods() -> Iterator[tuple[type[Any], str, Any]]:
 
 
 def _wraps() -> Iterator[tuple[type[Any], str, Callable[[Any], Any]]]:
-    one, servers = partial(_awaiting, _one), partial(_awaiting, _for_hosts)
+    one, streams = partial(_awaiting, _one), partial(_awaiting, _for_streams)
     yield BaseEventLoop, "create_connection", partial(_awaiting, _for_tries)
     yield BaseEventLoop, "create_datagram_endpoint", one
-    yield BaseEventLoop, "create_server", servers
+    yield BaseEventLoop, "create_server", partial(_awaiting, _for_hosts)
     yield SelectorEventLoop, "create_unix_connection", one
     yield SelectorEventLoop, "create_unix_server", one
-    yield BaseEventLoop, "subprocess_exec", _awaiting_streams
-    yield BaseEventLoop, "subprocess_shell", _awaiting_streams
+    yield BaseEventLoop, "subprocess_exec", streams
+    yield BaseEventLoop, "subprocess_shell", streams
     yield BaseEventLoop, "run_in_executor", _awaiting_files
     yield BaseSelectorEventLoop, "__init__", _three_at_once
     yield BaseSelectorEventLoop, "close", _giving_all_back
-    yield BaseSelectorEventLoop, "close", asyncio_servers.closing
     yield BaseSelectorEventLoop, "_accept_connection", asyncio_servers.letting_in
     yield BaseSelectorEventLoop, "_stop_serving", asyncio_servers.leaving_the_line
     yield BaseSelectorEventLoop, "sock_accept", asyncio_servers.after_a_permit
@@ -107,6 +106,7 @@ def _giving_all_back(original: Callable[..., None]) -> Callable[..., None]:
     @wraps(original)
     def close(self: Any) -> None:
         original(self)
+        asyncio_servers.leave_all(self)
         descriptor_table.sweep()  # its selector's is in there
         getattr(self, "_graceful_end", bool)()
 
@@ -125,6 +125,11 @@ def _for_tries(*, happy_eyeballs_delay: float | None = None, **_options: Any) ->
 def _for_hosts(host: Any = None, **_options: Any) -> int:
     """A server's sockets: one for each address, that is, two where there is IPv6."""
     return 2 * (len(host) if isinstance(host, list) else 1)
+
+
+def _for_streams(stdin: Any = PIPE, stdout: Any = PIPE, stderr: Any = PIPE, **_options: Any) -> int:
+    """Without a word from the caller asyncio makes three pipes; its stdin is a pair of sockets."""
+    return descriptors_needed(stdin, stdout, stderr)
 
 
 def _awaiting(count: Callable[..., int], original: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,36 +151,19 @@ def _awaiting(count: Callable[..., int], original: Callable[..., Any]) -> Callab
     return call
 
 
-def _awaiting_streams(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        # Without a word from the caller asyncio makes three pipes; its stdin is a pair of sockets.
-        streams = (kwargs.get(name, -1) for name in ("stdin", "stdout", "stderr"))
-        async with reserve(descriptors_needed(*streams)):
-            return await original(*args, **kwargs)
-
-    return call
-
-
 def _awaiting_files(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
         opening = opening_of(func, args)
-        if (
-            opening is None
-            or _runs_elsewhere(self)
-            or not (executor is None or isinstance(executor, ThreadPoolExecutor))
-        ):
+        has_threads = executor is None or isinstance(executor, ThreadPoolExecutor)
+        is_here = _get_running_loop() is self
+        if opening is None or not has_threads or not is_here:
             return original(self, executor, func, *args)
         owner = owners.identify()
         owners.started_by.set(owner)
         return self.create_task(_open(opening, executor, owner))
 
     return run_in_executor
-
-
-def _runs_elsewhere(loop: Any) -> bool:
-    return _get_running_loop() is not loop
 
 
 async def _open(opening: partial[Any], executor: Any, owner: int) -> Any:

@@ -15,7 +15,7 @@ from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.budget.line import Waiter
 from fsworkers.graceful.budget.reservation import Reservation
 from fsworkers.graceful.budget.task_wait import acquire, acquire_again
-from fsworkers.graceful.opening.retry import EXHAUSTED, give_back
+from fsworkers.graceful.opening.retry import give_back, is_refusal
 from fsworkers.graceful.socket import CONNECTION, is_quiet
 
 if TYPE_CHECKING:
@@ -99,18 +99,11 @@ def leaving_the_line(original: Callable[..., None]) -> Callable[..., None]:
     return _stop_serving
 
 
-def closing(original: Callable[..., None]) -> Callable[..., None]:
-    """``BaseSelectorEventLoop.close``: its servers will not be told when it is their turn."""
-
-    @wraps(original)
-    def close(self: Any) -> None:
-        if not self.is_running():
-            for sock, (loop, _) in [*_in_line.items()]:
-                if loop is self:
-                    _leave(sock)
-        original(self)
-
-    return close
+def leave_all(loop: Any) -> None:
+    """A loop was closed: its servers will not be told when it is their turn."""
+    for sock, (of, _) in [*_in_line.items()]:
+        if of is loop:
+            _leave(sock)
 
 
 def _leave(sock: Any) -> None:
@@ -134,7 +127,7 @@ def after_a_permit(original: Callable[..., Any]) -> Callable[..., Any]:
                 with pot:
                     return await original(self, sock)
             except OSError as error:
-                if error.errno not in EXHAUSTED:
+                if not is_refusal(error):
                     raise
                 lent = await acquire_again(request, pot.rest, error)
             finally:

@@ -16,7 +16,7 @@ class WhenImported:
     """A finder that finds a module as ever, and calls back when it is loaded.
 
     Args:
-        name: The module; not loaded yet.
+        name: The module.
         call: What to do then, on the importing thread, before the import returns.
 
     Source:
@@ -24,23 +24,28 @@ class WhenImported:
     """
 
     def __init__(self, name: str, call: Callable[[], None]) -> None:
-        self.name = name
+        self._name = name
         self._call = call
 
     def begin(self) -> None:
-        """Wait for the import."""
-        sys.meta_path.insert(0, self)
+        """Call now if it is loaded, or wait for its import."""
+        if self._name in sys.modules:
+            self._call()
+        else:
+            sys.meta_path.insert(0, self)
 
-    def end(self) -> None:
-        """Wait for it no more."""
-        if self in sys.meta_path:
+    def end(self) -> bool:
+        """Wait for it no more; whether it was waited for."""
+        is_waiting = self in sys.meta_path
+        if is_waiting:
             sys.meta_path.remove(self)
+        return is_waiting
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """What the other finders say, with our call behind the module's own code."""
-        if name != self.name:
+        if name != self._name:
             return None
         for finder in tuple(sys.meta_path):
             spec = None if finder is self else finder.find_spec(name, path, target)
@@ -54,9 +59,7 @@ class WhenImported:
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            # Who only looks whether there is such a module does not come here.
-            if self in sys.meta_path:
-                self.end()
+            if self.end():  # who only looks whether there is such a module does not come here
                 self._call()
 
         loader.exec_module = exec_module  # type: ignore[method-assign]

@@ -19,51 +19,41 @@ from time import monotonic, sleep  # noqa: TID251 - what others close is not to 
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.budget.watchdog import backoff_s
 from fsworkers.graceful.errors import GracefulError
-from fsworkers.graceful.opening.retry import EXHAUSTED
+from fsworkers.graceful.opening.retry import is_refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
-
-    Result = TypeVar("Result")
+    from typing import Any
 
 PATIENCE_S = 5.0
 """Longest time of one step of an import: whoever has the descriptors may be waiting for it."""
 
 
-def insist(operation: Callable[[], Result]) -> Result:
-    """Run a step of an import, as often as the kernel refuses it and for at most ``PATIENCE_S``.
-
-    Permits that come back meanwhile are not all lent again.
-
-    Raises:
-        OSError: What the step fails with: EMFILE or ENFILE only when the patience is at its end.
-        ImportError: As above.
-    """
-    until_s = None
-    streak = 0
-    while True:
-        try:
-            return operation()
-        except (OSError, ImportError) as error:
-            number = refusal(error)
-            now_s = monotonic()
-            until_s = now_s + PATIENCE_S if until_s is None else until_s
-            if not number or now_s >= until_s:
-                raise
-            is_machine_wide = number == ENFILE
-            BUDGET.shrink(machine_wide=is_machine_wide)
-        sleep(backoff_s(streak, machine_wide=is_machine_wide))
-        streak += 1
-
-
 def insistent(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of the import system that is tried again."""
+    """A step of an import, done as often as the kernel refuses it and for at most ``PATIENCE_S``.
+
+    Permits that come back meanwhile are not all lent again. What it fails with in the end is its
+    own error.
+    """
 
     @wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return insist(lambda: method(*args, **kwargs))
+        until_s = None
+        streak = 0
+        while True:
+            try:
+                return method(*args, **kwargs)
+            except (OSError, ImportError) as error:
+                number = refusal(error)
+                now_s = monotonic()
+                until_s = now_s + PATIENCE_S if until_s is None else until_s
+                if not number or now_s >= until_s:
+                    raise
+                is_machine_wide = number == ENFILE
+            BUDGET.shrink(machine_wide=is_machine_wide)
+            sleep(backoff_s(streak, machine_wide=is_machine_wide))
+            streak += 1
 
     return call
 
@@ -76,8 +66,8 @@ def refusal(error: BaseException) -> int:
     for one in (error, error.__cause__):
         if isinstance(one, GracefulError):
             return 0
-        if isinstance(one, OSError) and one.errno in EXHAUSTED:
-            return one.errno
+        if one is not None and is_refusal(one):
+            return one.errno or 0
         if isinstance(one, ImportError):
             # Of a shared library: the dynamic linker has only words for it.
             told = str(one)

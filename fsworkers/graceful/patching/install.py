@@ -44,7 +44,7 @@ from fsworkers.graceful.patching.unbound import unbound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import ModuleType
     from typing import Any, TypeAlias
 
@@ -58,11 +58,8 @@ _kept: list[Change] = []
 _enabled: list[tuple[set[Any], set[Any]]] = []
 _OURS = "fsworkers.graceful"
 
-# The import system must never wait for a permit (see ``imports``), and these hold the originals
-# for us.
-_LEFT_ALONE = frozenset(
-    {"posix", "_io", "_pyio", "_frozen_importlib", "_frozen_importlib_external"}
-)
+# The import system must never wait for a permit (see ``import_retry``); these have the originals.
+_LEFT_ALONE = {"posix", "_io", "_pyio", "_frozen_importlib", "_frozen_importlib_external"}
 
 _STEPS_OF_IMPORTS: tuple[tuple[type[Any], str], ...] = (
     (FileFinder, "find_spec"),
@@ -106,13 +103,10 @@ def _replace() -> None:
                 ours = unbound(ours)  # noqa: PLW2901 - the same in another guise
             replaced[id(original)] = original, ours
             _set(module, name, ours)
-    for kind, name, ours in _methods():
-        _set(kind, name, ours)
-    for later, changes in _LATER:
-        if later.name in sys.modules:
-            _set_all(changes)
-        else:
-            later.begin()
+    for change in _methods():
+        _set(*change)
+    for later in _LATER:
+        later.begin()
     for name, module in list(sys.modules.items()):
         # By the name it is imported by: ``_io`` calls itself ``io``.
         if name not in _LEFT_ALONE and not name.startswith(_OURS):
@@ -133,7 +127,7 @@ def _is_standard(module: Any, value: Any) -> bool:
 
 
 def _take_all_back() -> None:
-    for later, _ in _LATER:
+    for later in _LATER:
         later.end()
     while _enabled:
         able, found = _enabled.pop()
@@ -184,9 +178,8 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
     yield _shutil, "copyfile", shutil.copyfile_with(_shutil.copyfile)
     yield _shutil, "copytree", let_through(_shutil.copytree)
     yield _shutil, "rmtree", shutil.rmtree
-    yield _socket, "socketpair", socket.socketpair
-    yield _socket, "dup", socket.dup
-    yield _socket, "close", socket.close
+    for name in ("socketpair", "dup", "close"):
+        yield _socket, name, getattr(socket, name)
     for name in ("iglob", "glob1"):  # the second is undocumented, and used all the same
         if hasattr(_glob, name):
             yield _glob, name, let_through(getattr(_glob, name))
@@ -194,10 +187,6 @@ def _names() -> Iterator[tuple[Any, str, Any]]:
         yield _glob, "_listdir", listing_with(vars(_glob)["_listdir"])
     for name in ("_get_default_tempdir", "TemporaryFile"):
         yield _tempfile, name, let_through(vars(_tempfile)[name])
-    yield from _mmap_name()
-
-
-def _mmap_name() -> Iterator[tuple[Any, str, Any]]:
     import mmap as _mmap  # noqa: PLC0415 - one shared library less where nothing is installed
 
     from fsworkers.graceful import mmap  # noqa: PLC0415 - as above
@@ -207,12 +196,8 @@ def _mmap_name() -> Iterator[tuple[Any, str, Any]]:
 
 def _methods() -> Iterator[tuple[type[Any], str, Any]]:
     """Class, method and what replaces it."""
-    for name, method in (
-        ("__init__", socket.init_counted),
-        ("accept", socket.accept_counted),
-        ("dup", socket.dup_counted),
-        ("_real_close", socket.close_counted),
-    ):
+    for name in ("__init__", "accept", "dup", "_real_close"):
+        method: Any = vars(socket.socket)[name]
         if getattr(_socket.socket, name) is method.__wrapped__:
             yield _socket.socket, name, method
     yield _subprocess.Popen, "__init__", subprocess.init_with(_subprocess.Popen.__init__)
@@ -222,22 +207,17 @@ def _methods() -> Iterator[tuple[type[Any], str, Any]]:
         yield from _scans_of_pathlib()
 
 
-def _methods_of_loops() -> Iterator[tuple[type[Any], str, Any]]:
-    from fsworkers.graceful.patching.asyncio_patches import methods  # noqa: PLC0415 - loads asyncio
+def _changes_in(name: str) -> Iterator[tuple[Any, str, Any]]:
+    """The same for a module that not everybody loads, once it is loaded."""
+    if name == "tokenize":
+        return _name_of_tokenize()
+    from fsworkers.graceful.patching import asyncio_patches, limited_threads  # noqa: PLC0415 - load asyncio
 
-    yield from methods()
-
-
-def _methods_of_uvloop() -> Iterator[tuple[type[Any], str, Any]]:
-    from fsworkers.graceful.patching.asyncio_patches import methods_of_uvloop  # noqa: PLC0415 - likewise
-
-    yield from methods_of_uvloop()
-
-
-def _calls_of(name: str) -> Iterator[tuple[Any, str, Any]]:
-    from fsworkers.graceful.patching.limited_threads import calls_of  # noqa: PLC0415 - loads asyncio
-
-    yield from calls_of(name)
+    if name == "asyncio":
+        return asyncio_patches.methods()
+    if name == "uvloop":
+        return asyncio_patches.methods_of_uvloop()
+    return limited_threads.calls_of(name)
 
 
 def _name_of_tokenize() -> Iterator[tuple[Any, str, Any]]:
@@ -253,21 +233,15 @@ def _name_of_tokenize() -> Iterator[tuple[Any, str, Any]]:
         yield tokenize, name, insistent(_standard_open)
 
 
-def _set_all(changes: Callable[[], Iterator[tuple[Any, str, Any]]]) -> None:
+def _set_all(name: str) -> None:
     # At an import without the lock: who holds it may be waiting for this very import.
-    for target, name, ours in changes():
-        _set(target, name, ours)
+    for change in _changes_in(name):
+        _set(*change)
 
 
 _LATER = tuple(
-    (WhenImported(name, partial(_set_all, changes)), changes)
-    for name, changes in (
-        ("asyncio", _methods_of_loops),
-        ("uvloop", _methods_of_uvloop),
-        ("anyio.to_thread", partial(_calls_of, "anyio.to_thread")),
-        ("trio.to_thread", partial(_calls_of, "trio.to_thread")),
-        ("tokenize", _name_of_tokenize),
-    )
+    WhenImported(name, partial(_set_all, name))
+    for name in ("asyncio", "uvloop", "anyio.to_thread", "trio.to_thread", "tokenize")
 )
 """What is done once a module is loaded: now, or when somebody imports it."""
 

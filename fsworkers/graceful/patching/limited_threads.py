@@ -16,7 +16,7 @@ from fsworkers.graceful.budget import owners, task_wait
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.budget.line import WAITING, Waiter
 from fsworkers.graceful.opening import open_file
-from fsworkers.graceful.opening.retry import EXHAUSTED, give_back
+from fsworkers.graceful.opening.retry import give_back, is_refusal
 from fsworkers.graceful.patching.unbound import unbound
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _awaiting_first(original: Callable[..., Any]) -> Callable[..., Any]:
             call = partial(open_file.open_with, lent, *opening.args, **opening.keywords)
             return await original(call, **options)
         except OSError as error:
-            if error.errno not in EXHAUSTED:
+            if not is_refusal(error):
                 raise
         finally:
             give_back(lent)

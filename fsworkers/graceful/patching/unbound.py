@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-_made: dict[Callable[..., Any], Unbound] = {}
 
 
 class Unbound(staticmethod):  # type: ignore[type-arg]  # of any function
@@ -23,8 +23,7 @@ class Unbound(staticmethod):  # type: ignore[type-arg]  # of any function
         return unbound, (self.__wrapped__,)
 
 
+@cache
 def unbound(function: Callable[..., Any]) -> Unbound:
     """The one such object of a function."""
-    if function not in _made:
-        _made.setdefault(function, Unbound(function))
-    return _made[function]
+    return Unbound(function)
