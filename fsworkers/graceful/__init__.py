@@ -10,8 +10,6 @@ Importing it patches nothing and costs little: what is not needed is not loaded.
 
 from __future__ import annotations
 
-import sys
-
 from fsworkers.graceful import errors
 from fsworkers.graceful.budget.budget import BUDGET, Budget
 from fsworkers.graceful.budget.permits import Permit
@@ -80,18 +78,12 @@ statistics = BUDGET.statistics
 
 
 def __getattr__(name: str) -> object:
-    """Load a face when it is first asked for."""
-    if name in _FACES:
-        return _load(name)
-    if name in _LAZY:
-        return getattr(_load(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _load(name: str) -> object:
-    """A module of this package; without ``importlib``, which brings ``warnings`` along."""
-    __import__(f"{__name__}.{name}")
-    return sys.modules[f"{__name__}.{name}"]
+    """Load a face, or what a table of names says, when it is first asked for."""
+    if name not in _FACES and name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Without ``importlib``, which brings ``warnings`` along; any name asks for the module itself.
+    module = __import__(f"{__name__}.{_LAZY.get(name, name)}", fromlist=["__name__"])
+    return getattr(module, name) if name in _LAZY else module
 
 
 def __dir__() -> list[str]:

@@ -65,26 +65,11 @@ def chown_forgivingly(path: Any, uid: int, gid: int, *, follow_symlinks: bool = 
 
 _FORGIVEN = frozenset({EPERM, EINVAL, ENOSYS})
 
-REPLACED = {
-    **numbers.NEW_NUMBERS,
-    "close": close,
-    "closerange": closerange,
-    "dup2": dup2,
-    "fdopen": fdopen,
-    "listdir": listdir,
-    "rename": rename,
-    "replace": replace,
-    "scandir": scandir,
-    "walk": walk,
-}
+_OURS = "close closerange dup2 fdopen listdir rename replace scandir walk"
+REPLACED = numbers.NEW_NUMBERS | {name: globals()[name] for name in _OURS.split()}
 """All that is ours, by the name it has in ``os``."""
 
-CAPABILITIES = (
-    "supports_dir_fd",
-    "supports_effective_ids",
-    "supports_fd",
-    "supports_follow_symlinks",
-)
+CAPABILITIES = [f"supports_{what}" for what in ("dir_fd", "effective_ids", "fd", "follow_symlinks")]
 """The sets in ``os`` in which programs look up what a function can do on this platform."""
 
 

@@ -17,7 +17,6 @@ from fsworkers.graceful.budget.budget import BUDGET, Budget
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
     from typing import Self
 
     from fsworkers.graceful.budget.permits import HeldPermit, Permit
@@ -95,36 +94,23 @@ class Reservation:
         return f"<Reservation {state}>"
 
     def __enter__(self) -> Self:
-        self._refuse_twice()
-        if self._is_given or self._draw_on_outer():
-            return self._begin(self._lent)
-        return self._begin([*self.budget.take_many(self.count, self.label, wait_s=self.wait_s)])
+        if not self._has_enough():
+            self._lent = [*self.budget.take_many(self.count, self.label, wait_s=self.wait_s)]
+        return self._begin()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     async def __aenter__(self) -> Self:
         from fsworkers.graceful.budget.task_wait import take_many  # noqa: PLC0415 - draws in asyncio
 
-        self._refuse_twice()
-        if self._draw_on_outer():
-            return self._begin(self._lent)
-        budget = self.budget
-        return self._begin(
-            [*await take_many(self.count, self.label, wait_s=self.wait_s, budget=budget)]
-        )
+        if not self._has_enough():
+            self._lent = [
+                *await take_many(self.count, self.label, wait_s=self.wait_s, budget=self.budget)
+            ]
+        return self._begin()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._end()
 
     def take_reserved(self) -> ReservedPermit | None:
@@ -143,17 +129,15 @@ class Reservation:
         if not self.is_open:
             self._drain()
 
-    def _refuse_twice(self) -> None:
+    def _has_enough(self) -> bool:
+        """Whether it was given them, or is a part of a block around it that has enough left."""
         if self.is_open:
             raise RuntimeError(f"{self!r} is in force already: a block within it needs its own")
-
-    def _draw_on_outer(self) -> bool:
-        """Inside another block that has enough left, this one is a part of it."""
-        self._lent = self.budget.draw_many(self.count)
+        if not self._is_given:
+            self._lent = self.budget.draw_many(self.count)
         return bool(self._lent)
 
-    def _begin(self, lent: list[HeldPermit]) -> Self:
-        self._lent = lent
+    def _begin(self) -> Self:
         # Those that have ended are left out: tasks may outlive the blocks they were started in.
         _CURRENT.set((self, *(one for one in _CURRENT.get() if one.is_open)))
         self.is_open = True
@@ -166,8 +150,7 @@ class Reservation:
         # and an abandoned one ends in the context of whoever finds it.
         _CURRENT.set(tuple(one for one in _CURRENT.get() if one is not self and one.is_open))
         if self._is_given:
-            self.rest = self._lent
-            self._lent = []
+            self.rest, self._lent = self._lent, []
         self.is_open = False
         self.budget.end_reservation()
         self._drain()
@@ -177,7 +160,7 @@ class Reservation:
             try:
                 lent = self._lent.pop()
             except IndexError:
-                return
+                return  # another was faster
             lent.give_back()
 
 

@@ -15,16 +15,11 @@ from functools import wraps
 from threading import local
 
 from fsworkers.graceful.errors import GracefulError
-from fsworkers.graceful.opening import retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, TypeVar
-
-    from fsworkers.graceful.budget.permits import HeldPermit
-
-    Result = TypeVar("Result")
+    from typing import Any
 
 
 class WrappedError(BaseException):
@@ -44,18 +39,9 @@ class _Depth(local):
 _depth = _Depth()
 
 
-def _escaping(error: GracefulError) -> BaseException:
+def escaping(error: GracefulError) -> BaseException:
+    """What to raise, so that an error goes past code that would swallow it."""
     return WrappedError(error) if _depth.count else error
-
-
-def run_with_permits(
-    operation: Callable[[], Result], label: object = None, count: int = 1, **options: Any
-) -> tuple[Result, list[HeldPermit]]:
-    """``retry.run_with_permits``, whose own errors go past code that would swallow them."""
-    try:
-        return retry.run_with_permits(operation, label, count, **options)
-    except GracefulError as error:
-        raise _escaping(error)  # noqa: B904 - the same error
 
 
 @contextmanager
@@ -64,7 +50,7 @@ def unswallowed() -> Iterator[None]:
     try:
         yield
     except GracefulError as error:
-        raise _escaping(error)  # noqa: B904 - the same error
+        raise escaping(error)  # noqa: B904 - the same error
 
 
 def let_through(function: Callable[..., Any]) -> Callable[..., Any]:

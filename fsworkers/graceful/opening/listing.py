@@ -12,8 +12,7 @@ from functools import partial, wraps
 
 from fsworkers.graceful.budget.reservation import pair
 from fsworkers.graceful.errors import GracefulError
-from fsworkers.graceful.opening.error_passthrough import run_with_permits
-from fsworkers.graceful.opening.retry import give_back
+from fsworkers.graceful.opening.retry import give_back, run_with_permits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from functools import wraps
 from fsworkers.graceful.budget import descriptor_table, owners
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.budget.kernel import is_open
-from fsworkers.graceful.opening.error_passthrough import run_with_permits
-from fsworkers.graceful.opening.retry import is_refusal
+from fsworkers.graceful.opening.retry import is_refusal, run_with_permits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,9 +17,13 @@ from os import fspath
 
 from fsworkers.graceful.budget import descriptor_table
 from fsworkers.graceful.budget.budget import BUDGET
-from fsworkers.graceful.opening.error_passthrough import run_with_permits
 from fsworkers.graceful.opening.raw_file import CountedFileIO
-from fsworkers.graceful.opening.retry import give_back, is_refusal, run_with_reserved
+from fsworkers.graceful.opening.retry import (
+    give_back,
+    is_refusal,
+    run_with_permits,
+    run_with_reserved,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from errno import EMFILE, ENFILE
 
 from fsworkers.graceful.budget.budget import BUDGET
+from fsworkers.graceful.errors import GracefulError
+from fsworkers.graceful.opening.error_passthrough import escaping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,25 +58,28 @@ def run_with_permits(
         BudgetTimeout: The longest wait passed; it counts over all tries of this call.
         DescriptorDeadlock: Everyone who holds descriptors waits for more.
     """
-    request = BUDGET.request(count, label, wait_s, lets_in=lets_in)
-    was_refused = refused is not None
-    if refused is None:
-        lent = BUDGET.acquire(request)
-    else:
-        lent = BUDGET.acquire_again(request, [refused[0]], refused[1])
-    while True:
-        try:
-            result = run_with_reserved(lent, operation) if is_drawn_on else operation()
-        except BaseException as error:
-            if not is_refusal(error):
-                give_back(lent)
-                raise
-            lent = BUDGET.acquire_again(request, lent, error)
-            was_refused = True
+    try:
+        request = BUDGET.request(count, label, wait_s, lets_in=lets_in)
+        was_refused = refused is not None
+        if refused is None:
+            lent = BUDGET.acquire(request)
         else:
-            if was_refused:
-                BUDGET.note_success()
-            return result, lent
+            lent = BUDGET.acquire_again(request, [refused[0]], refused[1])
+        while True:
+            try:
+                result = run_with_reserved(lent, operation) if is_drawn_on else operation()
+            except BaseException as error:
+                if not is_refusal(error):
+                    give_back(lent)
+                    raise
+                lent = BUDGET.acquire_again(request, lent, error)
+                was_refused = True
+            else:
+                if was_refused:
+                    BUDGET.note_success()
+                return result, lent
+    except GracefulError as error:
+        raise escaping(error)  # noqa: B904 - the same error
 
 
 def run_with_reserved(lent: list[HeldPermit], operation: Callable[[], Result]) -> Result:

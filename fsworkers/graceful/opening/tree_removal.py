@@ -29,22 +29,11 @@ _IS_TELLING_LESS = sys.version_info >= (3, 13)
 top; and each error names the path as they are given it."""
 
 
-class _Above:
-    """A folder that a removal has gone down from: what it must be when it is come back to.
-
-    Attributes:
-        kept: Its descriptor, where ``..`` does not lead to it, else ``None``.
-    """
-
-    def __init__(self, path: Any, folders: list[Any], fd: int, below: int) -> None:
-        self.path = path
-        self.folders = folders
-        self.found = _os.fstat(fd)
-        self.kept = None if _leads_back(below) else fd
-
-
 def _leads_back(fd: int) -> bool:
-    """Whether ``..`` can be opened in a folder: it may be one to be read and not passed."""
+    """Whether ``..`` can be opened in a folder: one that may be read and not passed.
+
+    Nothing in such a folder can be removed: it is removed if it is empty.
+    """
     try:
         _os.stat("..", dir_fd=fd)
     except OSError:
@@ -64,7 +53,6 @@ class TreeRemoval:
         self._report = report
         self._top: Any = None
         self._fd = -1
-        self._above: list[_Above] = []
 
     def remove(self, top: Any, dir_fd: int | None) -> None:
         """Remove a folder and all below it."""
@@ -84,61 +72,59 @@ class TreeRemoval:
                 return
             self._empty(top)
         finally:
-            for fd in (self._fd, *(above.kept for above in self._above)):
-                if fd is not None:
-                    numbers.close(fd)
+            numbers.close(self._fd)
         self._try(_os.rmdir, top, top, dir_fd)
 
     def _empty(self, top: Any) -> None:
         """Remove what is in a folder; where the way back up has failed, what is left stays."""
         path, folders = top, self._files_of(top)
-        while folders or self._above:
+        above: list[tuple[Any, list[Any], _os.stat_result]] = []
+        while folders or above:
             if folders:
-                below = _os.path.join(path, name := folders.pop())
-                if self._enter(name, below, path, folders):
+                here, name = _os.fstat(self._fd), folders.pop()
+                below = _os.path.join(path, name)
+                if self._enter(name, below):
+                    above.append((path, folders, here))
                     path, folders = below, self._files_of(below)
                 continue
-            left, above = path, self._above.pop()
-            path, folders = above.path, above.folders
+            left = path
+            path, folders, here = above.pop()
             try:
-                self._leave(above)
+                self._leave(here)
             except OSError as error:
                 self._tell(_os.open, path, error)
                 return
             self._try(_os.rmdir, _os.path.basename(left), left, self._fd)
 
-    def _enter(self, name: Any, path: Any, here: Any, folders: list[Any]) -> bool:
-        """Go down into a folder; what is none any more is removed."""
+    def _enter(self, name: Any, path: Any) -> bool:
+        """Go down into a folder; what is none any more, or cannot be passed, is removed."""
         function: Callable[..., Any] = _os.lstat
-        below = None
+        remove: Callable[..., Any] = _os.unlink
         try:
             if stat.S_ISDIR(_os.lstat(name, dir_fd=self._fd).st_mode):
-                function = _os.open
+                function, remove = _os.open, _os.rmdir
                 below = numbers.open(name, _FOLDER | _os.O_NOFOLLOW, dir_fd=self._fd)
+                is_entered = _leads_back(below)
+                numbers.close(self._fd if is_entered else below)
+                if is_entered:
+                    self._fd = below
+                    return True
         except OSError as error:
             self._tell(function, path, error)
             return False
-        if below is None:
-            self._try(_os.unlink, name, path, self._fd)
-            return False
-        above = _Above(here, folders, self._fd, below)
-        if above.kept is None:
-            numbers.close(self._fd)
-        self._above.append(above)
-        self._fd = below
-        return True
+        self._try(remove, name, path, self._fd)
+        return False
 
-    def _leave(self, above: _Above) -> None:
+    def _leave(self, above: _os.stat_result) -> None:
         """Go back up.
 
         Raises:
             OSError: That folder is not above this one any more.
         """
-        kept = above.kept
-        fd = numbers.open("..", _FOLDER, dir_fd=self._fd) if kept is None else kept
+        fd = numbers.open("..", _FOLDER, dir_fd=self._fd)
         numbers.close(self._fd)
         self._fd = fd
-        if not _os.path.samestat(above.found, _os.fstat(fd)):
+        if not _os.path.samestat(above, _os.fstat(fd)):
             raise OSError(ESTALE, "the tree was moved while it was removed")
 
     def _files_of(self, path: Any) -> list[Any]:
