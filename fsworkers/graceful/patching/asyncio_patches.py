@@ -42,26 +42,25 @@ _loops = Budget(1)
 
 def methods() -> Iterator[tuple[type[Any], str, Any]]:
     """Class, method and what replaces it."""
-    for kind, name, wrap in _wraps():
+    one, streams = partial(_awaiting, _one), partial(_awaiting, _for_streams)
+    wraps: tuple[tuple[type[Any], str, Callable[[Any], Any]], ...] = (
+        (BaseEventLoop, "create_connection", partial(_awaiting, _for_tries)),
+        (BaseEventLoop, "create_datagram_endpoint", one),
+        (BaseEventLoop, "create_server", partial(_awaiting, _for_hosts)),
+        (SelectorEventLoop, "create_unix_connection", one),
+        (SelectorEventLoop, "create_unix_server", one),
+        (BaseEventLoop, "subprocess_exec", streams),
+        (BaseEventLoop, "subprocess_shell", streams),
+        (BaseEventLoop, "run_in_executor", _awaiting_files),
+        (BaseSelectorEventLoop, "__init__", _three_at_once),
+        (BaseSelectorEventLoop, "close", _giving_all_back),
+        (BaseSelectorEventLoop, "_accept_connection", asyncio_servers.letting_in),
+        (BaseSelectorEventLoop, "_stop_serving", asyncio_servers.leaving_the_line),
+        (BaseSelectorEventLoop, "sock_accept", asyncio_servers.after_a_permit),
+    )
+    for kind, name, wrap in wraps:
         if hasattr(kind, name):
             yield kind, name, wrap(getattr(kind, name))
-
-
-def _wraps() -> Iterator[tuple[type[Any], str, Callable[[Any], Any]]]:
-    one, streams = partial(_awaiting, _one), partial(_awaiting, _for_streams)
-    yield BaseEventLoop, "create_connection", partial(_awaiting, _for_tries)
-    yield BaseEventLoop, "create_datagram_endpoint", one
-    yield BaseEventLoop, "create_server", partial(_awaiting, _for_hosts)
-    yield SelectorEventLoop, "create_unix_connection", one
-    yield SelectorEventLoop, "create_unix_server", one
-    yield BaseEventLoop, "subprocess_exec", streams
-    yield BaseEventLoop, "subprocess_shell", streams
-    yield BaseEventLoop, "run_in_executor", _awaiting_files
-    yield BaseSelectorEventLoop, "__init__", _three_at_once
-    yield BaseSelectorEventLoop, "close", _giving_all_back
-    yield BaseSelectorEventLoop, "_accept_connection", asyncio_servers.letting_in
-    yield BaseSelectorEventLoop, "_stop_serving", asyncio_servers.leaving_the_line
-    yield BaseSelectorEventLoop, "sock_accept", asyncio_servers.after_a_permit
 
 
 def methods_of_uvloop() -> Iterator[tuple[type[Any], str, Any]]:

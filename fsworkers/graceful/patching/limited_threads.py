@@ -6,6 +6,7 @@ there for a permit would keep the threads from the closes that free one.
 
 from __future__ import annotations
 
+import sys
 from asyncio import _get_running_loop
 from contextvars import Context
 from functools import partial, wraps
@@ -42,9 +43,7 @@ def opening_of(func: Any, args: tuple[Any, ...]) -> partial[Any] | None:
 
 def calls_of(name: str) -> Iterator[tuple[Any, str, Any]]:
     """The module of that name, its function that runs a call on a thread, and ours."""
-    from importlib import import_module  # noqa: PLC0415 - called when it is loaded, if ever
-
-    module = import_module(name)
+    module = sys.modules[name]
     yield module, "run_sync", _awaiting_first(module.run_sync)
 
 
