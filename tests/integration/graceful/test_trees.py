@@ -38,6 +38,22 @@ def test_a_folder_that_may_be_read_and_not_entered(limited) -> None:
     )
 
 
+def test_what_is_in_a_folder_that_may_not_be_entered_stays(limited) -> None:
+    """That is told once, of the folder; what is beside it is removed."""
+    limited(
+        script("""
+        os.makedirs("top/a"); os.makedirs("top/b/c")
+        for name in ("top/a/file", "top/b/file"): open(name, "w").close()
+        os.chmod("top/a", 0o444)
+        told = []
+        graceful.shutil.rmtree("top", onerror=lambda *one: told.append((*one[:2], one[2][1].errno)))
+        assert told == [(os.rmdir, "top/a", errno.ENOTEMPTY), (os.rmdir, "top", errno.ENOTEMPTY)]
+        os.chmod("top/a", 0o755)
+        assert os.listdir("top") == ["a"] and os.listdir("top/a") == ["file"] and lent() == 0
+    """)
+    )
+
+
 def test_folders_that_may_not_be_looked_into(limited) -> None:
     """Found, named and told of as by the standard ones, whatever the caller does in its turn."""
     limited(
