@@ -75,7 +75,6 @@ class Budget:
         "__weakref__",
         "_abandoned",
         "_is_due",
-        "_is_held",
         "_is_tracing",
         "_limit",
         "_line",
@@ -119,7 +118,7 @@ class Budget:
         self.returns = 0
         self.unwoken: dict[int, Waiter] = {}
         self._abandoned: deque[Waiter] = deque()
-        self._is_due = self._is_held = False
+        self._is_due = False
         self._lock = RLock()
         self._watchdog = Watchdog(self)
 
@@ -202,10 +201,14 @@ class Budget:
         waiter = Waiter(self.request(1, label, lets_in=True), owners.identify(), lambda: None)
         try:
             self.enter(waiter)
-        finally:
-            if waiter.state != GRANTED:
-                self.abandon(waiter)
-        return self.outcome(waiter)[0] if waiter.state == GRANTED else None
+            is_served = waiter.state == GRANTED  # looked at once: it may be served any moment
+        except BaseException:
+            self.abandon(waiter)
+            raise
+        if is_served:
+            return self.outcome(waiter)[0]
+        self.abandon(waiter)
+        return None
 
     def request(
         self, count: int, label: object, wait_s: float | None = None, *, lets_in: bool = False
@@ -243,17 +246,6 @@ class Budget:
 
     # The line, for those who wait in a thread, a task, or a callback.
 
-    def standing(self, request: Request, owner: int) -> dict[str, Any]:
-        """What a waiter says of its owner: how much it holds, and whether that makes it a holder.
-
-        So does what the one holds that started it, which may wait for it.
-        """
-        if request.lets_in:
-            return {}
-        everybody = self.permits.owners()
-        held, starter = everybody.count(owner), owners.started_by.get()
-        return {"held": held, "is_holder": held > 0 or (starter != 0 and starter in everybody)}
-
     def enter(self, waiter: Waiter) -> None:
         """Join the line; it may be served before this returns.
 
@@ -261,7 +253,7 @@ class Budget:
             BudgetTooSmall: It wants more than will ever be lent.
         """
         line = self.line
-        if self._is_interrupting():
+        if self._is_at_work() or self._watchdog.is_here():
             # It cannot wait for what it interrupted, so it is served out of the reserve.
             waiter.permits = [self.permits.make(self, waiter.owner) for _ in range(waiter.count)]
             waiter.state = GRANTED
@@ -270,15 +262,19 @@ class Budget:
         self.follow_limit()
         if waiter.count > line.ceiling:
             self.lend_more()
+        self._note_standing(waiter)
         self.update(partial(line.arrive, waiter))
 
     def enter_refused(self, waiter: Waiter, *, refused: list[HeldPermit], error: OSError) -> None:
         """Return permits that the kernel did not honour, and join the line before all others."""
         permits = [one.real() for one in refused]
-        if self._is_interrupting():  # as above
+        if self._is_at_work() or self._watchdog.is_here():  # as above
             waiter.permits, waiter.state = permits, GRANTED
             return
         self.follow_limit()
+        for permit in permits:
+            permit.owner = 0  # what it holds no longer makes it a holder
+        self._note_standing(waiter)
 
         def refuse(now_s: float) -> None:
             self.permits.take_back(permits)
@@ -286,6 +282,17 @@ class Budget:
 
         refused.clear()
         self.update(refuse)
+
+    def _note_standing(self, waiter: Waiter) -> None:
+        """Note how much a waiter's owner holds, and whether that makes it a holder.
+
+        So does what the one holds that started it, which may wait for it.
+        """
+        if waiter.request.lets_in:
+            return
+        everybody, starter = self.permits.owners(), owners.started_by.get()
+        waiter.held = everybody.count(waiter.owner)
+        waiter.is_holder = waiter.held > 0 or (starter != 0 and starter in everybody)
 
     def outcome(self, waiter: Waiter) -> list[Permit]:
         """What became of a waiter whose wait is over: its permits, or an error."""
@@ -313,7 +320,8 @@ class Budget:
 
     def end_reservation(self) -> None:
         """Note that a reservation ended. Never blocks."""
-        self.reservations.pop()
+        if self.reservations:  # not in a child that was forked inside of it
+            self.reservations.pop()
         self._update_unless_locked()
 
     @property
@@ -394,11 +402,14 @@ class Budget:
         What is lent above a limit that was lowered takes no seat below it, and what the kernel
         refused a while ago it may have again: so the numbers that are free count as well.
         """
-        line = self.line
+        line, most = self.line, self._limit.most
+        if not line.extra:
+            return False
         beyond = line.extra + waiter.request.lets_in
-        if line.refusals_in_row or self.lent + waiter.count > line.capacity + beyond:
-            return line.extra > 0 and self._limit.leaves(waiter.count, self.lent)
-        return line.extra > 0
+        if not line.refusals_in_row and self.lent + waiter.count <= line.capacity + beyond:
+            return True
+        is_bound_by_limit = most is None or line.ceiling < most
+        return is_bound_by_limit and self._limit.leaves(waiter.count, self.lent)
 
     def trace(self, *, on: bool) -> None:
         """Note with each permit where it is taken; costs some microseconds an open while on."""
@@ -454,7 +465,7 @@ class Budget:
     def _update_unless_locked(self) -> None:
         """Look at everything again, or leave that to whoever has the lock."""
         self._is_due = self._line is not None
-        if self._is_interrupting():
+        if self._is_at_work():
             return
         lock = self._lock  # that very one: a handler on top of the work may fork
         try:
@@ -469,8 +480,8 @@ class Budget:
             if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as Condition
                 lock.release()
 
-    def _is_interrupting(self) -> bool:
-        """Whether we are a finalizer or signal handler on top of the work itself."""
+    def _is_at_work(self) -> bool:
+        """Whether this thread has the lock: we are a finalizer or signal handler on top of it."""
         return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
 
     def _update(self, change: Callable[[float], Result] | None) -> Result | None:
@@ -551,31 +562,17 @@ class Budget:
             self.unwoken.pop(id(waiter), None)
             if is_there is False and waiter.error is None:
                 # Its event loop was closed: nobody will come for the permits.
-                self.abandon(waiter)
-
-    # Forks.
-
-    def before_fork(self) -> None:
-        """Wait until nobody is at work."""
-        if not self._is_held:
-            self._lock.acquire()
-            self._is_held = True
-
-    def after_fork_parent(self) -> None:
-        """Others may be at work again."""
-        if self._is_held:
-            self._is_held = False
-            self._lock.release()
-        if self._is_due:
-            self._update_unless_locked()
+                self._abandoned.append(waiter)
+                self._is_due = True
 
     def after_fork_child(self) -> None:
-        """Begin anew, with what the limit leaves now.
+        """Begin anew, with what the limit leaves now, whatever others were at.
 
         The files it inherited count as others'. Who waited was a thread of the parent and is not
         here; nor is the watchdog.
         """
         self.permits.forget()
+        self.reservations.clear()
         self._line = None
         self._begin()
 

@@ -38,13 +38,21 @@ def all_wait(
 
 
 class StallClock:
-    """Tells for how long nothing has moved, and so what is to be done next."""
+    """Tells for how long nothing has moved, and so what is to be done next.
+
+    Attributes:
+        given_up_times: How often the line was given up since anything moved.
+        has_been_told: Somebody was told who holds, and nothing has moved since.
+    """
 
     COLLECT_S = 0.3
     """How long nothing must have moved before garbage is looked for."""
 
     RESCUE_S = 1.5
     """How long before, and between, two who are served from the reserve."""
+
+    GIVE_UP_AGAIN_S = 0.5
+    """Between two looks whether a line that is given up is a knot by now."""
 
     COLLECT_AGAIN_S = 0.02
     RESCUE_AGAIN_S = 0.1
@@ -57,7 +65,8 @@ class StallClock:
         self._found_s = self._helped_s = -self.RESCUE_S
         self._returns_when_tried = -1
         self._arrivals = 0
-        self._has_given_up = False
+        self.given_up_times = 0
+        self.has_been_told = False
 
     def next_step(
         self,
@@ -81,14 +90,14 @@ class StallClock:
             self._moved = served, returns
             if self._returns_when_tried not in (-1, returns):
                 self._helped_s, self._returns_when_tried = now_s, -1
-            self._since_s = self._tried_s = now_s
-            self._has_given_up = False
+            self.begin_anew(now_s)
             return NOTHING
         quiet_s = now_s - self._since_s
-        is_over = give_up_after_s is not None and quiet_s >= give_up_after_s
-        if is_over and not self._has_given_up:
-            self._has_given_up = True
-            return GIVE_UP
+        if give_up_after_s is not None:
+            until_s = give_up_after_s + self.given_up_times * self.GIVE_UP_AGAIN_S
+            if quiet_s >= until_s:
+                self.given_up_times += 1
+                return GIVE_UP
         was_anyone_coming = arrivals != self._arrivals and quiet_s < 3 * self.RESCUE_S
         self._arrivals = arrivals
         if was_anyone_coming:
@@ -102,9 +111,10 @@ class StallClock:
         return COLLECT if quiet_s >= collect_s else NOTHING
 
     def begin_anew(self, now_s: float) -> None:
-        """Note that one was ended: the others have as much time again."""
+        """Note that something moved, or that one was ended: the others have as much time again."""
         self._since_s = self._tried_s = now_s
-        self._has_given_up = False
+        self.given_up_times = 0
+        self.has_been_told = False
 
     def note_find(self, now_s: float) -> None:
         """Note that there was garbage."""

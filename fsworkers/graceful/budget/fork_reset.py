@@ -1,4 +1,8 @@
-"""Forks: nobody is at work on a budget while one happens; in the child each starts afresh."""
+"""Forks: in the child every budget starts afresh.
+
+No lock is held meanwhile: who was at work, whatever he had done so far, is not in the child. Held,
+it was waited for by those who had another lock that the fork waits for, ``logging``'s for one.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Forkable(Protocol):
-        """What a fork asks of a budget; each may be asked for twice."""
-
-        def before_fork(self) -> None:
-            """Wait until nobody is at work, and let nobody begin."""
-
-        def after_fork_parent(self) -> None:
-            """Others may be at work again."""
+        """What a fork asks of a budget."""
 
         def after_fork_child(self) -> None:
             """Begin anew."""
@@ -28,27 +26,16 @@ _known: dict[int, ref[Forkable]] = {}
 
 
 def register(budget: Forkable) -> None:
-    """Have a budget take part in each fork, for as long as it exists."""
+    """Have a budget start afresh in each forked child, for as long as it exists."""
     place = id(budget)
     _known[place] = ref(budget, lambda _gone: _known.pop(place, None))
 
 
-def _each(step: str) -> None:
-    struck = None
-    for known in list(_known.values()):  # other threads make budgets meanwhile
+def _start_afresh() -> None:
+    for known in list(_known.values()):
         budget = known()
         if budget is not None:
-            try:
-                getattr(budget, step)()
-            except BaseException as error:  # noqa: BLE001 - Ctrl-C: the others have their turn first
-                struck = error
-                getattr(budget, step)()
-    if struck is not None:
-        raise struck
+            budget.after_fork_child()
 
 
-os.register_at_fork(
-    before=lambda: _each("before_fork"),
-    after_in_parent=lambda: _each("after_fork_parent"),
-    after_in_child=lambda: _each("after_fork_child"),
-)
+os.register_at_fork(after_in_child=_start_afresh)

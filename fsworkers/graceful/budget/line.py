@@ -6,7 +6,7 @@ number, and so is ``lent``: the count lives with whoever moves the permits.
 
 Think of one line of people before a counter with ``capacity`` waiters. Each has a number for the
 place in the line. Whoever was served and then turned away by the kernel gets a number before all
-others and keeps it, however often that happens.
+others of his kind and keeps it, however often that happens.
 
 Two rules keep those who hold descriptors and wait for more from waiting for one another for ever:
 
@@ -374,8 +374,7 @@ class Line:
         self.waiting += 1
         if waiter.is_holder:
             self._asking[waiter.owner] = waiter
-        is_first = waiter.is_holder or waiter.order < 0
-        heappush(self._line if is_first else self._newcomers, waiter)
+        heappush(self._line if waiter.is_holder else self._newcomers, waiter)
 
     def _leave(self, waiter: Waiter, state: int, now_s: float) -> None:
         waiter.state = state

@@ -89,7 +89,7 @@ async def _stand_in_line(
         return True
 
     owner = current_owner()
-    waiter = Waiter(request, owner, wake, **budget.standing(request, owner))
+    waiter = Waiter(request, owner, wake)
     try:
         enter(waiter)
         if waiter.state == WAITING:

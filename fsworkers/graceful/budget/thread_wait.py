@@ -35,8 +35,7 @@ def stand_in_line(
     bell = Lock()
     bell.acquire()
     owner = owners.identify()
-    standing = budget.standing(request, owner)
-    waiter = Waiter(request, owner, partial(_ring, bell), get_ident(), **standing)
+    waiter = Waiter(request, owner, partial(_ring, bell), get_ident())
     try:
         enter(waiter)
         if waiter.state == WAITING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock, get_ident, start_new_thread
 
 # Straight from the interpreter: ``weakref`` itself costs as much as half of this package.
 from _weakref import ref
@@ -32,6 +32,9 @@ LOOK_S = 0.25
 
 SOON_S = 0.02
 """From the first look to the second: most waits are over by then."""
+
+TRIES = 3
+"""Looks at a line that is given up before somebody is told of it who may be in the way."""
 
 AFTER_ERROR_S = 1.0
 """Until the next look when one went wrong."""
@@ -66,6 +69,8 @@ class Watchdog:
         self._alarm = allocate_lock()
         self._stall = StallClock()
         self._collecting = Throttle(_LONGEST_PAUSE_S)
+        self._is_knot = False
+        self._thread = 0
         self.is_running = False
 
     def begin(self) -> None:
@@ -81,6 +86,10 @@ class Watchdog:
             return  # no thread to be had now; whoever begins to wait next tries again
         self.is_running = True
 
+    def is_here(self) -> bool:
+        """Whether this is its thread: finalizers that it has found must not wait for it."""
+        return self._thread == get_ident()
+
     def hurry(self) -> None:
         """Look sooner: the time to the next look has changed."""
         try:
@@ -90,6 +99,7 @@ class Watchdog:
 
     def _run(self, alarm: Lock) -> None:
         longest_s = SOON_S
+        self._thread = get_ident()
         while (budget := self._budget()) is not None:
             try:
                 wait_s = self.look(budget)
@@ -109,12 +119,13 @@ class Watchdog:
         step = budget.update(partial(self._judge, budget))
         if step is None:
             return None
-        if step in (COLLECT, GIVE_UP):
-            is_over = step == GIVE_UP and not self._has_found_garbage(budget, is_sure=True)
-            if is_over and not budget.lend_more():
-                budget.update(partial(self._give_up, budget))
-            elif step == COLLECT:
-                self._has_found_garbage(budget)
+        if step == COLLECT:
+            self._has_found_garbage(budget)
+        elif step == GIVE_UP and self._is_knot:
+            if not self._has_found_garbage(budget, is_sure=True) and not budget.lend_more():
+                budget.update(partial(self._end_one, budget))
+        elif step == GIVE_UP:
+            self._tell(budget)
         line, now_s = budget.line, monotonic()
         wait_s = StallClock.COLLECT_AGAIN_S if self._stall.is_pressing(now_s) else LOOK_S
         if line.capacity < line.ceiling:
@@ -128,12 +139,16 @@ class Watchdog:
         if first is None and not budget.unwoken:
             self.is_running = False
             return None
-        # What was served and refused by the kernel has not moved. Whoever was first and gave up
-        # has: those who come later have not stood for long.
-        served = line.served - line.refused, first and first.order
+        # Whoever was first and gave up has moved: those who come later have not stood for long. Who
+        # is served and refused by the kernel has not, and is in the line or not in turn.
+        is_refused = line.refusals_in_row > 0
+        served = None if is_refused else (line.served, first and first.order)
         step = self._stall.next_step(
             served, budget.returns, line.arrivals, now_s, budget.deadlock_after_s
         )
+        if step == GIVE_UP:
+            holders = {*budget.permits.owners()} - {0}
+            self._is_knot = all_wait(line.in_line(), holders, owners.thread_of)
         urgent = line.most_urgent(now_s) if step == RESCUE else None
         if urgent is not None and budget.can_rescue(urgent):
             line.rescue(urgent, budget.lent)
@@ -155,27 +170,35 @@ class Watchdog:
             self._stall.note_find(now_s)
         return has_found
 
-    def _give_up(self, budget: Any, now_s: float) -> None:
-        """Under the lock: end one in the line, so that the others can go on, or say who holds."""
+    def _tell(self, budget: Any) -> None:
+        """Say who keeps the line waiting, once; not yet if one may just be trying again."""
+        if self._stall.has_been_told or self._stall.given_up_times < TRIES:
+            return
+        self._stall.has_been_told = True
+        import logging  # noqa: PLC0415 - rare, and loads much
+
+        logging.getLogger("fsworkers.graceful").warning(
+            "%d wait for a descriptor, and nothing has moved for %g s; held by %s",
+            budget.line.waiting,
+            budget.deadlock_after_s,
+            "; ".join(budget.largest_holders()) or "nobody",
+        )
+
+    def _end_one(self, budget: Any, now_s: float) -> None:
+        """Under the lock: end the youngest of those whose end gives something back."""
         line = budget.line
         waiting = line.in_line()
         if not waiting:
             return
-        holders = budget.largest_holders()
-        if not all_wait(waiting, {*budget.permits.owners()} - {0}, owners.thread_of):
-            import logging  # noqa: PLC0415 - rare, and loads much
-
-            logging.getLogger("fsworkers.graceful").warning(
-                "%d wait for a descriptor, and nothing has moved for %g s; held by %s",
-                len(waiting),
-                budget.deadlock_after_s,
-                "; ".join(holders) or "nobody",
-            )
-            return
         self._stall.begin_anew(now_s)
-        waiters = [f"{owners.describe(one.owner)} for {one.count}" for one in waiting[:5]]
-        youngest = waiting[-1]
-        error = DescriptorDeadlock(youngest.request.label, line.capacity, holders, waiters)
+        those = [one for one in waiting if one.is_holder] or waiting
+        youngest = ([one for one in those if not one.request.lets_in] or those)[-1]
+        error = DescriptorDeadlock(
+            youngest.request.label,
+            line.capacity,
+            budget.largest_holders(),
+            [f"{owners.describe(one.owner)} for {one.count}" for one in waiting[:5]],
+        )
         line.deadlocks += 1
         line.fail(youngest, error, now_s)
         budget.unwoken[id(youngest)] = youngest

@@ -22,9 +22,10 @@ from weakref import finalize
 from fsworkers.graceful.aio import offload
 from fsworkers.graceful.budget import descriptor_table, owners
 from fsworkers.graceful.budget.budget import BUDGET, Budget
-from fsworkers.graceful.budget.reservation import Reservation, reserve
+from fsworkers.graceful.budget.reservation import reserve
 from fsworkers.graceful.errors import BudgetTimeout
 from fsworkers.graceful.opening import open_file
+from fsworkers.graceful.opening.retry import run_with_permits
 from fsworkers.graceful.patching import asyncio_servers
 from fsworkers.graceful.patching.limited_threads import opening_of
 from fsworkers.graceful.subprocess import PIPE, descriptors_needed
@@ -79,11 +80,11 @@ def _three_at_once(original: Callable[..., None]) -> Callable[..., None]:
     @wraps(original)
     def init(self: Any, selector: Any = None) -> None:
         _wait_for_others(self)
-        block = Reservation.of(BUDGET.take_many(2 + (selector is None), "an event loop"))
-        with block:
-            original(self, selector)
-        if block.rest:
-            descriptor_table.keep(self._selector.fileno(), block.rest.pop())
+        count = 2 + (selector is None)
+        make = partial(original, self, selector)
+        _, lent = run_with_permits(make, "an event loop", count, is_drawn_on=True)
+        if lent:
+            descriptor_table.keep(self._selector.fileno(), lent.pop())
 
     return init
 

@@ -7,6 +7,7 @@ would find among the loop's tasks, and wait for or cancel.
 
 from __future__ import annotations
 
+from asyncio import sleep
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ from fsworkers.graceful.budget import owners
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.budget.line import Waiter
 from fsworkers.graceful.budget.reservation import Reservation
-from fsworkers.graceful.budget.task_wait import acquire, acquire_again
-from fsworkers.graceful.opening.retry import give_back, is_refusal
+from fsworkers.graceful.budget.task_wait import acquire
+from fsworkers.graceful.opening.retry import give_back
 from fsworkers.graceful.socket import CONNECTION, is_quiet
 
 if TYPE_CHECKING:
@@ -46,15 +47,14 @@ def letting_in(original: Callable[..., None]) -> Callable[..., None]:
             if sock.fileno() >= 0:
                 self._start_serving(factory, sock, *details)
 
-        def let_in(permits: list[Permit]) -> None:
-            for permit in permits:
-                permit.owner = owners.of_thread()
-            block = Reservation.of(permits)
+        def let_in(permit: Permit) -> None:
+            permit.owner = owners.of_thread()
+            block = Reservation.of([permit])
             try:
                 with block:
                     _accept_connection(self, factory, sock, *details)
-                give_back(block.rest)
             finally:
+                give_back(block.rest)
                 if sock not in _in_line:
                     listen()
 
@@ -70,11 +70,14 @@ def letting_in(original: Callable[..., None]) -> Callable[..., None]:
     return _accept_connection
 
 
-def _line_up(loop: Any, sock: Any, let_in: Callable[[list[Permit]], None]) -> None:
+def _line_up(loop: Any, sock: Any, let_in: Callable[[Permit], None]) -> None:
     def go_on() -> None:
         if _in_line.get(sock) == (loop, waiter):
             del _in_line[sock]
-            let_in([*waiter.permits])
+            if waiter.error is None:
+                let_in(waiter.permits[0])
+            else:  # it was ended for the others' sake
+                _line_up(loop, sock, let_in)
 
     def wake() -> bool:
         try:
@@ -117,21 +120,25 @@ def after_a_permit(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     async def sock_accept(self: Any, sock: Any) -> Any:
-        if sock.gettimeout() == 0 and sock.fileno() >= 0 and is_quiet(sock):
-            await _readable(self, sock)
+        if sock.gettimeout() != 0:
+            return await original(self, sock)  # which says that it should
         request = BUDGET.request(1, CONNECTION, lets_in=True)
-        lent = await acquire(request)
         while True:
-            pot = Reservation.of(lent)
+            if sock.fileno() >= 0 and is_quiet(sock):
+                await _readable(self, sock)
+            block = Reservation.of(await acquire(request))
+            refused = BUDGET.line.refused
             try:
-                with pot:
-                    return await original(self, sock)
-            except OSError as error:
-                if not is_refusal(error):
-                    raise
-                lent = await acquire_again(request, pot.rest, error)
+                with block:
+                    accepted, address = sock.accept()
+                accepted.setblocking(False)
+            except BlockingIOError:  # somebody else was faster, or the kernel refuses
+                if BUDGET.line.refused != refused:
+                    await sleep(PAUSE_S)
+            else:
+                return accepted, address
             finally:
-                give_back(pot.rest)
+                give_back(block.rest)
 
     return sock_accept
 

@@ -89,7 +89,7 @@ async def _take_in_trio(label: object) -> HeldPermit:
 
     owner = owners.identify()
     request = BUDGET.request(1, label)
-    waiter = Waiter(request, owner, wake, **BUDGET.standing(request, owner))
+    waiter = Waiter(request, owner, wake)
     try:
         BUDGET.enter(waiter)
         if waiter.state == WAITING:

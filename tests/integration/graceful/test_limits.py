@@ -546,28 +546,31 @@ def test_a_fork_beside_a_thread_that_begins_a_reservation_leaves_no_lock_behind(
     """)
 
 
-@pytest.mark.parametrize("step", ["before_fork", "after_fork_parent"])
-@pytest.mark.parametrize("is_before", [True, False])
-def test_ctrl_c_in_a_fork_leaves_no_lock_behind(limited, step: str, is_before: bool) -> None:
-    """Python tells of it and goes on; whoever forked has nothing of ours afterwards."""
-    limited(f"""
-        sys.unraisablehook = lambda told: None
-        budgets = [graceful.BUDGET, *(graceful.Budget(2) for _ in range(3))]
-        graceful.open(FILE).close()
-        real = graceful.Budget.{step}
-        left = [KeyboardInterrupt]
-        def strike(budget):
-            if {is_before} and left: raise left.pop()
-            real(budget)
-            if left: raise left.pop()
-        graceful.Budget.{step} = strike
-        child = os.fork()
-        if child == 0:
-            in_threads(lambda number: [one.take().give_back() for one in budgets], 1, 5)
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-        assert not left and not any(one._lock._is_owned() for one in budgets)
-        in_threads(lambda number: [one.take().give_back() for one in budgets], 1, 5)
+def test_forks_of_many_threads_leave_no_lock_behind(limited) -> None:
+    """In none of the processes, whoever was at work; nor do they wait for one another's locks."""
+    limited("""
+        import logging, logging.config
+        sys.setswitchinterval(1e-5)
+        graceful.BUDGET.trace(on=True)  # always by way of the lock
+        graceful.install()
+        over = threading.Event()
+        settings = {"version": 1, "handlers": {"file": {"class": "logging.FileHandler",
+            "filename": FOLDER + "/log"}}, "root": {"handlers": ["file"]}}
+        def log(number):
+            while not over.is_set(): logging.config.dictConfig(settings)
+        logging_thread = threading.Thread(target=log, args=(0,))
+        logging_thread.start()
+        def fork(number):
+            for _ in range(20):
+                child = os.fork()
+                if child == 0:
+                    graceful.open(FILE).close()
+                    os._exit(0)
+                assert os.waitpid(child, 0)[1] == 0
+                graceful.open(FILE).close()
+        in_threads(fork, 4)
+        over.set()
+        logging_thread.join()
     """)
 
 
@@ -700,3 +703,50 @@ assert (after.lent, after.deadlocks) == (0, 3), after
 assert after.peak <= seen.capacity + graceful.BUDGET.reserve // 2, (seen, after)
 """
     )
+
+
+def test_what_was_asked_for_is_exceeded_by_half_of_the_reserve_at_most(limited) -> None:
+    """However long those who hold keep it: there are free numbers, but not for the budget."""
+    limited("""
+        graceful.configure(4)
+        from fsworkers.graceful.budget.deadlock import StallClock
+        StallClock.RESCUE_S = StallClock.RESCUE_AGAIN_S = 0.05
+        over = threading.Event()
+        kept = []
+        def keep(number):
+            try:
+                kept.append(graceful.BUDGET.take(wait_s=4))
+            except graceful.BudgetTimeout:
+                pass
+            over.wait(10)
+        threads = [threading.Thread(target=keep, args=(n,)) for n in range(20)]
+        for thread in threads: thread.start()
+        threading.Event().wait(3)
+        assert len(kept) <= 4 + graceful.BUDGET.reserve // 2, len(kept)
+        over.set()
+        for thread in threads: thread.join()
+        for permit in kept: permit.give_back()
+    """)
+
+
+def test_all_who_hold_go_on_when_the_kernel_refuses_them_all(limited) -> None:
+    """Others took the reserve as well: one is ended for the others' sake, and then all are done."""
+    limited("""
+        graceful.configure(deadlock_after_s=1)
+        from fsworkers.graceful import aio
+        foreign = [os.dup(0) for _ in range(6)]
+        ended = []
+        async def both(number):
+            try:
+                async with aio.open(FILE, "rb") as one:
+                    await asyncio.sleep(0.01)
+                    async with aio.open(FILE, "rb") as other:
+                        assert await one.read() == await other.read()
+            except graceful.DescriptorDeadlock:
+                ended.append(number)
+        async def main():
+            await asyncio.wait_for(asyncio.gather(*map(both, range(300))), 20)
+        asyncio.run(main())
+        seen = graceful.statistics()
+        assert seen.lent == 0 and len(ended) == seen.deadlocks <= 3, seen
+    """)

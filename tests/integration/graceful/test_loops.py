@@ -307,3 +307,41 @@ def test_a_servers_hosts_may_be_anything_to_go_through(limited) -> None:
         asyncio.run(main())
         assert lent() == 0
     """)
+
+
+def test_a_loop_is_made_once_the_kernel_has_room_for_it(limited) -> None:
+    """Refused half-way, it takes nothing; nor does a connection that is awaited meanwhile spin."""
+    limited(f"""
+        {_indented(ALL_BUT)}
+        import posix, socket
+        graceful.install()
+        asyncio.new_event_loop().close()
+        def hog():
+            taken = []
+            with contextlib.suppress(OSError):
+                while True: taken.append(posix.dup(1))
+            return taken
+        for room in range(3):
+            taken = hog()
+            for _ in range(room): os.close(taken.pop())
+            making = threading.Thread(target=lambda: asyncio.new_event_loop().close())
+            making.start()
+            making.join(0.2)
+            for number in taken: os.close(number)
+            making.join(5)
+            assert not making.is_alive() and lent() == 0
+        async def main():
+            listener = socket.create_server(("127.0.0.1", 0))
+            listener.setblocking(False)
+            caller = call(listener.getsockname())
+            taken = hog()
+            accepting = asyncio.create_task(asyncio.get_running_loop().sock_accept(listener))
+            before = time.process_time()
+            await asyncio.sleep(0.5)
+            assert not accepting.done() and time.process_time() - before < 0.2
+            for number in taken: os.close(number)
+            (await asyncio.wait_for(accepting, 5))[0].close()
+            caller.close()
+            listener.close()
+        asyncio.run(main())
+    """)

@@ -332,12 +332,12 @@ def test_who_asks_while_another_is_at_the_ledger_waits_for_it(ask, wait_s) -> No
     budget = Budget(2, wait_s=wait_s)
     budget.line  # noqa: B018 - measured, so that nothing else is to be done
     served: list[HeldPermit] = []
-    budget.before_fork()
+    budget._lock.acquire()
     asking = threading.Thread(target=lambda: served.append(ask(budget)))
     asking.start()
     asking.join(0.1)
     assert served == []
-    budget.after_fork_parent()
+    budget._lock.release()
     asking.join(5)
     served[0].give_back()
     assert budget.statistics().lent == 0

@@ -161,15 +161,15 @@ def test_those_who_gave_up_do_not_fill_the_line() -> None:
 
 
 def test_holders_go_before_newcomers() -> None:
-    """In order among themselves, behind those whom the kernel refused."""
+    """In order among themselves, each behind those of their kind whom the kernel refused."""
     line = Line(4)
     newcomer, refused = waiter(owner=1), waiter(owner=2)
     holders = [waiter(owner=number, is_holder=True) for number in (3, 4)]
     for one in (newcomer, *holders):
         line.arrive(one, 0.0)
     line.refuse(refused, 4, 0.0, pause_s=0.0, machine_wide=False)
-    assert line.in_line() == [refused, *holders, newcomer]
-    assert serve(line, lent=0) == [refused, *holders, newcomer]
+    assert line.in_line() == [*holders, refused, newcomer]
+    assert serve(line, lent=0) == [*holders, refused, newcomer]
 
 
 def test_newcomer_that_was_overtaken_for_long_is_overtaken_no_more() -> None:

@@ -233,3 +233,87 @@ def test_finalizers_that_open_disturb_nobody_who_is_at_work() -> None:
     assert not problems
     gc.collect()
     assert budget.statistics().lent == 0
+
+
+def test_what_is_taken_if_free_is_lent_once() -> None:
+    """It may be served at the very moment at which nothing seems to be free."""
+    budget = Budget(2)
+    held: dict[int, int] = {}
+    problems: list[str] = []
+    over = threading.Event()
+
+    def hold(permit: Any) -> None:
+        if held.setdefault(id(permit), threading.get_ident()) != threading.get_ident():
+            problems.append("lent twice")
+        held.pop(id(permit), None)
+        permit.give_back()
+
+    def take_if_free() -> None:
+        while not over.is_set():
+            permit = budget.take_if_free()
+            if permit is not None:
+                hold(permit)
+
+    def take() -> None:
+        while not over.is_set():
+            with suppress(BudgetTimeout):
+                hold(budget.take(wait_s=0.0005))
+
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(2e-6)
+    try:
+        threads = [threading.Thread(target=each) for each in [take_if_free, take] * 3]
+        for thread in threads:
+            thread.start()
+        over.wait(1)
+        over.set()
+        for thread in threads:
+            thread.join(5)
+    finally:
+        sys.setswitchinterval(interval_s)
+    assert not problems
+    assert len({id(permit) for permit in budget.free}) == len(budget.free) == len(budget.permits)
+
+
+def test_a_finalizer_that_the_watchdog_finds_does_not_wait_for_it() -> None:
+    """It opens something, and behind it in the garbage is what holds everything."""
+    budget = Budget(2)
+
+    class Last:
+        def __del__(self) -> None:
+            budget.take().give_back()
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.itself = self
+            self.last = Last()
+            self.permits = budget.take_many(2)
+
+        def __del__(self) -> None:
+            for permit in self.permits:
+                permit.give_back()
+
+    gc.disable()
+    try:
+        Garbage()
+        in_a_thread(lambda: budget.take().give_back())
+    finally:
+        gc.enable()
+    assert budget.statistics().lent == 0
+
+
+def test_waiters_of_a_loop_that_was_closed_are_passed_over_however_many() -> None:
+    """Without a call in a call for each of them."""
+    budget = Budget(1)
+    held = budget.take()
+    loop = asyncio.new_event_loop()
+
+    async def line_up() -> None:
+        for _ in range(2000):
+            asyncio.ensure_future(take_many(1, budget=budget))  # noqa: RUF006 - they end with the loop
+        await asyncio.sleep(0.1)
+
+    loop.run_until_complete(line_up())
+    loop.close()
+    held.give_back()
+    assert (budget.statistics().lent, budget.statistics().waiting) == (0, 0)
