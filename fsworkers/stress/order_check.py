@@ -29,7 +29,8 @@ class OrderCheck:
         # Each in the order of arrival:
         self._newcomers: dict[Waiter, None] = {}
         self._holders: dict[Waiter, None] = {}
-        self._front: dict[Waiter, None] = {}  # refused by the kernel, so they go before all others
+        # Refused by the kernel, they go before all others of their kind: newcomers, holders.
+        self._front: tuple[dict[Waiter, None], dict[Waiter, None]] = ({}, {})
         self._rescued: set[Waiter] = set()  # to be served out of turn, to end a deadlock
 
     def came(self, waiter: Waiter) -> None:
@@ -38,7 +39,7 @@ class OrderCheck:
 
     def refused(self, waiter: Waiter) -> None:
         """The kernel refused it what it had been lent."""
-        self._front[waiter] = None
+        self._front[waiter.is_holder][waiter] = None
 
     def rescued(self, waiter: Waiter) -> None:
         """It is to be served because everybody holds and waits."""
@@ -47,17 +48,18 @@ class OrderCheck:
     def granted(self, waiter: Waiter) -> None:
         """It is served."""
         self.served += 1
-        queue = self._queue_of(waiter)
-        if waiter not in self._rescued and waiter not in self._front:
-            is_overdue = monotonic() - waiter.since_s >= HOLDER_S
-            is_newcomer = queue is self._newcomers and not is_overdue
+        queue, front = self._queue_of(waiter), self._front[waiter.is_holder]
+        if waiter not in self._rescued and waiter not in front:
+            is_newcomer = not waiter.is_holder and monotonic() - waiter.since_s < HOLDER_S
             self.overtaken += (
-                _is_anyone_waiting(self._front)
+                _is_anyone_waiting(front)
                 or _is_anyone_waiting(queue, before=waiter)
-                or (is_newcomer and _is_anyone_waiting(self._holders))
+                or (
+                    is_newcomer and any(map(_is_anyone_waiting, (self._holders, self._front[True])))
+                )
             )
         self._rescued.discard(waiter)
-        self._front.pop(waiter, None)
+        front.pop(waiter, None)
         queue.pop(waiter, None)
 
     def _queue_of(self, waiter: Waiter) -> dict[Waiter, None]:

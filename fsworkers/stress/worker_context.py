@@ -60,7 +60,7 @@ class WorkerContext:
 
             self.open, self.open_async = graceful.open, aio.open
             self.walk, self.scandir = graceful.os.walk, graceful.os.scandir
-            graceful.configure()
+            graceful.configure(deadlock_after_s=graceful.BUDGET.deadlock_after_s)
             watch_line(self._order)
         self._row = self.scoreboard.claim_row(open_count())
 

@@ -46,7 +46,7 @@ def test_what_a_loop_keeps_for_itself_is_no_hope() -> None:
 
 
 def test_steps_follow_one_another() -> None:
-    """Garbage is looked for first, then the reserve helps, in the end the line is given up, again and again."""
+    """Garbage is looked for first, then the reserve helps; in the end the line is given up."""
     clock = StallClock()
     steps = [clock.next_step("as it was", 0, 0, 0.1 * tenths, 4.0) for tenths in range(50)]
     changes = [(0.1 * at, step) for at, step in enumerate(steps) if step != ([NOTHING, *steps])[at]]

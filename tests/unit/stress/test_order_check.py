@@ -53,7 +53,7 @@ def test_serving_out_of_order_is_noticed() -> None:
 
 
 def test_refused_by_the_kernel_means_first_in_line() -> None:
-    """A refused waiter may go before all, and nobody may go before it."""
+    """A refused waiter may go before all of its kind, and none of them before it."""
     check = OrderCheck()
     first, second, third = waiters(check, 3)
     serve(check, first)
