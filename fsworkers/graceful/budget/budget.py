@@ -393,8 +393,7 @@ class Budget:
 
     def lend_more(self) -> bool:
         """Measure whether there is more to lend by now."""
-        # Twice: what others let go of is only lent when it was seen twice.
-        return self._limit.measured > 0 and any(self.update(self._follow) for _ in range(2))
+        return self._limit.measured > 0 and bool(self.update(partial(self._follow, is_urgent=True)))
 
     def can_rescue(self, waiter: Waiter) -> bool:
         """Whether half of the reserve, and one for a connection, covers what a waiter wants.
@@ -543,9 +542,9 @@ class Budget:
         note(self.lent, now_s, pause_s=pause_s, machine_wide=machine_wide)
         self._watchdog.hurry()
 
-    def _follow(self, now_s: float) -> bool:
+    def _follow(self, now_s: float, *, is_urgent: bool = False) -> bool:
         before = self.line.ceiling
-        self._resize(self._limit.follow(self.lent, before), now_s)
+        self._resize(self._limit.follow(self.lent, before, is_urgent=is_urgent), now_s)
         return self.line.ceiling > before
 
     def _resize(self, ceiling: int, now_s: float) -> None:

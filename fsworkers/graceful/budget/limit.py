@@ -10,6 +10,7 @@ kernel's refusals tell.
 from __future__ import annotations
 
 import resource
+from collections import deque
 from time import monotonic, thread_time
 
 from fsworkers.graceful.budget.kernel import count_open_below, numbers_open
@@ -24,6 +25,9 @@ STANDARD = 3
 
 UNLIMITED = 1_048_576
 """What counts as the limit when it is RLIM_INFINITY: the Linux default of fs.nr_open."""
+
+LOOKS = 8
+"""In how many looks in a row it must be there that others have let go of."""
 
 _LONGEST_PAUSE_S = 10.0
 
@@ -63,7 +67,9 @@ class Limit:
         self.most = most
         self.measured = 0
         self._reserve = reserve
-        self._foreign = self._seen = 0
+        self._foreign = self._taken = 0
+        self._is_cramped = False  # others had more than the reserve, and may let go of it
+        self._recent: deque[int] = deque(maxlen=LOOKS)
         self._measuring = Throttle(_LONGEST_PAUSE_S)
 
     @property
@@ -88,29 +94,44 @@ class Limit:
         limit, reserve = soft_limit(), self.reserve
         if limit - reserve - STANDARD < MINIMUM:
             raise TooFewDescriptors(limit, STANDARD, reserve, MINIMUM)
-        return self._bounded(max(MINIMUM, self._measure(lent)))
+        to_lend = self._measure(lent)
+        self._is_cramped = self._foreign > reserve
+        return self._bounded(max(MINIMUM, to_lend))
 
-    def follow(self, lent: int, ceiling: int) -> int:
+    def follow(self, lent: int, ceiling: int, *, is_urgent: bool = False) -> int:
         """What may be lent now, if the limit has changed; else ``ceiling``, or more if there is.
 
         What others took since is not taken out: those who wait for as much would fail. The reserve
-        is for that. What they let go of has to be seen twice: permits whose files are not open yet
-        hide as many.
+        is for that. What they let go of has to be seen for a while: permits whose files are not
+        open yet hide as many.
+
+        Args:
+            lent: Permits lent now.
+            ceiling: What may be lent by the measures before.
+            is_urgent: Somebody fails otherwise, so a single look is enough.
         """
         has_changed = soft_limit() != self.measured
-        seen_before = self._foreign
         to_lend = self._measure(lent)
         if has_changed:
+            self._recent.clear()
+            self._is_cramped = self._foreign > self.reserve
             return self._bounded(max(1, to_lend))
-        self._seen = max(seen_before, self._foreign)
-        return max(ceiling, self._bounded(to_lend - self._seen + self._foreign))
+        self._recent.append(self._foreign)
+        if is_urgent:
+            return max(ceiling, self._bounded(to_lend))
+        of_others = self._taken  # at most
+        if len(self._recent) == LOOKS:
+            of_others = min(of_others, max(self._recent))
+        ceiling = max(ceiling, self._bounded(self.measured - self.reserve - of_others))
+        self._is_cramped = ceiling < self._bounded(to_lend)
+        return ceiling
 
     def is_to_be_followed(self, ceiling: int) -> bool:
         """Whether the limit has changed, or others had so much that it is worth a look again."""
         return self.measured > 0 and (
             soft_limit() != self.measured
             or (
-                max(self._foreign, self._seen) > self.reserve
+                self._is_cramped
                 and (self.most is None or ceiling < self.most)
                 and self._measuring.is_due(monotonic())
             )
@@ -127,7 +148,7 @@ class Limit:
         begun_s = thread_time()
         before, self.measured = self.measured, soft_limit()
         limit = self.measured
-        taken = count_open_below(limit)
+        self._taken = taken = count_open_below(limit)
         if limit >= before or taken >= lent:
             self._foreign = max(STANDARD, taken - lent)
         # else some of ours are above a limit that was lowered, and others have what they had

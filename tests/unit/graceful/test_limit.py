@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fsworkers.graceful.budget import limit
-from fsworkers.graceful.budget.limit import Limit
+from fsworkers.graceful.budget.limit import LOOKS, Limit
 from fsworkers.graceful.errors import TooFewDescriptors
 
 
@@ -50,14 +50,20 @@ def test_a_limit_that_changes_is_followed_both_ways(system: dict[str, int]) -> N
         assert ceiling == to_lend
 
 
-def test_what_others_let_go_of_is_lent_once_it_was_seen_twice(system: dict[str, int]) -> None:
+def test_what_others_let_go_of_is_lent_once_it_is_sure(system: dict[str, int]) -> None:
     """Permits whose files are not open yet hide as many of theirs; what they take stays ours."""
     system["open"] = 50
     followed = Limit(None, 8)
     ceiling = followed.begin()
     assert ceiling == 6
-    system["open"] = 10
-    assert followed.follow(0, ceiling) == 6
-    assert followed.follow(0, ceiling) == 46
-    system["open"] = 30
+    system["open"] = 20
+    for _ in range(LOOKS - 1):
+        # All that is open may be theirs, though 30 are lent.
+        ceiling = followed.follow(30, ceiling)
+        assert ceiling == 64 - 8 - 20
+    system["open"] = 40
+    assert followed.follow(30, ceiling) == 64 - 8 - 10
+    system["open"] = 60
     assert followed.follow(0, 46) == 46
+    system["open"] = 10
+    assert followed.follow(0, 46, is_urgent=True) == 46

@@ -304,9 +304,9 @@ class AnyLine(RuleBasedStateMachine):
             self.held.append(head)
 
     def first(self) -> Waiter:
-        """Refused ones, holders, newcomers; but a newcomer is not overtaken for ever."""
+        """Holders, newcomers, of each the refused ones first; no newcomer is overtaken for ever."""
         line = [one for one in self.all if one.state == WAITING]
-        newcomers = [one for one in line if one.order > 0 and not one.is_holder]
+        newcomers = [one for one in line if not one.is_holder]
         others = [one for one in line if one not in newcomers]
         if others and newcomers:
             newcomer, other = min(newcomers), min(others)
@@ -352,8 +352,8 @@ class AnyLine(RuleBasedStateMachine):
         again.order = one.order
         self.all.append(again)
         self.line.refuse(again, self.lent, self.now_s, pause_s=pause_s, machine_wide=machine_wide)
-        head = self.line.head(self.now_s)
-        assert head is again or head.order < 0  # type: ignore[union-attr]
+        first = next(one for one in self.line.in_line() if one.is_holder == again.is_holder)
+        assert first is again or first.order < 0
         assert self.line.capacity <= self.lent
         if pause_s > 0.01:
             assert not self.line.recover(self.lent, self.now_s + pause_s / 2)
