@@ -219,6 +219,8 @@ class Budget:
 
     def acquire(self, request: Request) -> list[HeldPermit]:
         """Lend what is wanted, from a reservation that holds enough if any; errors as ``take``."""
+        if request.count == 1 and (at_once := self.take_now()) is not None:
+            return [at_once]
         drawn = self.draw_many(request.count)
         return drawn or [*thread_wait.stand_in_line(self, request, self.enter)]
 

@@ -55,11 +55,13 @@ async def take_many(
 
 async def acquire(request: Request, *, budget: Budget = BUDGET) -> list[HeldPermit]:
     """Lend what is wanted, from a reservation if one at hand holds enough; errors as ``take``."""
-    drawn = budget.draw_many(request.count)
-    if not drawn:
+    at_once = budget.take_now() if request.count == 1 else None
+    lent: list[HeldPermit] = [] if at_once is None else [at_once]
+    lent = lent or budget.draw_many(request.count)
+    if not lent:
         return [*await _stand_in_line(budget, request, budget.enter)]
     owners.started_by.set(current_owner())
-    return drawn
+    return lent
 
 
 async def acquire_again(
