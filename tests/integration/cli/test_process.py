@@ -228,7 +228,7 @@ def test_killed_worker_costs_no_file(many: Path, tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     deadline = time.monotonic() + 20
-    while not output.exists() or output.stat().st_size == 0:
+    while not _size_of(output):
         assert time.monotonic() < deadline
         os.sched_yield()
     psutil.Process(run.pid).children()[0].kill()
