@@ -142,13 +142,8 @@ class Budget:
         if self._line is None:
             with self._lock:
                 if self._line is None:
-                    most = self._limit.most
-                    self._line = Line(self._limit.begin() if self._is_measured else most or 1)
+                    self._line = Line(self._limit.at_first_use())
         return self._line
-
-    @property
-    def _is_measured(self) -> bool:
-        return self._limit.most is None or self._limit.measured > 0
 
     # Taking.
 
@@ -379,9 +374,8 @@ class Budget:
 
         A measured budget lends no more than the limit leaves, however much is asked for.
         """
-        self._limit.most = capacity = argument_checks.number("capacity", capacity, least=1)
-        ceiling = self._limit.begin(self.lent) if self._limit.measured else capacity
-        self.update(partial(self._resize, ceiling))
+        self._limit.most = argument_checks.number("capacity", capacity, least=1)
+        self.update(partial(self._resize, self._limit.at_first_use(self.lent)))
 
     @property
     def reserve(self) -> int:

@@ -82,6 +82,10 @@ class Limit:
         """Half of the reserve, which a holder that waits may have; 0 where nothing was measured."""
         return max(1, self.reserve // 2) if self.measured else 0
 
+    def at_first_use(self, lent: int = 0) -> int:
+        """What may be lent to begin with: what was asked for, unless it was ever measured."""
+        return self.most if self.most is not None and not self.measured else self.begin(lent)
+
     def begin(self, lent: int = 0) -> int:
         """Measure for the first time, or for new settings.
 

@@ -327,7 +327,9 @@ class Line:
 
     def most_urgent(self, now_s: float) -> Waiter | None:
         """Who is to be helped when nothing moves: who lets a connection in, else the head."""
-        return next((one for one in self.in_line() if one.request.lets_in), self.head(now_s))
+        # They are newcomers, whatever they hold.
+        let_in = (one for one in self._newcomers if one.request.lets_in and one.state == WAITING)
+        return min(let_in, default=self.head(now_s))
 
     def in_line(self) -> list[Waiter]:
         """All who wait, in order."""

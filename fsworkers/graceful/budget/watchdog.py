@@ -98,8 +98,16 @@ class Watchdog:
             return  # it is awake already
 
     def _run(self, alarm: Lock) -> None:
-        longest_s = SOON_S
         self._thread = get_ident()
+        try:
+            self._look_on(alarm)
+        finally:
+            # The next thread may have this ident again, and is not the watchdog.
+            if self._thread == get_ident():
+                self._thread = 0
+
+    def _look_on(self, alarm: Lock) -> None:
+        longest_s = SOON_S
         while (budget := self._budget()) is not None:
             try:
                 wait_s = self.look(budget)

@@ -317,3 +317,26 @@ def test_waiters_of_a_loop_that_was_closed_are_passed_over_however_many() -> Non
     loop.close()
     held.give_back()
     assert (budget.statistics().lent, budget.statistics().waiting) == (0, 0)
+
+
+def test_a_thread_that_has_the_watchdogs_ident_again_waits_as_all_others() -> None:
+    """Idents are used again as soon as a thread is over."""
+    budget = Budget(1)
+    held = budget.take()
+    with pytest.raises(BudgetTimeout):
+        budget.take(wait_s=0.05)
+    wait_for(lambda: not budget.is_watched)
+    refused: list[int] = []
+
+    def take() -> None:
+        try:
+            budget.take(wait_s=0.02)
+        except BudgetTimeout:
+            refused.append(1)
+
+    for _ in range(20):
+        in_a_thread(take)
+        wait_for(lambda: not budget.is_watched)
+    assert len(refused) == 20
+    assert budget.lent == 1
+    held.give_back()
