@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from fsworkers.names import printable
 from fsworkers.stress.model import Broken
 
 if TYPE_CHECKING:
@@ -73,11 +74,8 @@ def broken_invariants(name: str, side: SideResult, plan: Plan, load: Load) -> li
 def told_errors(side: SideResult) -> str:
     """What jobs failed with most."""
     most = Counter(side.errors).most_common(MOST_ERRORS)
-    told = [f"{count:,} times {text}" for text, count in most]
+    told = [f"{count:,} times {printable(text)}" for text, count in most]
     return "; ".join([*told, *(["and others"] if len(side.errors) > MOST_ERRORS else [])])
-
-
-# In words
 
 
 def is_right(side: SideResult) -> bool:

@@ -147,3 +147,11 @@ def test_an_own_function_is_told_what_it_does() -> None:
     told = " ".join(own_task_lines(result_of(is_kept=True).scenarios[0], 64))
     assert "for want of descriptors on 3 of 10" in told
     assert "waited 4 times" in told
+
+
+def test_what_an_own_function_raises_reaches_no_terminal_as_it_is() -> None:
+    """Its words may hold what a terminal obeys."""
+    (scenario,) = result_of(is_kept=True).scenarios
+    ours = replace(scenario.fsworkers, failed={"ValueError": 1}, errors={"ValueError: \x1b[31m": 1})
+    told = own_task_lines(replace(scenario, fsworkers=ours), 64)
+    assert told[-1].endswith(r"1 times ValueError: \x1b[31m")
