@@ -21,7 +21,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         path: The item the job was for, as it was given; for files found by a scan a ``str`` that
             ``os.fsencode`` turns into the exact name.
         status: One of ``STATUSES``.
-        value: What the task returned; ``None`` unless ``status`` is ``done``.
+        value: What the task returned; ``None`` unless ``status`` is ``done``, or a command failed:
+            what that left.
         error: ``"Type: message"`` or the reason in words; ``None`` when ``status`` is ``done``.
         attempts: How often the job was executed; 0 when it never was. Where a worker died it is
             not known which of its jobs it had started, and all of them count.

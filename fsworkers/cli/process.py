@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from secrets import token_hex
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
+from fsworkers.cli.command_options import command_lines
 from fsworkers.cli.exits import DONE, complain, leave_quietly
-from fsworkers.cli.request import STDOUT, Request, current_directory, parse_seconds
+from fsworkers.cli.request import (
+    STDOUT,
+    Request,
+    current_directory,
+    parse_bytes,
+    parse_nice,
+    parse_seconds,
+)
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
+from fsworkers.engines.made import refuse_clash, with_one_maker
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.run import new_run_id
 from fsworkers.engines.tally import Tally
@@ -25,6 +37,7 @@ from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths, tidy
 from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
+from fsworkers.tasks.command import Command, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,6 +53,12 @@ def process(
     summary: Path | None,
     changed: bool,
     timeout: str | None,
+    retry_pause: str | None,
+    max_rss: str | None,
+    results: Path | None,
+    nice: int,
+    exec_: list[str] | None,
+    format_: str | None,
     journal: Path | None,
     no_journal: bool,
     dry_run: bool,
@@ -61,6 +80,12 @@ def process(
         summary=None if summary is None else os.fspath(summary),
         changed=changed,
         timeout=None if timeout is None else parse_seconds("--timeout", timeout),
+        retry_pause=None if retry_pause is None else parse_seconds("--retry-pause", retry_pause),
+        max_rss=None if max_rss is None else parse_bytes("--max-rss", max_rss),
+        results=None if results is None else os.fspath(results),
+        nice=parse_nice(nice),
+        exec=exec_ or [],
+        format=format_,
         **{name: value for name, value in others.items() if value is not None},
     )
     if no_journal and (journal is not None or changed):
@@ -78,9 +103,12 @@ def process(
     shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose)
     try:
         if dry_run:
-            request.function()
+            function = request.function()
             request.check()
-            return _list_only(request.found(request.filters(), request.writes_to))
+            found = request.found(request.filters(), request.writes_to)
+            if isinstance(function, Command):
+                return _write_lines(command_lines(function, found))
+            return _list_only(found)
         return _process(request, journal, shown, has_journal=not no_journal)
     except BrokenPipeError:
         return leave_quietly()
@@ -95,6 +123,9 @@ def _process(
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
+    outputs = outputs_of(function)
+    if outputs is not None and request.files_from is None:
+        refuse_clash(request.found(request.filters(), request.writes_to), outputs)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     own = request.writes_to
@@ -105,6 +136,7 @@ def _process(
             journal = default_journal(run_id) if named is None else Path(os.path.abspath(named))
             own += files_of(journal)
     found = request.found(request.filters(), own)
+    found = with_one_maker(found, outputs)
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
         recorder = None
@@ -114,20 +146,29 @@ def _process(
                 if named is None:
                     make_room()
                 recorder = stack.enter_context(Recorder.begin(journal, run))
-        if recorder is not None and request.changed:
+        wanted = None if outputs is None or request.always else outputs.is_current
+        if recorder is not None and (request.changed or wanted is not None):
             from fsworkers.journal.earlier import open_earlier  # noqa: PLC0415  (only here)
             from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
             earlier = open_earlier(
                 stack, recorder, is_shared=named is not None, fingerprint=recorder.run.fingerprint
             )
-            to_do = new_or_changed(found, earlier, recorder.run.cwd, in_order=request.keep_order)
+            to_do = new_or_changed(
+                found, earlier, recorder.run.cwd, in_order=request.keep_order, is_current=wanted
+            )
+        function = with_spool(stack, function, request)
         return Session(
             id=run_id,
             request=request,
             function=function,
             found=to_do,
-            sink=open_sink(output, algorithm=algorithm_of(function)),
+            sink=open_sink(
+                output,
+                format=request.shown_format,
+                algorithm=algorithm_of(function),
+                is_tagged=request.tag,
+            ),
             tally=Tally(),
             recorder=recorder,
             hint=journal_hint(named),
@@ -162,11 +203,25 @@ def _is_same(one: Path, other: Path) -> bool:
     return real == os.path.realpath(other) and (os.path.isfile(real) or not os.path.exists(real))
 
 
-def _list_only(found: Iterable[list[str] | Entry]) -> int:
-    """Write the paths that would be processed, one a line: exact bytes, escaped for a terminal."""
+def with_spool(stack: ExitStack, function: Any, request: Request) -> Any:
+    """A command whose output is shown keeps what is too long for memory in files, for the while."""
+    if not isinstance(function, Command) or request.shown_format != "raw":
+        return function
+    # Made by the worker that first needs it: most runs leave nothing to remove, killed or not.
+    spool = os.path.join(gettempdir(), f"fsworkers-{token_hex(8)}")
+    stack.callback(shutil.rmtree, spool, ignore_errors=True)
+    return function.with_settings(spool=spool)
+
+
+def _write_lines(lines: Iterable[str]) -> int:
+    """Write lines with their exact bytes, escaped for a terminal."""
     escape = printable if sys.stdout.isatty() else str
-    for one in found:
-        if isinstance(one, list):
-            sys.stdout.buffer.write(os.fsencode("\n".join([*map(escape, one), ""])))
+    for line in lines:
+        sys.stdout.buffer.write(os.fsencode(escape(line)) + b"\n")
     sys.stdout.buffer.flush()
     return DONE
+
+
+def _list_only(found: Iterable[list[str] | Entry]) -> int:
+    """Write the paths that would be processed, one a line."""
+    return _write_lines(path for one in found if isinstance(one, list) for path in one)

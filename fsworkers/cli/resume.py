@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.cli.exits import leave_quietly, say
+from fsworkers.cli.process import with_spool
 from fsworkers.cli.request import STDIN, STDOUT, Request, request_from_json
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
+from fsworkers.engines.made import with_one_maker
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.tally import Tally
 from fsworkers.journal.earlier import open_earlier
@@ -27,6 +29,7 @@ from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths
 from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
+from fsworkers.tasks.command import outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -103,6 +106,8 @@ def _session(
     """Open what may be refused, and then the journal."""
     own = [*request.writes_to, *files_of(located.journal)]
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
+    outputs = outputs_of(function)
+    found = with_one_maker(found, outputs)
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
     if request.summary is not None and request.summary != STDOUT:
@@ -124,17 +129,26 @@ def _session(
                 is_shared=journal is not None,
                 fingerprint=recorder.run.fingerprint,
             )
-            left = new_or_changed(found, earlier, recorder.run.cwd)
+            current = None if outputs is None else outputs.is_current
+            left = new_or_changed(found, earlier, recorder.run.cwd, is_current=current)
+    function = with_spool(stack, function, request)
+    is_raw = request.shown_format == "raw"
     return Session(
         id=located.run.id,
         request=request,
         function=function,
         found=left,
-        sink=open_sink(output, algorithm=algorithm_of(function)),
+        sink=open_sink(
+            output,
+            format=request.shown_format,
+            algorithm=algorithm_of(function),
+            is_tagged=request.tag,
+        ),
         tally=tally,
         recorder=recorder,
         hint=journal_hint(journal),
-        rebuilds=True,
+        goes_on=True,
+        rebuilds=not is_raw,  # of what commands wrote, only the beginning is recorded
         end_state="interrupted" if only_failures and was_cut_off(located) else "finished",
     )
 

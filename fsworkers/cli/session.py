@@ -66,6 +66,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         tally: Counts them.
         recorder: The journal, if there is one.
         hint: How to resume, if it is not the plain command.
+        goes_on: Whether there was a session before.
         rebuilds: Write the output from the journal in the end, instead of outcomes as they
             arrive: what was recorded before is part of it, and how much of that stays is known
             only when the scan has ended.
@@ -80,6 +81,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     tally: Tally
     recorder: Recorder | None
     hint: str = ""
+    goes_on: bool = False
     rebuilds: bool = False
     end_state: State = "finished"
 
@@ -111,7 +113,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             is_shown = shown.wants_display(self.request.output)
             ahead = None
             # Not of a resumed run: what is scanned there no longer counts as done before.
-            if is_shown and not self.rebuilds:
+            if is_shown and not self.goes_on:
                 ahead = ScanAhead(self.found)
                 stack.callback(ahead.close)
             run = Run(

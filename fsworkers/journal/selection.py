@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("fsworkers")
 
+UP_TO_DATE = "up to date"
+"""Why a file is skipped whose output is there."""
+
 _stamp_of = attrgetter("st_size", "st_mtime_ns")
 
 
@@ -96,6 +99,7 @@ def new_or_changed(
     cwd: str,
     *,
     in_order: bool = False,
+    is_current: Callable[[str, int], bool] | None = None,
 ) -> Iterator[list[str] | Entry | Unchanged]:
     """Settle the files that are unchanged since an earlier run; let all others through.
 
@@ -108,6 +112,8 @@ def new_or_changed(
         cwd: Where relative paths begin now.
         in_order: Divide a list where need be so that its files come in their order; else those
             that are unchanged come together.
+        is_current: Given a path and its modification time: whether what was made of it is there.
+            Without it nothing is looked for.
     """
     trusted = list(earlier)
     for one in found:
@@ -118,6 +124,9 @@ def new_or_changed(
         for at, stays in enumerate(_stay(one, stamps)):
             if not stays:
                 reasons[at] = None
+            elif is_current is not None:
+                _, mtime_ns = stamps[at] or (0, 0)
+                reasons[at] = UP_TO_DATE if is_current(one[at], mtime_ns) else None
         positions: Iterable[int] = range(len(one))
         if not in_order:
             positions = sorted(positions, key=lambda at: reasons[at] or "")

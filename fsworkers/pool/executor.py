@@ -127,7 +127,8 @@ class Pool(Executor):
     def of(cls, settings: PoolSettings) -> Pool:
         """A pool with settings that have been checked already."""
         options = asdict(settings)
-        del options["first_workers"]
+        for only_there in ("first_workers", "retry_pause", "nice"):
+            del options[only_there]
         pool = cls(**options)
         pool._settings = settings
         return pool
@@ -318,6 +319,7 @@ class Pool(Executor):
             wants_exceptions=wants_exceptions,
             is_ordered=ordered,
             timeout_s=self._settings.timeout,
+            keeps_time=getattr(fn, "keeps_time", False),
         )
 
     def _running_master(self) -> Master:

@@ -33,6 +33,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
         grace: Seconds without a sign of life after which a worker counts as hung.
         first_workers: How many are started at once, the others when there is work for them;
             ``None`` for one per usable processor.
+        retry_pause: Seconds before a further attempt; ``None`` for a random time that grows.
+        nice: How much lower than ours the workers' priority is, as nice(1) counts.
 
     Raises:
         BadSetting: A value that can't be.
@@ -51,6 +53,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
     ready_timeout: float | None = None
     grace: float = 30.0
     first_workers: int | None = None
+    retry_pause: float | None = None
+    nice: int = 0
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, least=1)
@@ -60,10 +64,13 @@ class PoolSettings(msgspec.Struct, frozen=True):
         _check_count("max_deaths", self.max_deaths, least=1)
         _check_count("max_jobs_per_worker", self.max_jobs_per_worker, least=1)
         _check_count("max_rss_bytes", self.max_rss_bytes, least=1)
+        _check_count("nice", self.nice, least=0)
         _check_classes(self.retry_on)
         _check_seconds("timeout", self.timeout)
         _check_seconds("ready_timeout", self.ready_timeout)
         _check_seconds("grace", self.grace)
+        if self.retry_pause != 0:
+            _check_seconds("retry_pause", self.retry_pause)
 
     @property
     def worker_count(self) -> int:

@@ -55,6 +55,8 @@ class Task(NamedTuple):
         wants_exceptions: Whether failures bring the pickled exception along.
         is_ordered: Whether each failure is answered for by itself, so that spans keep an order.
         timeout_s: After how long a coroutine is cancelled; ``None`` for never.
+        keeps_time: Whether the function ends its attempt itself after that time: it says so by an
+            attribute of this name, and gets the time through ``with_settings``.
     """
 
     call: int
@@ -66,6 +68,7 @@ class Task(NamedTuple):
     wants_exceptions: bool = False
     is_ordered: bool = False
     timeout_s: float | None = None
+    keeps_time: bool = False
 
 
 class Forget(NamedTuple):
@@ -194,6 +197,7 @@ class Config(NamedTuple):
         heartbeat_s: Time between heartbeats.
         page_line: Which line of the progress page is its own.
         wants_memory: Whether reports are to tell how much memory the worker has.
+        nice: How much it lowers its priority.
     """
 
     worker: int
@@ -205,6 +209,7 @@ class Config(NamedTuple):
     heartbeat_s: float
     page_line: int
     wants_memory: bool = False
+    nice: int = 0
 
 
 SECRET_BYTES = 16

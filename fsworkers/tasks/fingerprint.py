@@ -12,6 +12,7 @@ from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from fsworkers.tasks.command import Command
 from fsworkers.tasks.registry import BUILT_IN
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def fingerprint(
     if task is not None:
         filled = {option.name: option.default for option in task.options} | dict(options)
         return f"task {task.name}{_shown(filled)}"
+    if isinstance(function, Command):
+        return function.mark
     # What was made of the options: how they were written is part of the mark anyway.
     while (
         isinstance(function, partial)

@@ -121,6 +121,7 @@ class Fleet:
             heartbeat_s=self._heartbeat_s,
             page_line=self._lines[number],
             wants_memory=self._settings.max_rss_bytes is not None,
+            nice=self._settings.nice,
         )
 
     def due(self) -> list[int]:
