@@ -61,7 +61,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     asked = dict(locals())
     asked["workers"] = count = worker_count(workers)
     if not dry_run:
-        prespawn_for(paths or [], count)
+        prespawn_for(paths or [], count, has_command=bool(exec_ or exec_batch))
     from fsworkers.cli.process import process as run  # noqa: PLC0415  (as above; likewise below)
 
     return run(**asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import islice
 
-from fsworkers.cli import NEEDED_BY_WORKERS
+from fsworkers.cli import NEEDED_BY_WORKERS, NEEDED_FOR_COMMANDS
 from fsworkers.errors import BadOption
 from fsworkers.names import printable
 
@@ -35,7 +35,7 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def prespawn_for(paths: list[str], workers: int | None) -> None:
+def prespawn_for(paths: list[str], workers: int | None, *, has_command: bool) -> None:
     """Start one for each processor, where a first look says that there is more than one file."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     count = min(processors, processors if workers is None else workers)
@@ -43,7 +43,7 @@ def prespawn_for(paths: list[str], workers: int | None) -> None:
         return
     from fsworkers.pool.master.prespawn import prespawn  # noqa: PLC0415  (loaded long since)
 
-    prespawn(NEEDED_BY_WORKERS, count)
+    prespawn(NEEDED_FOR_COMMANDS if has_command else NEEDED_BY_WORKERS, count)
 
 
 def _are_many(paths: list[str]) -> bool:

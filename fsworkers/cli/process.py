@@ -8,9 +8,7 @@ import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from secrets import token_hex
-from tempfile import gettempdir
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fsworkers.cli.command_options import command_lines
 from fsworkers.cli.exits import DONE, complain, leave_quietly
@@ -37,13 +35,13 @@ from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths, tidy
 from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
-from fsworkers.tasks.command import Command, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry
+    from fsworkers.tasks.command import Command
 
 
 def process(
@@ -106,8 +104,8 @@ def process(
             function = request.function()
             request.check()
             found = request.found(request.filters(), request.writes_to)
-            if isinstance(function, Command):
-                return _write_lines(command_lines(function, found))
+            if request.is_command:
+                return _write_lines(command_lines(cast("Command", function), found))
             return _list_only(found)
         return _process(request, journal, shown, has_journal=not no_journal)
     except BrokenPipeError:
@@ -123,7 +121,7 @@ def _process(
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
-    outputs = outputs_of(function)
+    outputs = request.outputs(function)
     if outputs is not None and request.files_from is None:
         refuse_clash(request.found(request.filters(), request.writes_to), outputs)
     if request.summary is not None and request.summary != STDOUT:
@@ -205,12 +203,20 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def with_spool(stack: ExitStack, function: Any, request: Request) -> Any:
     """A command whose output is shown keeps what is too long for memory in files, for the while."""
-    if not isinstance(function, Command) or request.shown_format != "raw":
+    if request.shown_format != "raw":
         return function
+    from secrets import token_hex  # noqa: PLC0415  (only for commands)
+    from tempfile import gettempdir  # noqa: PLC0415
+
     # Made by the worker that first needs it: most runs leave nothing to remove, killed or not.
     spool = os.path.join(gettempdir(), f"fsworkers-{token_hex(8)}")
-    stack.callback(shutil.rmtree, spool, ignore_errors=True)
+    stack.callback(_remove_folder, spool)
     return function.with_settings(spool=spool)
+
+
+def _remove_folder(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _write_lines(lines: Iterable[str]) -> int:

@@ -23,7 +23,6 @@ from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
 from fsworkers.scan.tree import scan
 from fsworkers.tasks.callables import load_callable
-from fsworkers.tasks.command import prepared
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.registry import DEFAULT_TASK, make_task
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fsworkers.model import Entry
+    from fsworkers.tasks.outputs import Outputs
 
 STDIN = STDOUT = "-"
 
@@ -137,7 +137,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 raise BadOption("--to is for a command (-x CMD, with {out}) or your own --call")
             return make_task(self.task or DEFAULT_TASK, self.task_options())
         function = load_callable(self.call, self.task_options(), 1 if self.to is None else 2)
-        return function if self.to is None else prepared(function, self.to, self.paths)
+        if self.to is None:
+            return function
+        from fsworkers.tasks.command import prepared  # noqa: PLC0415  (only with an output)
+
+        made: Callable[[str], Any] = prepared(function, self.to, self.paths)
+        return made
+
+    def outputs(self, function: Any) -> Outputs | None:
+        """What names the outputs of the task function; ``None`` where none are made."""
+        return None if self.to is None else function.outputs
 
     @property
     def is_command(self) -> bool:

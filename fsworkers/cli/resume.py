@@ -29,7 +29,6 @@ from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths
 from fsworkers.sinks.open import check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
-from fsworkers.tasks.command import outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -106,7 +105,7 @@ def _session(
     """Open what may be refused, and then the journal."""
     own = [*request.writes_to, *files_of(located.journal)]
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
-    outputs = outputs_of(function)
+    outputs = request.outputs(function)
     found = with_one_maker(found, outputs)
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from fsworkers.errors import BadSetting
 from fsworkers.model import Entry
 from fsworkers.names import printable
-from fsworkers.tasks.outputs import Claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from fsworkers.tasks.outputs import Outputs
+    from fsworkers.tasks.outputs import Claims, Outputs
 
 MOST_LOOKED_AT = 200_000
 """Files whose outputs are compared before anything runs."""
@@ -25,6 +24,8 @@ def with_one_maker(
     """Let files through whose output, if any, no file before them has; the others have failed."""
     if outputs is None or outputs.is_injective:
         return found
+    from fsworkers.tasks.outputs import Claims  # noqa: PLC0415  (few runs make outputs)
+
     return _first_makers(found, Claims(outputs))
 
 
@@ -54,6 +55,8 @@ def refuse_clash(found: Iterable[list[str] | Entry], outputs: Outputs) -> None:
     """
     if outputs.is_injective:
         return
+    from fsworkers.tasks.outputs import Claims  # noqa: PLC0415  (as above)
+
     claims, count = Claims(outputs), 0
     for one in found:
         if isinstance(one, list):

@@ -17,7 +17,6 @@ from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, check_paths, tidy
 from fsworkers.scan.tree import scan
 from fsworkers.tasks.checksum import Checksum
-from fsworkers.tasks.command import outputs_of, prepared
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.registry import DEFAULT_TASK, make_task
 
@@ -87,7 +86,12 @@ def process_tree(
     if isinstance(task, str) and output is not None:
         given = options_named_by(task, output) | given
     function = make_task(task, given) if isinstance(task, str) else task
-    function = prepared(function, to, [*map(tidy, paths)])
+    outputs = None
+    if to is not None or getattr(function, "is_command", False):
+        from fsworkers.tasks.command import outputs_of, prepared  # noqa: PLC0415  (only for these)
+
+        function = prepared(function, to, [*map(tidy, paths)])
+        outputs = outputs_of(function)
     halting = None if halt is None else Halting.parse(halt)
     check_paths(paths)
     settings = PoolSettings(
@@ -117,7 +121,7 @@ def process_tree(
         if output is not None:  # last: who is refused leaves no empty file
             sink = open_sink(target, algorithm=algorithm_of(function))
             stack.callback(sink.close)
-        found = with_one_maker(scan(paths, filters or ScanOptions(), own=own), outputs_of(function))
+        found = with_one_maker(scan(paths, filters or ScanOptions(), own=own), outputs)
         run = Run(
             runner,
             function,

@@ -11,9 +11,8 @@ import threading
 from collections import deque
 from itertools import chain
 from time import gmtime, monotonic, strftime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from fsworkers.engines.batches import BatchEncoder, portions_of
 from fsworkers.engines.encoding import (
     BlockEncoder,
     Portion,
@@ -24,7 +23,6 @@ from fsworkers.engines.encoding import (
 )
 from fsworkers.engines.tally import Tally
 from fsworkers.model import Entry
-from fsworkers.tasks.command import BatchCommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from fsworkers.pool.actions import Conclude, Record
     from fsworkers.pool.task_function import Encoder
     from fsworkers.sinks.sink import Sink
+    from fsworkers.tasks.command import BatchCommand
 
 MOST_ENTRIES = 16_384
 """How many things that are not to be run may be found ahead of the consumer."""
@@ -88,7 +87,9 @@ class Run:
         self.found_count = 0
         self.is_halted = False
         self._function = function
-        self._batching = function if isinstance(function, BatchCommand) else None
+        self._batching: BatchCommand | None = None
+        if getattr(function, "is_batching", False):
+            self._batching = cast("BatchCommand", function)
         self._found = found
         self._halting = halting
         self._is_ordered = ordered
@@ -118,6 +119,8 @@ class Run:
         self._consumer = threading.get_ident()
         batches: Iterator[list[Any]] = self._batches()
         if self._batching is not None:
+            from fsworkers.engines.batches import BatchEncoder  # noqa: PLC0415  (only for these)
+
             batches = self._batching.batches(batches)
             encode = BatchEncoder(encode)
         running = self.engine.settled(self._function, batches, encode, ordered=self._is_ordered)
@@ -146,6 +149,8 @@ class Run:
     def _portions_of(self, arrived: list[Record | Conclude]) -> Iterable[Portion]:
         if self._batching is None:
             return map(portion_of, arrived)
+        from fsworkers.engines.batches import portions_of  # noqa: PLC0415  (as above)
+
         return chain.from_iterable(map(portions_of, arrived))
 
     def _take(self, portions: list[Portion]) -> None:

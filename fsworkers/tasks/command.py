@@ -6,13 +6,10 @@ once. The value of a file is what the command left: ``{exit, stdout, stderr}``.
 
 from __future__ import annotations
 
-import base64
 import errno
 import os
 import shlex
-import shutil
 from contextlib import ExitStack
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -83,6 +80,7 @@ class Command:
         TaskNotFound: There is no such program.
     """
 
+    is_command = True
     is_graceful = True
     wants_place = True
     keeps_time = True
@@ -251,6 +249,7 @@ class BatchCommand(Command):
         bisect: Run the halves of what failed again, until those that it fails on are alone.
     """
 
+    is_batching = True
     most: int | None = None
     bisect: bool = False
 
@@ -356,6 +355,8 @@ def find_program(name: str) -> str:
     Raises:
         TaskNotFound: There is none; the message has names that are near.
     """
+    import shutil  # noqa: PLC0415  (in the caller alone; and below)
+
     found = shutil.which(name)
     if found is not None:
         return os.path.abspath(found)
@@ -363,6 +364,8 @@ def find_program(name: str) -> str:
         raise TaskNotFound(name, "it is a directory, and no program")
     if os.path.exists(name) and "/" in name:
         raise TaskNotFound(name, f"it may not be executed; chmod +x {shlex.quote(name)}")
+    from difflib import get_close_matches  # noqa: PLC0415
+
     there: set[str] = set()
     for folder in os.get_exec_path():
         if os.path.isdir(folder):
@@ -395,6 +398,8 @@ def value_of(code: int | str, stdout: Stream, stderr: Stream) -> Value:
             if is_cut and error.start > len(stream.kept) - 4:  # in the midst of a character
                 value[name] = stream.kept[: error.start].decode()
             else:
+                import base64  # noqa: PLC0415  (most output is text)
+
                 value[f"{name}_b64"] = base64.b64encode(stream.kept).decode()
         if is_cut:
             value[f"{name}_bytes"] = stream.size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -128,6 +127,8 @@ def _remove(path: bytes) -> None:
     except FileNotFoundError:
         pass
     except (IsADirectoryError, PermissionError):
+        import shutil  # noqa: PLC0415  (few commands leave a directory)
+
         shutil.rmtree(path)
 
 

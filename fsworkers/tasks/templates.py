@@ -6,7 +6,6 @@ The first six are fd's, to the byte. All is done over bytes: a name need not be 
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from fsworkers.errors import BadTemplate
@@ -107,6 +106,8 @@ def parse(text: str) -> Template:
                 raise BadTemplate(text, f"the brace in {text[at:]!r} is not closed; {_BRACES}")
             name = text[at + 1 : end]
             if name not in FIELDS:
+                from difflib import get_close_matches  # noqa: PLC0415  (only for an error)
+
                 near = get_close_matches(name, [one for one in FIELDS if one], 1)
                 guess = f"did you mean {{{near[0]}}}? " if near else ""
                 begin = "There" if near else "there"
