@@ -51,6 +51,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     keep_order: options.KeepOrder = False,
     summary: options.Summary = None,
     progress: options.Progress = None,
+    progress_every: options.ProgressEvery = "10s",
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     journal: options.Journal = None,

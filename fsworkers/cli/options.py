@@ -60,6 +60,7 @@ Results = Annotated[Path | None, typer.Option("--results", metavar="DIR", help="
 KeepOrder = Annotated[bool, typer.Option("-k", "--keep-order", help="Results in the order in which files are found.", rich_help_panel=_OUTPUT)]
 Summary = Annotated[Path | None, typer.Option("--summary", metavar="FILE", help="Write the totals here, as JSON; - is stdout.", rich_help_panel=_OUTPUT)]
 Progress = Annotated[bool | None, typer.Option("--progress/--no-progress", help="A live line on stderr; by default where it has a terminal to itself.", rich_help_panel=_OUTPUT)]
+ProgressEvery = Annotated[str, typer.Option("--progress-every", metavar="TIME", help="How often a line of figures is written where there is no terminal.", show_default="10s", rich_help_panel=_OUTPUT)]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No live line and no totals on stderr.", rich_help_panel=_OUTPUT)]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Name every file that was not done, with its traceback.", rich_help_panel=_OUTPUT)]
 

@@ -25,7 +25,7 @@ from fsworkers.engines.made import refuse_clash, with_one_maker
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.run import new_run_id
 from fsworkers.engines.tally import Tally
-from fsworkers.errors import BadOption
+from fsworkers.errors import BadOption, BadSetting
 from fsworkers.journal.errors import JournalError
 from fsworkers.journal.places import default_journal, make_room
 from fsworkers.journal.record import RunRecord
@@ -61,6 +61,7 @@ def process(
     no_journal: bool,
     dry_run: bool,
     progress: bool | None,
+    progress_every: str,
     quiet: bool,
     verbose: bool,
     **others: Any,
@@ -98,7 +99,10 @@ def process(
         raise BadOption("results and --summary - both go to stdout: give a file to one of them")
     if output is not None and summary is not None and _is_same(output, summary):
         raise BadOption(f"-o and --summary are the same file, {printable(output)}: give two")
-    shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose)
+    every_s = parse_seconds("--progress-every", progress_every)
+    if not every_s > 0:
+        raise BadSetting("--progress-every", progress_every, "a time above 0")
+    shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose, every_s=every_s)
     try:
         if dry_run:
             function = request.function()

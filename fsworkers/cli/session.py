@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fsworkers.cli.display import STDERR, has_terminal_to_itself, open_display
+from fsworkers.cli.display import STDERR, Display, PlainLines, has_terminal_to_itself, open_display
 from fsworkers.cli.exits import DONE, FAILED, say, write_out
 from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report
@@ -41,11 +41,18 @@ class DisplayOptions(msgspec.Struct, frozen=True, kw_only=True):
         progress: Whether there is a live line; ``None`` for where it makes sense.
         quiet: No progress and no summary.
         verbose: Name every file that was not done, with its traceback.
+        every_s: How often the figures are told where there is no terminal.
     """
 
     progress: bool | None = None
     quiet: bool = False
     verbose: bool = False
+    every_s: float = 10.0
+
+    @property
+    def wants_lines(self) -> bool:
+        """Whether to tell the figures now and then: where nobody could see a live line."""
+        return not (self.quiet or self.progress is False or os.isatty(STDERR))
 
     def wants_display(self, output: str | None) -> bool:
         """Whether to show a live line: by default where it has a terminal to itself."""
@@ -129,7 +136,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             )
             interrupts = stack.enter_context(Interrupts(run, has_display=is_shown))
             report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
-            display = stack.enter_context(open_display(run, ahead)) if is_shown else None
+            display: Display | PlainLines | None
+            if is_shown:
+                display = stack.enter_context(open_display(run, ahead))
+            else:
+                display = PlainLines(run, shown.every_s) if shown.wants_lines else None
             for portion in run.portions():
                 if portion is not None and portion.outcomes:
                     report.add(portion.outcomes)
@@ -139,15 +150,18 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
             engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
-        if self.request.summary == STDOUT:
-            write_out(summary_text(summary))
-        elif self.request.summary is not None:
-            write_summary(Path(self.request.summary), summary)
+        self._write_summary(summary)
         if not shown.quiet:
             report.write(summary, begin=BEGINNINGS.get(ending, ""))
         if ending in BEGINNINGS and self.recorder is not None:
             say(self._how_to_resume)
         return interrupts.code if interrupts.code is not None else exit_code(summary)
+
+    def _write_summary(self, summary: RunSummary) -> None:
+        if self.request.summary == STDOUT:
+            write_out(summary_text(summary))
+        elif self.request.summary is not None:
+            write_summary(Path(self.request.summary), summary)
 
     def _finish(self, state: State) -> None:
         """Bring the output and the journal to their end."""

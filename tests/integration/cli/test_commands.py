@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -422,3 +423,21 @@ def test_of_two_files_with_one_output_the_second_fails(logs: Path) -> None:
         b"failed: logs/b/2.log: its output 'c/2.log' is that of 'logs/a/2.log' too" in done.stderr
     )
     assert (logs / "c" / "2.log").read_bytes() == (logs / "logs" / "a" / "2.log").read_bytes()
+
+
+def test_a_line_tells_now_and_then_what_each_worker_is_at(odd: Path) -> None:
+    """Where there is no terminal; of a call with many files, the first."""
+    for option in ("-x", "-X"):
+        done = fsworkers(
+            "process", "odd/a.txt", "--progress-every", "0.5s", option, "sh", "-c", "sleep 3", "sh",
+            cwd=odd,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        lines = done.stderr.decode().splitlines()
+        assert re.fullmatch(r"0 files .*, 1 workers?|0 of 1 files .*", lines[0])
+        assert any(re.fullmatch(r"  worker 0: 0:0[1-3] on odd/a.txt", line) for line in lines)
+    quiet = fsworkers(
+        "process", "odd/a.txt", "--progress-every", "0.1s", "-q", "-x", "sh", "-c", "sleep 1", "sh",
+        cwd=odd,
+    )  # fmt: skip
+    assert quiet.stderr == b""
