@@ -138,7 +138,7 @@ def _process(
             journal = default_journal(run_id) if named is None else Path(os.path.abspath(named))
             own += files_of(journal)
     found = request.found(request.filters(), own)
-    found = with_one_maker(found, outputs)
+    found = with_one_maker(found, request.places(function))
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
         recorder = None

@@ -148,6 +148,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What names the outputs of the task function; ``None`` where none are made."""
         return None if self.to is None else function.outputs
 
+    def places(self, function: Any) -> Outputs | None:
+        """What names that which no two files may have in common: outputs, or else results."""
+        if self.to is not None or self.results is None:
+            return self.outputs(function)
+        from fsworkers.tasks.outputs import Outputs  # noqa: PLC0415  (only with results)
+
+        folder = self.results.replace("{", "{{").replace("}", "}}")
+        return Outputs(f"{folder}/{{rel}}", [os.fsencode(path) for path in self.paths])
+
     @property
     def is_command(self) -> bool:
         """Whether a command is run."""

@@ -106,7 +106,7 @@ def _session(
     own = [*request.writes_to, *files_of(located.journal)]
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
     outputs = request.outputs(function)
-    found = with_one_maker(found, outputs)
+    found = with_one_maker(found, request.places(function))
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
     if request.summary is not None and request.summary != STDOUT:

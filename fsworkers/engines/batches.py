@@ -34,11 +34,18 @@ class BatchEncoder(NamedTuple):
         paths: list[str] = []
         columns: tuple[list[object], ...] = ([], [], [], [])
         failed: list[Outcome] = []
-        for batch, packed, duration_s in zip(
-            rows.items, rows.values, rows.durations_s, strict=True
-        ):
+        rows_of_batches = zip(rows.items, rows.values, rows.durations_s, strict=True)
+        for item, packed, duration_s in rows_of_batches:
             done: BatchDone = unpack(packed)
-            files = zip(unpack(batch) if type(batch) is Packed else batch, *done, strict=True)
+            batch = unpack(item) if type(item) is Packed else item
+            if CommandFailed not in set(map(type, done.results)):
+                paths += batch
+                columns[0].extend(done.results)
+                columns[1].extend(done.sizes)
+                columns[2].extend(done.mtimes_ns)
+                columns[3].extend([duration_s] * len(batch))
+                continue
+            files = zip(batch, *done, strict=True)
             for path, result, size, mtime_ns in files:
                 if isinstance(result, CommandFailed):
                     failed.append(

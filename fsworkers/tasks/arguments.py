@@ -56,10 +56,12 @@ def in_batches(
     """
     batch: list[str] = []
     taken = 0
+    extra_bytes += cost_of(b"")
     for paths in found:
         full: list[tuple[str, ...]] = []
         for path in paths:
-            cost = cost_of(os.fsencode(path)) + extra_bytes
+            length = len(path) if path.isascii() else len(os.fsencode(path))
+            cost = length + extra_bytes
             if batch and (taken + cost > room_bytes or len(batch) == most):
                 full.append(tuple(batch))
                 batch, taken = [], 0

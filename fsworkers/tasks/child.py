@@ -16,6 +16,7 @@ import sys
 import tempfile
 import termios
 from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,7 +54,11 @@ _SIGNALS = [
 ]
 """Python ignores them, which would be inherited."""
 
-_ENVIRONMENT: dict[bytes, bytes] = {}
+
+@cache
+def _environment() -> dict[bytes, bytes]:
+    """That of this process, as it was first: copying it takes longer than anything else here."""
+    return dict(os.environb)
 
 
 class Spec(NamedTuple):
@@ -180,8 +185,6 @@ def _start(spec: Spec) -> tuple[int, list[int]]:
     Raises:
         OSError: As ``run``; nothing is left open.
     """
-    if not _ENVIRONMENT:
-        _ENVIRONMENT.update(os.environb)
     ours: list[int] = []
     theirs: list[int] = []
     try:
@@ -215,7 +218,7 @@ def _spawn(program: bytes, argv: list[bytes], actions: Sequence[tuple[Any, ...]]
         pid = os.posix_spawn(
             program,
             argv,
-            _ENVIRONMENT,
+            _environment(),
             file_actions=actions,
             setpgroup=0,
             setsigdef=_SIGNALS,

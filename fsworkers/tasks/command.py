@@ -281,10 +281,12 @@ class BatchCommand(Command):
 
     def arguments_of(self, paths: Sequence[str]) -> list[bytes]:
         """The arguments of a call."""
+        sources = [*map(os.fsencode, paths)]
         argv: list[bytes] = []
         for template in self.templates:
-            if template is self._repeated or template == self._repeated:
-                sources = map(os.fsencode, paths)
+            if template == ("",) and not any(one.startswith(b"-") for one in sources):
+                argv += sources  # as nearly always, and without a look at each
+            elif template == self._repeated:
                 argv += [expand(template, File(p, relative_to(p, self.roots))) for p in sources]
             else:
                 argv.append(expand(template, _NOBODY))
@@ -312,8 +314,7 @@ class BatchCommand(Command):
                 return [error]
             half = len(paths) // 2
             return self._results(paths[:half], number) + self._results(paths[half:], number)
-        others = [Value(exit=0, call=number + 1) for _ in paths[1:]]
-        return [first, *others]
+        return [first, *[Value(exit=0, call=number + 1)] * (len(paths) - 1)]
 
 
 _NOBODY = File(b"", b"")

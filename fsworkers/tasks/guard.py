@@ -9,7 +9,6 @@ wakes.
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 
 _SCRIPT = """{
@@ -40,8 +39,13 @@ class Guard:
         self._lock = threading.Lock()
         self._groups: set[int] = set()
         self._length = 0
-        with tempfile.TemporaryFile(prefix="fsworkers-") as file:
-            self._note = os.dup(file.fileno())
+        if hasattr(os, "memfd_create"):
+            self._note = os.memfd_create("fsworkers", os.MFD_CLOEXEC)
+        else:
+            import tempfile  # noqa: PLC0415  (not on Linux)
+
+            with tempfile.TemporaryFile(prefix="fsworkers-") as file:
+                self._note = os.dup(file.fileno())
         waiting, self._held = os.pipe()
         pid = os.posix_spawn(
             "/bin/sh",

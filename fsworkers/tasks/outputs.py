@@ -48,7 +48,7 @@ class Outputs:
         for root in self.roots or (b"",):
             path = os.path.join(root, b"name.ext")
             if os.path.normpath(self.name_for(path)) == os.path.normpath(path):
-                raise BadSetting("--to", template, "another name: this is the file itself")
+                raise BadSetting("output", template, "another name: this is the file itself")
 
     @property
     def is_one_for_all(self) -> bool:

@@ -410,6 +410,18 @@ def test_a_command_is_a_task_in_python(logs: Path, monkeypatch: pytest.MonkeyPat
     assert len(list(logs.glob("c/*/*.log"))) == 40
 
 
+def test_results_of_two_files_do_not_overwrite_each_other(logs: Path) -> None:
+    """Below two PATHs there may be one relative path."""
+    (logs / "logs" / "b" / "2.log").write_text("other")
+    done = fsworkers("process", "logs/a", "logs/b", "--results", "r", "-q", "-x", "cat", cwd=logs)
+    assert done.returncode == 1
+    assert (logs / "r" / "2.log" / "stdout").read_bytes() == (
+        logs / "logs" / "a" / "2.log"
+    ).read_bytes()
+    same = fsworkers("process", "logs", "--results", "logs", "-x", "cat", cwd=logs)
+    assert same.returncode == 2
+
+
 def test_of_two_files_with_one_output_the_second_fails(logs: Path) -> None:
     """Where the list of files is not known before."""
     (logs / "logs" / "b" / "2.log").write_text("other")
