@@ -232,6 +232,18 @@ def _spawn(program: bytes, argv: list[bytes], actions: Sequence[tuple[Any, ...]]
     return pid
 
 
+def _end_of(pid: int) -> int:
+    """What becomes readable when a process has ended; -1 where the system has no such thing."""
+    if not hasattr(os, "pidfd_open"):
+        return -1
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in {errno.ENOSYS, errno.EPERM}:  # before Linux 5.3; some sandboxes
+            return -1
+        raise
+
+
 class _Last:
     """What is known of the command before this one."""
 
@@ -275,7 +287,7 @@ class _Attendance:
         """Until it has ended."""
         spec, now = self._spec, monotonic()
         due = None if spec.timeout_s is None else now + spec.timeout_s
-        ending = os.pidfd_open(self._pid) if hasattr(os, "pidfd_open") else -1
+        ending = _end_of(self._pid)
         try:
             if ending >= 0:
                 self._poll.register(ending, select.POLLIN)

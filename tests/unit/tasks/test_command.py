@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -123,6 +124,25 @@ def test_a_command_that_closes_its_output_is_waited_for() -> None:
     """Its end is what counts."""
     with pytest.raises(CommandFailed, match="exit 4"):
         shell("exec >&- 2>&-; sleep 0.1; exit 4")("x")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EMFILE])
+def test_an_old_kernel_is_asked_again_and_again(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing tells the end of a process; any other refusal ends the command."""
+
+    def refuse(_pid: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    command = shell("sleep 0.05; echo done; sleep 64.25" if number == errno.EMFILE else "echo done")
+    if number == errno.ENOSYS:
+        assert command("x")["stdout"] == "done\n"
+    else:
+        with pytest.raises(OSError, match="Too many"):
+            command("x")
+        assert not running("64.25")
 
 
 def test_too_much_memory_ends_a_command() -> None:
