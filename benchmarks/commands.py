@@ -65,6 +65,45 @@ def blake3(conditions: Conditions) -> list[Line]:
     ]
 
 
+def commands(conditions: Conditions) -> list[Line]:
+    """A command that does nothing for each file: what it takes to start so many."""
+    files = conditions.grove.tree(2_000, TINY_BYTES)
+    output = conditions.scratch / "out.commands"
+    xargs, fd, parallel = "xargs -n1 true", "fd -x true", "GNU parallel true"
+    find = 'find "$0" -type f -print0'
+
+    def contestant(name: str, tools: Sequence[str], argv: Sequence[str | Path]) -> Contestant:
+        def measure() -> Sample:
+            return run(Command([*argv], conditions.limit_s, output))
+
+        return Contestant(name, measure, peers.missing_tools(*tools))
+
+    def ours() -> Sample:
+        words = ("process", files.root, "-j", str(conditions.workers), "-q", "-x", "true")
+        return run(conditions.fsworkers(*words, output=output))
+
+    count, root = conditions.workers, files.root
+    contestants = [
+        Contestant(OURS, ours),
+        contestant(xargs, ["xargs"], ["sh", "-c", f"{find} | xargs -0 -P{count} -n1 true", root]),
+        contestant(fd, ["fd"], [_found("fd"), "-uu", "-tf", ".", root, f"-j{count}", "-x", "true"]),
+        contestant(
+            parallel, ["parallel"], ["sh", "-c", f"{find} | parallel -0 -j{count} true", root]
+        ),
+    ]
+    race = conditions.race(contestants)
+    return [
+        Line(
+            "commands",
+            "-x true over 2,000 files",
+            "s",
+            race.measured(OURS, "wall_s"),
+            [race.measured(one.name, "wall_s") for one in contestants[1:]],
+            [Bar(1.3, xargs), Bar(1.0, fd), Bar(1 / 3, parallel)],
+        )
+    ]
+
+
 def large(conditions: Conditions) -> list[Line]:
     """Few large files: next to nothing but hashing."""
     files = conditions.grove.tree(conditions.pick(full=40, short=8), LARGE_BYTES)

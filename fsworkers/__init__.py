@@ -10,14 +10,17 @@ TYPE_CHECKING = False  # of ``typing``, which someone who only wants the layer n
 if TYPE_CHECKING:
     from fsworkers import graceful
     from fsworkers.engines.process_tree import process_tree
-    from fsworkers.errors import FsworkersError, RetryLater, Skip
+    from fsworkers.errors import CommandFailed, FsworkersError, RetryLater, Skip
     from fsworkers.model import DescriptorUse, Outcome, RunSummary
     from fsworkers.pool.executor import Pool
     from fsworkers.scan.options import ScanOptions
+    from fsworkers.tasks.command import Command
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Command",
+    "CommandFailed",
     "DescriptorUse",
     "FsworkersError",
     "Outcome",
@@ -31,6 +34,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Command": "fsworkers.tasks.command",
+    "CommandFailed": "fsworkers.errors",
     "DescriptorUse": "fsworkers.model",
     "FsworkersError": "fsworkers.errors",
     "Outcome": "fsworkers.model",

@@ -17,8 +17,10 @@ from fsworkers.graceful.errors import (
 __all__ = [
     "BadOption",
     "BadSetting",
+    "BadTemplate",
     "BudgetTimeout",
     "BudgetTooSmall",
+    "CommandFailed",
     "DescriptorDeadlock",
     "DirectoryNotPrivate",
     "FsworkersError",
@@ -71,6 +73,46 @@ class BadOption(FsworkersError, ValueError):
     def __init__(self, message: str) -> None:
         self.message = message
         super().__init__(message)
+
+
+class BadTemplate(FsworkersError, ValueError):
+    """A command or an output's name has braces that mean nothing."""
+
+    def __init__(self, template: str, reason: str) -> None:
+        self.template = template
+        self.reason = reason
+        super().__init__(f"template {template!r}: {reason}")
+
+
+class CommandFailed(FsworkersError, RuntimeError):
+    """A command did not end with exit code 0, or not in time, or left no output.
+
+    Attributes:
+        reason: What happened, in a line.
+        value: ``{exit, stdout, stderr}``, if it was started.
+        report: The command and its last lines, for a person.
+        may_pass: Its exit code is among those that are worth another attempt.
+        is_overdue: It took too long, and was ended.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        value: object = None,
+        report: str = "",
+        may_pass: bool = False,
+        is_overdue: bool = False,
+    ) -> None:
+        self.reason = reason
+        self.value = value
+        self.report = report
+        self.may_pass = may_pass
+        self.is_overdue = is_overdue
+        super().__init__(reason)
+
+    def __reduce__(self) -> tuple[type[CommandFailed], tuple[object, ...]]:
+        """Travel with everything that is known of it."""
+        return type(self), (self.reason, self.value, self.report, self.may_pass, self.is_overdue)
 
 
 class MissingExtra(FsworkersError, ImportError):

@@ -32,8 +32,9 @@ class Outcome(msgspec.Struct, Generic[Item, Value], frozen=True, gc=False):
         path: The item the job was for, as it was given; for files found by a scan a ``str`` that
             ``os.fsencode`` turns into the exact name.
         status: One of ``STATUSES``.
-        value: What the task returned; ``None`` unless ``status`` is ``done``, or the file was left
-            out as unchanged: then it is what an earlier run had made of it.
+        value: What the task returned; ``None`` unless ``status`` is ``done``, a command failed
+            (then it is what that left), or the file was left out as unchanged (then it is what
+            an earlier run had made of it).
         error: ``"Type: message"`` or the reason in words; ``None`` when ``status`` is ``done``.
         attempts: How often the job was executed; 0 when it never was. Where a worker died it is
             not known which of its jobs it had started, and all of them count.

@@ -28,6 +28,14 @@ _NEED_NO_WORKER = frozenset({"-h", "--help", "-n", "--dry-run"})
 NEEDED_BY_WORKERS = ("fsworkers.engines.encoding", "fsworkers.tasks.checksum")
 """What most runs need there: it is imported while the worker waits."""
 
+NEEDED_FOR_COMMANDS = (
+    "fsworkers.engines.encoding",
+    "fsworkers.tasks.command",
+    "fsworkers.tasks.child",
+)
+
+_COMMANDS = frozenset({"-x", "--exec", "-X", "--exec-batch"})
+
 _AGAIN_S = 0.05
 """Until an interrupt that was lost comes again."""
 
@@ -92,7 +100,8 @@ def _run(arguments: list[str]) -> int:
         return run(arguments)
     from fsworkers.pool.master.prespawn import discard, prespawn  # noqa: PLC0415
 
-    prespawn(NEEDED_BY_WORKERS)
+    has_command = not _COMMANDS.isdisjoint(arguments)
+    prespawn(NEEDED_FOR_COMMANDS if has_command else NEEDED_BY_WORKERS)
     gc.disable()  # a twentieth of the time that loading takes; until the command begins
     try:
         from fsworkers.cli.app import run  # noqa: PLC0415

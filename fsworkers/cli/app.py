@@ -13,6 +13,7 @@ import typer
 
 import fsworkers
 from fsworkers.cli import code_of_interrupt, comes_of_interrupt, commands
+from fsworkers.cli.command_options import cut_command
 from fsworkers.cli.exits import FAILED, INTERNAL, USAGE, complain, say, shown
 from fsworkers.names import printable
 
@@ -71,7 +72,7 @@ def run(arguments: list[str]) -> int:
         complain("Windows is not supported: its file handles have no limit to keep within")
         return USAGE
     try:
-        given = arguments or ["--help"]
+        given = cut_command(arguments) or ["--help"]
         code = app_for(given)(given, prog_name="fsworkers", standalone_mode=False)
     except typer.Exit as exit_:
         return exit_.exit_code

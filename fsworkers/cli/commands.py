@@ -7,7 +7,7 @@ command's work is in the module of its name, which is imported when it is run.
 from __future__ import annotations
 
 from fsworkers.cli import options, stress_options
-from fsworkers.cli.prespawning import prespawn_for
+from fsworkers.cli.prespawning import prespawn_for, worker_count
 
 
 def process(  # noqa: PLR0917  (the command line passes them by name)
@@ -15,6 +15,13 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     task: options.TaskName = None,
     call: options.Call = None,
     option: options.TaskOptions = None,
+    exec_: options.Exec = None,
+    exec_batch: options.ExecBatch = None,
+    batch_size: options.BatchSize = None,
+    bisect: options.Bisect = False,
+    to: options.To = None,
+    always: options.Always = False,
+    stdin: options.Stdin = False,
     glob: options.Globs = None,
     exclude: options.Excludes = None,
     skip_hidden: options.SkipHidden = False,
@@ -29,13 +36,22 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     max_open_files: options.MaxOpenFiles = None,
     timeout: options.Timeout = None,
     retries: options.Retries = 0,
+    retry_pause: options.RetryPause = None,
+    retry_on: options.RetryOn = None,
+    nice: options.Nice = 0,
+    max_rss: options.MaxRss = None,
+    max_jobs_per_worker: options.MaxJobs = None,
     halt: options.Halt = None,
     no_install: options.NoInstall = False,
     dry_run: options.DryRun = False,
     output: options.Output = None,
+    format_: options.Format = None,
+    tag: options.Tag = False,
+    results: options.Results = None,
     keep_order: options.KeepOrder = False,
     summary: options.Summary = None,
     progress: options.Progress = None,
+    progress_every: options.ProgressEvery = "10s",
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     journal: options.Journal = None,
@@ -44,8 +60,9 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
 ) -> int:
     """Run a task on every file under each PATH; without --task, compute its sha256."""
     asked = dict(locals())
+    asked["workers"] = count = worker_count(workers)
     if not dry_run:
-        prespawn_for(paths or [], workers)
+        prespawn_for(paths or [], count, has_command=bool(exec_ or exec_batch))
     from fsworkers.cli.process import process as run  # noqa: PLC0415  (as above; likewise below)
 
     return run(**asked)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import msgspec
 
+from fsworkers.cli.exits import say
 from fsworkers.cli.report import human_bytes
 from fsworkers.names import printable
 
@@ -35,6 +36,9 @@ CLEAR_LINE = b"\r\x1b[2K"
 
 STDOUT, STDERR = 1, 2
 _USUAL_WIDTH = 80
+
+_LONGEST = 3
+"""How little that file's field matters."""
 
 MOST_OF_NAME = 16
 """So much of a file's name is shown, its end."""
@@ -116,7 +120,7 @@ def _fields(look: Look) -> list[tuple[int, str]]:
         name = look.longest
         if len(name) > MOST_OF_NAME:
             name = f"…{name[1 - MOST_OF_NAME :]}"
-        fields.append((3, f"{_clock(look.longest_s)} on {name}{more}"))
+        fields.append((_LONGEST, f"{_clock(look.longest_s)} on {name}{more}"))
     return fields
 
 
@@ -239,7 +243,9 @@ def look_at(run: Run, ahead: ScanAhead | None) -> Look:
         total = ahead.file_count
     if total is not None:
         total += tally.found - tally.new  # what was there before
-    long = sorted((one.seconds, one.item) for one in statistics.at_work if one.seconds > LONG_S)
+    long = sorted(
+        (one.seconds, first_of(one.item)) for one in statistics.at_work if one.seconds > LONG_S
+    )
     longest_s, path = long[-1] if long else (0.0, "")
     return Look(
         ended=tally.found,
@@ -254,6 +260,38 @@ def look_at(run: Run, ahead: ScanAhead | None) -> Look:
         longest_s=longest_s,
         others=max(0, len(long) - 1),
     )
+
+
+def first_of(item: str | tuple[str, ...]) -> str:
+    """The file that a worker is at, or the first of those of a call."""
+    return item if isinstance(item, str) else item[0]
+
+
+class PlainLines:
+    """Tells a run's figures every few seconds in lines that stay, and what each worker is at.
+
+    Args:
+        run: The run.
+        every_s: How often.
+    """
+
+    def __init__(self, run: Run, every_s: float) -> None:
+        self._run = run
+        self._every_s = every_s
+        self._next = monotonic() + every_s
+
+    def refresh(self) -> None:
+        """Tell them, if it is time."""
+        now = monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._every_s
+        look = look_at(self._run, None)
+        say(_joined([one for one in _fields(look) if one[0] != _LONGEST]))
+        for one in sorted(self._run.engine.statistics().at_work):
+            if one.seconds > LONG_S:
+                path = printable(first_of(one.item))
+                say(f"  worker {one.worker}: {_clock(one.seconds)} on {path}")
 
 
 def _width() -> int:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from fsworkers.cli.command_options import command_lines
 from fsworkers.cli.exits import DONE, complain, leave_quietly
-from fsworkers.cli.request import STDOUT, Request, current_directory, parse_seconds
+from fsworkers.cli.request import (
+    STDOUT,
+    Request,
+    current_directory,
+    parse_bytes,
+    parse_nice,
+    parse_seconds,
+)
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
+from fsworkers.engines.made import refuse_clash, with_one_maker
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.run import new_run_id
 from fsworkers.engines.tally import Tally
-from fsworkers.errors import BadOption
+from fsworkers.errors import BadOption, BadSetting
 from fsworkers.journal.errors import JournalError
 from fsworkers.journal.places import default_journal, make_room
 from fsworkers.journal.record import RunRecord
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
 
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry
+    from fsworkers.tasks.command import Command
 
 
 def process(
@@ -41,10 +52,17 @@ def process(
     summary: Path | None,
     changed: bool,
     timeout: str | None,
+    retry_pause: str | None,
+    max_rss: str | None,
+    results: Path | None,
+    nice: int,
+    exec_: list[str] | None,
+    format_: str | None,
     journal: Path | None,
     no_journal: bool,
     dry_run: bool,
     progress: bool | None,
+    progress_every: str,
     quiet: bool,
     verbose: bool,
     **others: Any,
@@ -62,6 +80,12 @@ def process(
         summary=None if summary is None else os.fspath(summary),
         changed=changed,
         timeout=None if timeout is None else parse_seconds("--timeout", timeout),
+        retry_pause=None if retry_pause is None else parse_seconds("--retry-pause", retry_pause),
+        max_rss=None if max_rss is None else parse_bytes("--max-rss", max_rss),
+        results=None if results is None else os.fspath(results),
+        nice=parse_nice(nice),
+        exec=exec_ or [],
+        format=format_,
         **{name: value for name, value in others.items() if value is not None},
     )
     if no_journal and (journal is not None or changed):
@@ -76,12 +100,18 @@ def process(
         raise BadOption("results and --summary - both go to stdout: give a file to one of them")
     if output is not None and summary is not None and _is_same(output, summary):
         raise BadOption(f"-o and --summary are the same file, {printable(output)}: give two")
-    shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose)
+    every_s = parse_seconds("--progress-every", progress_every)
+    if not every_s > 0:
+        raise BadSetting("--progress-every", progress_every, "a time above 0")
+    shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose, every_s=every_s)
     try:
         if dry_run:
-            request.function()
+            function = request.function()
             request.check()
-            return _list_only(request.found(request.filters(), request.writes_to))
+            found = request.found(request.filters(), request.writes_to)
+            if request.is_command:
+                return _write_lines(command_lines(cast("Command", function), found))
+            return _list_only(found)
         return _process(request, journal, shown, has_journal=not no_journal)
     except BrokenPipeError:
         return leave_quietly()
@@ -96,6 +126,9 @@ def _process(
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
+    outputs = request.outputs(function)
+    if outputs is not None and request.files_from is None:
+        refuse_clash(request.found(request.filters(), request.writes_to), outputs)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     own = request.writes_to
@@ -106,6 +139,7 @@ def _process(
             journal = default_journal(run_id) if named is None else Path(os.path.abspath(named))
             own += files_of(journal)
     found = request.found(request.filters(), own)
+    found = with_one_maker(found, request.places(function))
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
         recorder = missing = None
@@ -115,21 +149,31 @@ def _process(
                 if named is None:
                     make_room()
                 recorder = stack.enter_context(Recorder.begin(journal, run))
-        if recorder is not None and request.changed:
+        wanted = None if outputs is None or request.always else outputs.is_current
+        if recorder is not None and (request.changed or wanted is not None):
             from fsworkers.journal.earlier import gone, open_earlier  # noqa: PLC0415  (only here)
             from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
             earlier = open_earlier(
                 stack, recorder, is_shared=named is not None, fingerprint=recorder.run.fingerprint
             )
-            to_do = new_or_changed(found, earlier, recorder.run.cwd, in_order=request.keep_order)
-            missing = partial(gone, earlier, recorder.run)
+            to_do = new_or_changed(
+                found, earlier, recorder.run.cwd, in_order=request.keep_order, is_current=wanted
+            )
+            if request.changed:
+                missing = partial(gone, earlier, recorder.run)
+        function = with_spool(stack, function, request)
         return Session(
             id=run_id,
             request=request,
             function=function,
             found=to_do,
-            sink=open_sink(output, algorithm=algorithm_of(function)),
+            sink=open_sink(
+                output,
+                format=request.shown_format,
+                algorithm=algorithm_of(function),
+                is_tagged=request.tag,
+            ),
             tally=Tally(),
             recorder=recorder,
             hint=journal_hint(named),
@@ -165,11 +209,33 @@ def _is_same(one: Path, other: Path) -> bool:
     return real == os.path.realpath(other) and (os.path.isfile(real) or not os.path.exists(real))
 
 
-def _list_only(found: Iterable[list[str] | Entry]) -> int:
-    """Write the paths that would be processed, one a line: exact bytes, escaped for a terminal."""
+def with_spool(stack: ExitStack, function: Any, request: Request) -> Any:
+    """A command whose output is shown keeps what is too long for memory in files, for the while."""
+    if request.shown_format != "raw":
+        return function
+    from secrets import token_hex  # noqa: PLC0415  (only for commands)
+    from tempfile import gettempdir  # noqa: PLC0415
+
+    # Made by the worker that first needs it: most runs leave nothing to remove, killed or not.
+    spool = os.path.join(gettempdir(), f"fsworkers-{token_hex(8)}")
+    stack.callback(_remove_folder, spool)
+    return function.with_settings(spool=spool)
+
+
+def _remove_folder(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_lines(lines: Iterable[str]) -> int:
+    """Write lines with their exact bytes, escaped for a terminal."""
     escape = printable if sys.stdout.isatty() else str
-    for one in found:
-        if isinstance(one, list):
-            sys.stdout.buffer.write(os.fsencode("\n".join([*map(escape, one), ""])))
+    for line in lines:
+        sys.stdout.buffer.write(os.fsencode(escape(line)) + b"\n")
     sys.stdout.buffer.flush()
     return DONE
+
+
+def _list_only(found: Iterable[list[str] | Entry]) -> int:
+    """Write the paths that would be processed, one a line."""
+    return _write_lines(path for one in found if isinstance(one, list) for path in one)

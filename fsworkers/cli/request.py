@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from itertools import chain
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fsworkers.cli.command_options import command_of, refuse_without_command
 from fsworkers.engines.halting import Halting
+from fsworkers.engines.made import folder_of, outside
 from fsworkers.engines.process_tree import options_named_by
 from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import printable
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fsworkers.model import Entry
+    from fsworkers.tasks.outputs import Outputs
 
 STDIN = STDOUT = "-"
 
@@ -42,6 +46,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     task: str | None = None
     call: str | None = None
     option: list[str] = []
+    exec: list[str] = []
+    exec_batch: list[str] = []
+    batch_size: int | None = None
+    bisect: bool = False
+    to: str | None = None
+    always: bool = False
+    stdin: bool = False
     workers: int | None = None
     slots: int | None = None
     max_open_files: int | None = None
@@ -55,10 +66,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     files_from: str | None = None
     nul: bool = False
     retries: int = 0
+    retry_pause: float | None = None
+    retry_on: str | None = None
+    nice: int = 0
+    max_rss: int | None = None
+    max_jobs_per_worker: int | None = None
     timeout: float | None = None
     halt: str | None = None
     no_install: bool = False
     output: str | None = None
+    format: str | None = None
+    tag: bool = False
+    results: str | None = None
     summary: str | None = None
     keep_order: bool = False
     changed: bool = False
@@ -72,6 +91,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The files that are written, which are no input."""
         return [Path(path) for path in (self.output, self.summary) if path not in {None, STDOUT}]
 
+    @property
+    def makes_below(self) -> list[str]:
+        """Directories apart that outputs are made in, which are no input either."""
+        folders = [] if self.results is None else [self.results]
+        if self.to is not None and (folder := folder_of(self.to)) is not None:
+            folders.append(folder)
+        return folders
+
     def task_options(self) -> dict[str, str]:
         """The task's options by name; a list of checksums says by its name which it holds.
 
@@ -79,7 +106,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             BadSetting: One is not KEY=VALUE.
         """
         parsed: dict[str, str] = {}
-        if self.call is None and self.output is not None:
+        if self.call is None and not self.is_command and self.output is not None:
             parsed = options_named_by(self.task or DEFAULT_TASK, self.output)
         for pair in self.option:
             key, separator, value = pair.partition("=")
@@ -95,15 +122,64 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             TaskNotFound: There is none like that.
             BadSetting: Its options are not to be had, or two tasks were named.
         """
+        named = [
+            ("--task", self.task), ("--call", self.call),
+            ("-x", self.exec), ("-X", self.exec_batch),
+        ]  # fmt: skip
+        given = [option for option, value in named if value]
+        if len(given) > 1:
+            raise BadOption(f"either {' or '.join(given)}: there is one task a run, not both")
+        if self.is_command:
+            return command_of(self)
+        refuse_without_command(self)
         if self.call is None:
+            if self.to is not None:
+                raise BadOption("--to is for a command (-x CMD, with {out}) or your own --call")
             return make_task(self.task or DEFAULT_TASK, self.task_options())
-        if self.task is not None:
-            raise BadSetting("--task", self.task, "either --task or --call, not both")
-        return load_callable(self.call, self.task_options())
+        function = load_callable(self.call, self.task_options(), 1 if self.to is None else 2)
+        if self.to is None:
+            return function
+        from fsworkers.tasks.command import prepared  # noqa: PLC0415  (only with an output)
+
+        made: Callable[[str], Any] = prepared(function, self.to, self.paths)
+        return made
+
+    def outputs(self, function: Any) -> Outputs | None:
+        """What names the outputs of the task function; ``None`` where none are made."""
+        return None if self.to is None else function.outputs
+
+    def places(self, function: Any) -> Outputs | None:
+        """What names that which no two files may have in common: outputs, or else results."""
+        if self.to is not None or self.results is None:
+            return self.outputs(function)
+        from fsworkers.tasks.outputs import Outputs  # noqa: PLC0415  (only with results)
+
+        folder = self.results.replace("{", "{{").replace("}", "}}")
+        return Outputs(f"{folder}/{{rel}}", [os.fsencode(path) for path in self.paths])
+
+    @property
+    def is_command(self) -> bool:
+        """Whether a command is run."""
+        return bool(self.exec or self.exec_batch)
+
+    @property
+    def shown_format(self) -> str | None:
+        """The format of what goes to stdout, or was asked for.
+
+        Raises:
+            BadOption: It goes with nothing else.
+        """
+        if self.format is not None and self.output not in {None, STDOUT}:
+            raise BadOption("-o FILE says its format by its suffix; --format is for stdout")
+        is_raw = self.format in {None, "raw"} and self.is_command and self.output is None
+        if self.tag and not is_raw:
+            raise BadOption("--tag is about a command's own output; leave out -o and --format")
+        return "raw" if is_raw else self.format
 
     def fingerprint(self, function: Callable[[str], Any]) -> str:
         """What the task is, its code included."""
-        name = None if self.call is not None else self.task or DEFAULT_TASK
+        is_built_in = self.call is None and not self.is_command
+        name = self.task or DEFAULT_TASK if is_built_in else None
         return fingerprint(function, name=name, options=self.task_options())
 
     def check(self) -> None:
@@ -114,6 +190,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         self.settings()
         self.halting()
+        if self.always and self.to is None:
+            raise BadOption(
+                "--always is about --to TEMPLATE, whose outputs are made once otherwise"
+            )
+        if self.shown_format not in {None, "jsonl", "csv", "raw"}:
+            raise BadSetting("--format", self.format, "jsonl, csv, or raw")
 
     def settings(self) -> PoolSettings:
         """The pool's settings.
@@ -127,6 +209,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             max_open_files=self.max_open_files,
             timeout=self.timeout,
             retries=self.retries,
+            retry_pause=self.retry_pause,
+            nice=self.nice,
+            max_rss_bytes=self.max_rss,
+            max_jobs_per_worker=self.max_jobs_per_worker,
             install=not self.no_install,
             first_workers=1,  # it has been started before this was read
             prints_to="stderr",  # stdout belongs to results
@@ -172,7 +258,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             BadOption: The list of files can't be read.
         """
         if self.files_from is None:
-            return scan(self.paths, filters, own=own)
+            return outside(scan(self.paths, filters, own=own), self.paths, self.makes_below)
         if self.files_from == STDIN and sys.stdin is None:
             raise BadOption("--files-from -: standard input is closed")
         from fsworkers.scan.file_list import read_file_list, scan_list  # noqa: PLC0415  (rare)
@@ -188,6 +274,30 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             name = printable(self.files_from)
             raise BadOption(f"--files-from {name}: names in it end with NUL; say so with -0")
         return scan_list(chain(self.paths, read_file_list(stream, self.nul)), filters, own=own)
+
+
+def parse_bytes(option: str, text: str) -> int:
+    """A size, as in ``500M``.
+
+    Raises:
+        BadSetting: It is none.
+    """
+    found = re.fullmatch(r"(\d+)([kmgt]?)(i?b)?", text.strip().lower())
+    size = int(found[1]) * 1024 ** "_kmgt".index(found[2] or "_") if found else 0
+    if size < 1:
+        raise BadSetting(option, text, "a size, as in 500M or 2G")
+    return size
+
+
+def parse_nice(number: int) -> int:
+    """A niceness.
+
+    Raises:
+        BadSetting: It would raise the priority, or is none.
+    """
+    if not 0 <= number <= 19:
+        raise BadSetting("--nice", number, "a number from 0 to 19")
+    return number
 
 
 def parse_seconds(option: str, text: str) -> float:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.cli.exits import DONE, FAILED, leave_quietly, say
+from fsworkers.cli.process import with_spool
 from fsworkers.cli.request import STDIN, STDOUT, Request, request_from_json
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
+from fsworkers.engines.made import with_one_maker
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.tally import Tally
 from fsworkers.journal.blocks import RunBlocks
@@ -110,6 +112,8 @@ def _session(
     """Open what may be refused, and then the journal."""
     own = [*request.writes_to, *files_of(located.journal)]
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
+    outputs = request.outputs(function)
+    found = with_one_maker(found, request.places(function))
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
     if request.summary is not None and request.summary != STDOUT:
@@ -125,25 +129,35 @@ def _session(
         left = _failures(recorder.outcomes(FAILURES), tally)
     else:
         left = found = left_to_do(found, recorder.blocks(), tally.displace)
-        if request.changed:
+        wanted = None if outputs is None or request.always else outputs.is_current
+        if request.changed or wanted is not None:
             earlier = open_earlier(
                 stack,
                 recorder,
                 is_shared=journal is not None,
                 fingerprint=recorder.run.fingerprint,
             )
-            left = new_or_changed(found, earlier, recorder.run.cwd)
-            missing = partial(gone, earlier, recorder.run)
+            left = new_or_changed(found, earlier, recorder.run.cwd, is_current=wanted)
+            if request.changed:
+                missing = partial(gone, earlier, recorder.run)
+    function = with_spool(stack, function, request)
+    is_raw = request.shown_format == "raw"
     return Session(
         id=located.run.id,
         request=request,
         function=function,
         found=left,
-        sink=open_sink(output, algorithm=algorithm_of(function)),
+        sink=open_sink(
+            output,
+            format=request.shown_format,
+            algorithm=algorithm_of(function),
+            is_tagged=request.tag,
+        ),
         tally=tally,
         recorder=recorder,
         hint=journal_hint(journal),
-        rebuilds=True,
+        goes_on=True,
+        rebuilds=not is_raw,  # of what commands wrote, only the beginning is recorded
         gone=missing,
         end_state="interrupted" if only_failures and was_cut_off(located) else "finished",
     )

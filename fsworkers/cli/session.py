@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from fsworkers.cli.display import STDERR, has_terminal_to_itself, open_display
+from fsworkers.cli.display import STDERR, Display, PlainLines, has_terminal_to_itself, open_display
 from fsworkers.cli.exits import DONE, FAILED, say, write_out
 from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report
@@ -43,11 +43,18 @@ class DisplayOptions(msgspec.Struct, frozen=True, kw_only=True):
         progress: Whether there is a live line; ``None`` for where it makes sense.
         quiet: No progress and no summary.
         verbose: Name every file that was not done, with its traceback.
+        every_s: How often the figures are told where there is no terminal.
     """
 
     progress: bool | None = None
     quiet: bool = False
     verbose: bool = False
+    every_s: float = 10.0
+
+    @property
+    def wants_lines(self) -> bool:
+        """Whether to tell the figures now and then: where nobody could see a live line."""
+        return not (self.quiet or self.progress is False or os.isatty(STDERR))
 
     def wants_display(self, output: str | None) -> bool:
         """Whether to show a live line: by default where it has a terminal to itself."""
@@ -68,6 +75,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         tally: Counts them.
         recorder: The journal, if there is one.
         hint: How to resume, if it is not the plain command.
+        goes_on: Whether there was a session before.
         rebuilds: Write the output from the journal in the end, instead of outcomes as they
             arrive: what was recorded before is part of it, and how much of that stays is known
             only when the scan has ended.
@@ -83,6 +91,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     tally: Tally
     recorder: Recorder | None
     hint: str = ""
+    goes_on: bool = False
     rebuilds: bool = False
     end_state: State = "finished"
     gone: Callable[[], Iterable[list[str]]] | None = None
@@ -115,7 +124,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             is_shown = shown.wants_display(self.request.output)
             ahead = None
             # Not of a resumed run: what is scanned there no longer counts as done before.
-            if is_shown and not self.rebuilds:
+            if is_shown and not self.goes_on:
                 ahead = ScanAhead(self.found)
                 stack.callback(ahead.close)
             run = Run(
@@ -131,7 +140,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             )
             interrupts = stack.enter_context(Interrupts(run, has_display=is_shown))
             report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
-            display = stack.enter_context(open_display(run, ahead)) if is_shown else None
+            display: Display | PlainLines | None
+            if is_shown:
+                display = stack.enter_context(open_display(run, ahead))
+            else:
+                display = PlainLines(run, shown.every_s) if shown.wants_lines else None
             for portion in run.portions():
                 if portion is not None and portion.outcomes:
                     report.add(portion.outcomes)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fsworkers.journal.places import Located
+    from fsworkers.model import Outcome
 
 _NOT_DONE = tuple(status for status in STATUSES if status != "done")
 
@@ -71,6 +72,13 @@ def _write_text(blocks: RunBlocks, located: Located, *, only_failures: bool) -> 
     for batch in read_outcomes(blocks, FAILURES if only_failures else _NOT_DONE):
         told = [outcome for outcome in batch if not is_unchanged(outcome)]
         unchanged += len(batch) - len(told)
-        sys.stdout.write("".join(named(outcome) + "\n" for outcome in told))
+        sys.stdout.write("".join(named(outcome) + "\n" + _left_by(outcome) for outcome in told))
     if unchanged:
         sys.stdout.write(f"{unchanged:,} skipped because they are unchanged since earlier runs\n")
+
+
+def _left_by(outcome: Outcome) -> str:
+    """Of a command that failed: what was run, how it ended, and its last lines."""
+    if not (isinstance(outcome.value, dict) and outcome.traceback):
+        return ""
+    return "".join(f"    {printable(line)}\n" for line in outcome.traceback.split("\n"))

@@ -72,6 +72,7 @@ class InlineEngine:
             wants_size=True,
             is_ordered=ordered,
             retry_on=self._retry_on,
+            wants_place=getattr(function, "wants_place", False),
         )
         pace = Pace()
         first = 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
+from fsworkers.engines.made import with_one_maker
 from fsworkers.engines.run import Run, new_run_id
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions
@@ -44,6 +45,7 @@ def process_tree(
     halt: str | None = None,
     engine: Literal["local", "inline"] = "local",
     journal: AnyPath | None = None,
+    to: str | None = None,
 ) -> RunSummary:
     """Run a task on every file under ``path``, and return what it came to.
 
@@ -67,6 +69,9 @@ def process_tree(
         engine: ``local`` runs worker processes, ``inline`` everything in this thread.
         journal: Record the run in this file, which ``fsworkers show`` and ``runs`` read; further
             runs are added to it.
+        to: A template of the name of each file's output, as in ``thumbs/{rel.}.webp``. The task
+            gets ``(path, output)`` and writes to ``output``, a temporary name that becomes the
+            output's when it has returned; a ``Command`` has it for ``{out}``.
 
     Raises:
         PathNotFound: There is no such path.
@@ -81,6 +86,12 @@ def process_tree(
     if isinstance(task, str) and output is not None:
         given = options_named_by(task, output) | given
     function = make_task(task, given) if isinstance(task, str) else task
+    outputs = None
+    if to is not None or getattr(function, "is_command", False):
+        from fsworkers.tasks.command import outputs_of, prepared  # noqa: PLC0415  (only for these)
+
+        function = prepared(function, to, [*map(tidy, paths)])
+        outputs = outputs_of(function)
     halting = None if halt is None else Halting.parse(halt)
     check_paths(paths)
     settings = PoolSettings(
@@ -110,7 +121,7 @@ def process_tree(
         if output is not None:  # last: who is refused leaves no empty file
             sink = open_sink(target, algorithm=algorithm_of(function))
             stack.callback(sink.close)
-        found = scan(paths, filters or ScanOptions(), own=own)
+        found = with_one_maker(scan(paths, filters or ScanOptions(), own=own), outputs)
         run = Run(
             runner,
             function,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from itertools import chain
 from time import gmtime, monotonic, strftime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fsworkers.engines.encoding import (
     BlockEncoder,
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from fsworkers.journal.recorder import Recorder
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import RunSummary
+    from fsworkers.pool.actions import Conclude, Record
+    from fsworkers.pool.task_function import Encoder
     from fsworkers.sinks.sink import Sink
+    from fsworkers.tasks.command import BatchCommand
 
 MOST_ENTRIES = 65_536
 """How many things that are not to be run may be found ahead of the consumer, by weight."""
@@ -84,6 +88,9 @@ class Run:
         self.found_count = 0
         self.is_halted = False
         self._function = function
+        self._batching: BatchCommand | None = None
+        if getattr(function, "is_batching", False):
+            self._batching = cast("BatchCommand", function)
         self._found = found
         self._halting = halting
         self._is_ordered = ordered
@@ -106,20 +113,24 @@ class Run:
             SinkError: It could not be written.
             BrokenPipeError: Nobody reads the output any more.
         """
-        encode = BlockEncoder(
+        encode: Encoder = BlockEncoder(
             self._recorder is not None,
             None if self._sink is None else self._sink.encode_done,
             self._wants_outcomes,
         )
         self._consumer = threading.get_ident()
-        running = self.engine.settled(
-            self._function, self._batches(), encode, ordered=self._is_ordered
-        )
+        batches: Iterator[list[Any]] = self._batches()
+        if self._batching is not None:
+            from fsworkers.engines.batches import BatchEncoder  # noqa: PLC0415  (only for these)
+
+            batches = self._batching.batches(batches)
+            encode = BatchEncoder(encode)
+        running = self.engine.settled(self._function, batches, encode, ordered=self._is_ordered)
         emitted = 0
         try:
             for arrived in running:
                 portions: list[Portion] = []
-                for portion in map(portion_of, arrived):
+                for portion in self._portions_of(arrived):
                     if self._is_ordered:
                         portions += self._entries_until(emitted)
                     portions.append(portion)
@@ -136,6 +147,13 @@ class Run:
         rest = self._entries_until(None)
         self._take(rest)
         yield from rest
+
+    def _portions_of(self, arrived: list[Record | Conclude]) -> Iterable[Portion]:
+        if self._batching is None:
+            return map(portion_of, arrived)
+        from fsworkers.engines.batches import portions_of  # noqa: PLC0415  (as above)
+
+        return chain.from_iterable(map(portions_of, arrived))
 
     def _take(self, portions: list[Portion]) -> None:
         """Record, write and count; nothing is told of before it is recorded."""

@@ -35,6 +35,8 @@ _VALUES_BYTES = 4_000_000
 """Of so many files, with values of so much in all, is looked up at once what is carried over."""
 
 T = TypeVar("T")
+UP_TO_DATE = "up to date"
+"""Why a file is skipped whose output is there."""
 
 _stamp_of = attrgetter("st_size", "st_mtime_ns")
 
@@ -120,6 +122,7 @@ def new_or_changed(
     cwd: str,
     *,
     in_order: bool = False,
+    is_current: Callable[[str, int], bool] | None = None,
 ) -> Iterator[list[str] | Entry | Unchanged]:
     """Settle the files that are unchanged since an earlier run; let all others through.
 
@@ -133,6 +136,8 @@ def new_or_changed(
         cwd: Where relative paths begin now.
         in_order: Divide a list where need be so that its files come in their order; else those
             that are unchanged come together.
+        is_current: Given a path and its modification time: whether what was made of it is there.
+            Without it nothing is looked for.
     """
     trusted = list(earlier)
     most = _FIRST_PATHS
@@ -145,6 +150,13 @@ def new_or_changed(
             paths = one[at : at + most]
             at += len(paths)
             told = _told(paths, trusted, cwd)
+            if is_current is not None:
+                told = [
+                    one._replace(reason=UP_TO_DATE)
+                    if one and is_current(path, one.stamp[1])
+                    else None
+                    for path, one in zip(paths, told, strict=True)
+                ]
             values = _values(paths, told, trusted, cwd)
             yield from _parted(paths, told, values, in_order=in_order)
             size = sum(memoryview(value).nbytes for value in values if value is not None)

@@ -8,10 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fsworkers import graceful
-from fsworkers.errors import RetryLater, Skip
+from fsworkers.errors import CommandFailed, RetryLater, Skip
 from fsworkers.graceful.patching.import_retry import refusal
 from fsworkers.pool.failures import Failure
-from fsworkers.pool.payload import pickle_value
+from fsworkers.pool.payload import pack, pickle_value
 from fsworkers.pool.retry import is_dubious, is_starved, is_worth_retrying
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ def measure(item: Any) -> tuple[int | None, int | None]:
 
 def describe(error: BaseException, task: TaskFunction) -> Failure:
     """Put an exception into plain data; the exception itself goes along only to futures."""
-    from fsworkers.pool.tracebacks import traceback_text  # noqa: PLC0415  (few have a failure)
-
     if (number := refusal(error)) != 0:
         graceful.BUDGET.shrink(machine_wide=number == errno.ENFILE)
     inner = error.__traceback__.tb_next if error.__traceback__ is not None else None
@@ -41,18 +39,29 @@ def describe(error: BaseException, task: TaskFunction) -> Failure:
     name = type(error).__name__
     if isinstance(error, Skip):
         return Failure(message, is_skip=True)
+    value = None
+    if isinstance(error, CommandFailed):
+        trace, value = error.report, pack(error.value)
+    else:
+        from fsworkers.pool.tracebacks import traceback_text  # noqa: PLC0415  (few have a failure)
+
+        trace = traceback_text(error, inner)
     try:
         is_transient = is_worth_retrying(error, task.retry_on)
     except Exception as broken:  # noqa: BLE001  (a user's predicate raises anything)
         is_transient = False
         message = f"{message} (and retry_on raised {type(broken).__name__}: {broken})"
+    if message and not isinstance(error, CommandFailed):
+        message = f"{name}: {message}"
     return Failure(
-        error=f"{name}: {message}" if message else name,
-        traceback=traceback_text(error, inner),
+        error=message or name,
+        traceback=trace,
         is_transient=is_transient,
         is_dubious=task.retry_on is None and is_dubious(error),
         retry_s=error.delay_s if isinstance(error, RetryLater) else None,
+        is_overdue=isinstance(error, CommandFailed) and error.is_overdue,
         is_starved=is_starved(error),
+        value=value,
         exception=_pickle_exception(error) if task.wants_exceptions else None,
     )
 

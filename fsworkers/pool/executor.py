@@ -145,7 +145,8 @@ class Pool(Executor):
     def of(cls, settings: PoolSettings) -> Pool:
         """A pool with settings that have been checked already."""
         options = asdict(settings)
-        del options["first_workers"], options["prints_to"]
+        for only_there in ("first_workers", "prints_to", "retry_pause", "nice"):
+            del options[only_there]
         pool = cls(**options)
         pool._settings = settings
         return pool
@@ -402,6 +403,7 @@ class Pool(Executor):
             is_ordered=ordered,
             timeout_s=self._settings.timeout,
             authkey=own_authkey(),
+            keeps_time=getattr(fn, "keeps_time", False),
         )
 
     def _running_master(self) -> Master:

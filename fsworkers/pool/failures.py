@@ -7,7 +7,7 @@ decide where there is no failure to look at, because the worker is gone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,7 @@ class Failure(NamedTuple):
         is_starved: A descriptor ran out below the descriptor layer: no fault of the item.
         is_skip: The task itself declined the file.
         exception: The pickled exception, for callers that want it raised; ``None`` if unpicklable.
+        value: What the attempt left all the same, as ``payload.pack`` left it.
     """
 
     error: str
@@ -47,6 +48,7 @@ class Failure(NamedTuple):
     is_starved: bool = False
     is_skip: bool = False
     exception: bytes | None = None
+    value: Any = None
 
 
 CANCELLED = Failure("cancelled before it ran")
@@ -76,7 +78,7 @@ DelayRule: TypeAlias = "Callable[[int], float]"
 def verdict(history: History, failure: Failure, rules: Rules, delay_s: DelayRule) -> Verdict:
     """Decide about an attempt that its worker reports as failed."""
     if failure.is_overdue:
-        return after_overrun(history, rules, delay_s)
+        return after_overrun(history, rules, delay_s, failure)
     if failure.is_starved and history.starvations < MAX_STARVATIONS:
         starvations = history.starvations + 1
         return Again(history._replace(starvations=starvations), delay_s(starvations))
@@ -88,9 +90,13 @@ def verdict(history: History, failure: Failure, rules: Rules, delay_s: DelayRule
     return Settle("skipped" if failure.is_skip else "failed", failure)
 
 
-def after_overrun(history: History, rules: Rules, delay_s: DelayRule) -> Verdict:
-    """Decide about an attempt that took longer than it may."""
+def after_overrun(
+    history: History, rules: Rules, delay_s: DelayRule, told: Failure | None = None
+) -> Verdict:
+    """Decide about an attempt that took longer than it may, and perhaps left something."""
     failure = Failure(f"TimeoutError: took longer than {rules.timeout_s or 0.0:g} s")
+    if told is not None:
+        failure = failure._replace(traceback=told.traceback, value=told.value)
     return _retry(history, "timed_out", failure, rules, delay_s)
 
 

@@ -60,8 +60,8 @@ def concluded(settled: Conclude) -> list[Outcome]:
     failure = settled.failure
     return [
         Outcome(
-            item, settled.status, None, failure.error, settled.attempts, settled.size,
-            settled.duration_s, settled.worker, failure.traceback, settled.mtime_ns,
+            item, settled.status, unpack(failure.value), failure.error, settled.attempts,
+            settled.size, settled.duration_s, settled.worker, failure.traceback, settled.mtime_ns,
         )
         for item in settled.block.items
     ]  # fmt: skip

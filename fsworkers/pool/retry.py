@@ -6,6 +6,7 @@ import errno
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from fsworkers.errors import CommandFailed
 from fsworkers.graceful.errors import BudgetTooSmall, DescriptorDeadlock, TooFewDescriptors
 from fsworkers.graceful.patching.import_retry import refusal
 
@@ -64,6 +65,8 @@ def is_dubious(error: BaseException) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Whether another attempt may succeed: not when the file or the program is at fault."""
+    if isinstance(error, CommandFailed):
+        return error.may_pass
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno not in LASTING_ERRNOS
     return not isinstance(error, LASTING_ERRORS)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 SILENCE_S = 1.0
 """How much longer than its time an item's worker may be silent: heartbeats come late under load."""
 
-CANCEL_S = 1.0
-"""How long a coroutine may take to end once it was cancelled, before its worker is killed."""
+CANCEL_S = 5.0
+"""How long an attempt may take to end once its own worker has told it to, before that is killed: a
+command has two seconds between TERM and KILL."""
 
 
 class Rules(NamedTuple):

@@ -192,6 +192,8 @@ class BlockRun:
         """What runs a chunk, given it and the time."""
         task = self.task
         function = task.function
+        if task.wants_place:
+            function = partial(self._call_with_place, function)
         if task.each_of is not None and not self.is_packed:
             return partial(self._run_measuring_chunk, task.each_of)
         if self.is_packed:
@@ -202,6 +204,9 @@ class BlockRun:
         if task.wants_size and not task.is_measuring:
             function = self._measured = _MeasuredCall(function)
         return partial(self._run_chunk, function, kind)
+
+    def _call_with_place(self, function: Callable[..., Any], item: Any) -> Any:
+        return function(item, self.first + len(self._stamps), self.worker)
 
     def _made_safe(self, value: Any, kind: type | None) -> tuple[Any, type | None]:
         """Pack a value at once: the task may alter it later, and it must not spoil the others.

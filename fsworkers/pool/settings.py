@@ -43,6 +43,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
         prints_to: Where what tasks print goes.
         initializer: Called once in each worker before its first job.
         initargs: With these arguments.
+        retry_pause: Seconds before a further attempt; ``None`` for a random time that grows.
+        nice: How much lower than ours the workers' priority is, as nice(1) counts.
 
     Raises:
         BadSetting: A value that can't be.
@@ -64,6 +66,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
     prints_to: Literal["stdout", "stderr"] = "stdout"
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
+    retry_pause: float | None = None
+    nice: int = 0
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, least=1)
@@ -73,12 +77,15 @@ class PoolSettings(msgspec.Struct, frozen=True):
         _check_count("max_deaths", self.max_deaths, least=1)
         _check_count("max_jobs_per_worker", self.max_jobs_per_worker, least=1)
         _check_count("max_rss_bytes", self.max_rss_bytes, least=1)
+        _check_count("nice", self.nice, least=0)
         _check_classes(self.retry_on)
         _check_seconds("timeout", self.timeout)
         _check_seconds("ready_timeout", self.ready_timeout)
         _check_seconds("grace", self.grace)
         if not (self.initializer is None or callable(self.initializer)):
             raise NotCallable(self.initializer)
+        if self.retry_pause != 0:
+            _check_seconds("retry_pause", self.retry_pause)
 
     @property
     def worker_count(self) -> int:

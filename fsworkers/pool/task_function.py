@@ -72,6 +72,8 @@ class TaskFunction(NamedTuple):
             each; an exception is of the item at hand, and it is called anew for those behind it.
             Only measuring ones have it, as a method of this name.
         wants_size: Whether the file is asked for its size and modification time otherwise.
+        wants_place: Whether it is called with the item's index and the worker's number as well; a
+            task function says so by an attribute of this name.
         wants_exceptions: Whether failures bring the pickled exception along.
         is_ordered: Whether each failure is answered for by itself.
         timeout_s: After how long an attempt is cancelled, if it is a coroutine.
@@ -89,6 +91,7 @@ class TaskFunction(NamedTuple):
     is_ordered: bool = False
     timeout_s: float | None = None
     retry_on: RetryOn | None = None
+    wants_place: bool = False
 
 
 def is_coroutine_function(function: Callable[..., Any]) -> bool:
@@ -158,6 +161,8 @@ def load_task(task: Task) -> TaskFunction:
     if task.wants_install:
         graceful.install()
     function, retry_on, encode = pickle.loads(task.function)
+    if task.keeps_time:
+        function = function.with_settings(timeout_s=task.timeout_s)
     return TaskFunction(
         function,
         encode,
@@ -170,6 +175,7 @@ def load_task(task: Task) -> TaskFunction:
         task.is_ordered,
         task.timeout_s,
         retry_on,
+        getattr(function, "wants_place", False),
     )
 
 

@@ -56,6 +56,8 @@ class Task(NamedTuple):
         is_ordered: Whether each failure is answered for by itself, so that spans keep an order.
         timeout_s: After how long a coroutine is cancelled; ``None`` for never.
         authkey: The key of the master's ``multiprocessing``, for items and function; or empty.
+        keeps_time: Whether the function ends its attempt itself after that time: it says so by an
+            attribute of this name, and gets the time through ``with_settings``.
     """
 
     call: int
@@ -68,6 +70,7 @@ class Task(NamedTuple):
     is_ordered: bool = False
     timeout_s: float | None = None
     authkey: bytes = b""
+    keeps_time: bool = False
 
 
 class Forget(NamedTuple):
@@ -199,6 +202,7 @@ class Config(NamedTuple):
         wants_install: Whether the initializer's file operations are to wait for descriptors.
         initializer: What is called before the first job, pickled with its arguments; or empty.
         authkey: The key of the master's ``multiprocessing``; or empty.
+        nice: How much it lowers its priority.
     """
 
     worker: int
@@ -213,6 +217,7 @@ class Config(NamedTuple):
     wants_install: bool = True
     initializer: bytes = b""
     authkey: bytes = b""
+    nice: int = 0
 
 
 SECRET_BYTES = 16

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "KNOWN_SUFFIXES", "check_sink", "named_algorithm", "open_sink"]
 
 #: The formats that may be named outright.
-FORMATS = ("jsonl", "csv", "sums")
+FORMATS = ("jsonl", "csv", "sums", "raw")
 
 _ROW_SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 _SUMS_SUFFIXES = {
@@ -48,6 +48,7 @@ def open_sink(
     *,
     format: str | None = None,  # noqa: A002 - the option of that name
     algorithm: str | None = None,
+    is_tagged: bool = False,
 ) -> Sink:
     """Open the sink that a target's name asks for.
 
@@ -59,6 +60,7 @@ def open_sink(
         format: One of ``FORMATS``, to overrule the suffix.
         algorithm: What the checksum task computes; ``None`` for other tasks, whose values may
             well be digests too.
+        is_tagged: With the format ``raw``: the path before each line.
 
     Raises:
         UnknownFormat: Neither the suffix nor ``format`` is known.
@@ -68,6 +70,10 @@ def open_sink(
     target = _without_dash(target)
     chosen, named_for = _chosen(target, format, algorithm)
     output = standard_output() if target is None else open_output(target)
+    if chosen == "raw":
+        from fsworkers.sinks.raw import RawSink  # noqa: PLC0415  (as in _sink)
+
+        return RawSink(output, is_tagged=is_tagged)
     return _sink(chosen, output, algorithm or named_for)
 
 
@@ -113,7 +119,7 @@ def _chosen(target: Path | None, named: str | None, computed: str | None) -> tup
 def _format_of(target: Path | None, named: str | None) -> tuple[str, str | None]:
     if named is not None and named not in FORMATS:
         raise UnknownFormat(named, FORMATS)
-    if target is None:
+    if target is None or named == "raw":
         return named or "jsonl", None
     algorithm = named_algorithm(target)
     suffix = target.suffix.lower()

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-def load_callable(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
+def load_callable(
+    name: str, options: Mapping[str, str], argument_count: int = 1
+) -> Callable[[str], Any]:
     """Import a function by ``MODULE:FUNCTION``; modules of the working directory are found too.
 
     Args:
         name: As ``photos.tasks:make_thumbnail``, ``module:Class.method`` or ``./mix.py:function``,
             where the file's directory is put first on ``sys.path``, as for a script.
+        argument_count: How many arguments come before the options: the path, and an output's.
         options: Passed to each call as keyword arguments, converted to what it declares.
 
     Raises:
@@ -45,7 +48,7 @@ def load_callable(name: str, options: Mapping[str, str]) -> Callable[[str], Any]
         raise TaskNotFound(name, f"{place!r} has no {attribute!r}") from error
     if not callable(function):
         raise TaskNotFound(name, f"{attribute!r} is not a function")
-    signature = _signature_for(name, function, options)
+    signature = _signature_for(name, function, options, argument_count)
     if signature is None or not options:
         return partial(function, **options) if options else function
     from fsworkers.tasks.option_values import converted  # noqa: PLC0415  (only with options)
@@ -83,7 +86,7 @@ def _import_file(name: str, path: str) -> ModuleType:
 
 
 def _signature_for(
-    name: str, function: Callable[..., Any], options: Mapping[str, str]
+    name: str, function: Callable[..., Any], options: Mapping[str, str], argument_count: int
 ) -> inspect.Signature | None:
     """The function's signature, which a path and the options fit; ``None`` if it tells none."""
     try:
@@ -91,8 +94,9 @@ def _signature_for(
     except (TypeError, ValueError):
         return None  # some builtins do not tell; the first call will
     try:
-        signature.bind("path", **options)
+        signature.bind(*["path"] * argument_count, **options)
     except TypeError as error:
-        reason = f"it can't be called with a path and the options given: {error}"
+        given = "a path" if argument_count == 1 else "a path, an output"
+        reason = f"it can't be called with {given} and the options given: {error}"
         raise TaskNotFound(name, reason) from error
     return signature

@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fsworkers.tasks.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from fsworkers.tasks.command import Command
 
 _DEEPEST = 8
 _DIGEST_CHARACTERS = 16
@@ -36,6 +38,8 @@ def fingerprint(
     if task is not None:
         filled = {option.name: option.default for option in task.options} | dict(options)
         return f"task {task.name}{_shown(filled)}"
+    if getattr(function, "is_command", False):
+        return cast("Command", function).mark
     # What was made of the options: how they were written is part of the mark anyway.
     while (
         isinstance(function, partial)

@@ -128,6 +128,7 @@ class Fleet:
             wants_install=self._settings.install,
             initializer=self._initializer,
             authkey=own_authkey(),
+            nice=self._settings.nice,
         )
 
     def due(self) -> list[int]:

@@ -83,7 +83,8 @@ class Master(threading.Thread):
             max_lane_items=settings.max_jobs_per_worker,
             max_rss_bytes=settings.max_rss_bytes,
         )
-        self._dispatcher = Dispatcher(rules, delay_s)
+        pause_s = settings.retry_pause
+        self._dispatcher = Dispatcher(rules, delay_s if pause_s is None else lambda _: pause_s)
         self._links = Links()
         self._wakeup = Wakeup()
         try:
@@ -249,7 +250,9 @@ class Master(threading.Thread):
             return
         task = call.task
         self._calls[task.call] = call
-        traits = Traits(task.slots, task.is_coroutine and task.timeout_s is not None)
+        traits = Traits(
+            task.slots, task.timeout_s is not None and (task.is_coroutine or task.keeps_time)
+        )
         self._perform(self._dispatcher.add_call(task.call, call, traits, monotonic()))
 
     def _end_calls(self) -> None:

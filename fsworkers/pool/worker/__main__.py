@@ -49,6 +49,8 @@ def main() -> None:
         importlib.import_module(module)
     config = lifeline.read_config()
     sys.path[:] = config.sys_path
+    if config.nice:
+        os.nice(config.nice)
     progress = ProgressLine(PROGRESS_DESCRIPTOR, config.page_line)
     printing = Printing(PROGRESS_DESCRIPTOR)
     memory = Memory() if config.wants_memory else None

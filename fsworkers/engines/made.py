@@ -1,0 +1,107 @@
+"""What files are found, where each is to have an output of its own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fsworkers.errors import BadSetting
+from fsworkers.model import Entry
+from fsworkers.names import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from fsworkers.tasks.outputs import Claims, Outputs
+
+MOST_LOOKED_AT = 200_000
+"""Files whose outputs are compared before anything runs."""
+
+
+def with_one_maker(
+    found: Iterable[list[str] | Entry], outputs: Outputs | None
+) -> Iterable[list[str] | Entry]:
+    """Let files through whose output, if any, no file before them has; the others have failed."""
+    if outputs is None or outputs.is_injective:
+        return found
+    from fsworkers.tasks.outputs import Claims  # noqa: PLC0415  (few runs make outputs)
+
+    return _first_makers(found, Claims(outputs))
+
+
+def _first_makers(
+    found: Iterable[list[str] | Entry], claims: Claims
+) -> Iterator[list[str] | Entry]:
+    for one in found:
+        if isinstance(one, Entry):
+            yield one
+            continue
+        clashes = [claims.clash(path) for path in one]
+        if not any(clashes):
+            yield one
+            continue
+        if left := [path for path, clash in zip(one, clashes, strict=True) if clash is None]:
+            yield left
+        for path, clash in zip(one, clashes, strict=True):
+            if clash is not None:
+                yield Entry(path, "failed", clash)
+
+
+def refuse_clash(found: Iterable[list[str] | Entry], outputs: Outputs) -> None:
+    """Look whether two files have one output, before anything runs.
+
+    Raises:
+        BadSetting: Two have, of the first ones at least.
+    """
+    if outputs.is_injective:
+        return
+    from fsworkers.tasks.outputs import Claims  # noqa: PLC0415  (as above)
+
+    claims, count = Claims(outputs), 0
+    for one in found:
+        if isinstance(one, list):
+            for path in one:
+                if (clash := claims.clash(path)) is not None:
+                    accepted = f"each file an output of its own: {printable(path)}: {clash}"
+                    raise BadSetting("--to", outputs.template, accepted)
+            count += len(one)
+            if count > MOST_LOOKED_AT:
+                return
+
+
+def folder_of(template: str) -> str | None:
+    """The directory that all outputs are below, if the template names one."""
+    start = template.partition("{")[0].replace("}}", "}")
+    folder = os.path.dirname(start)
+    return folder or None
+
+
+def outside(
+    found: Iterable[list[str] | Entry], roots: Sequence[str], folders: Sequence[str]
+) -> Iterable[list[str] | Entry]:
+    """Leave out what is below directories that outputs are made in, where these are within PATHs.
+
+    Args:
+        found: What a scan finds.
+        roots: Its PATHs.
+        folders: The directories; one that a PATH is, or is below, is looked into all the same.
+    """
+    prefixes = []
+    for root in roots:
+        real = os.path.realpath(root)
+        for folder in map(os.path.realpath, folders):
+            below = os.path.relpath(folder, real)
+            if below != "." and not below.startswith(".."):
+                prefixes.append(os.path.join(root, below, ""))
+    return _not_below(found, tuple(prefixes)) if prefixes else found
+
+
+def _not_below(
+    found: Iterable[list[str] | Entry], prefixes: tuple[str, ...]
+) -> Iterator[list[str] | Entry]:
+    for one in found:
+        if isinstance(one, Entry):
+            if not one.path.startswith(prefixes):
+                yield one
+        elif left := [path for path in one if not path.startswith(prefixes)]:
+            yield left

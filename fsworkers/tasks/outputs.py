@@ -1,0 +1,161 @@
+"""What a job makes a file of: named by a template, written beside it, renamed when it is whole."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.errors import BadSetting, BadTemplate, CommandFailed, Skip
+from fsworkers.names import printable
+from fsworkers.tasks.templates import (
+    File,
+    expand,
+    fields_of,
+    parse,
+    relative_to,
+    tells_files_apart,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_PREFIX = b".fsworkers-"
+_MOST_NAME_BYTES = 255
+
+
+class Outputs:
+    """Names the output of each file.
+
+    Args:
+        template: As in ``thumbs/{rel.}.webp``.
+        roots: The PATHs that files are found under.
+
+    Raises:
+        BadTemplate: It means nothing, or the same for every run.
+        BadSetting: It names the input itself.
+    """
+
+    def __init__(self, template: str, roots: Sequence[bytes]) -> None:
+        self.template = template
+        self.roots = tuple(roots)
+        self._parsed = parse(template)
+        if fields := fields_of([self._parsed]) & {"out", "#", "%"}:
+            shown = ", ".join(f"{{{one}}}" for one in sorted(fields))
+            raise BadTemplate(template, f"an output's name can't depend on {shown}")
+        self.is_injective = tells_files_apart(self._parsed, len(self.roots) or 1)
+        for root in self.roots or (b"",):
+            path = os.path.join(root, b"name.ext")
+            if os.path.normpath(self.name_for(path)) == os.path.normpath(path):
+                raise BadSetting("output", template, "another name: this is the file itself")
+
+    @property
+    def is_one_for_all(self) -> bool:
+        """Whether every file has the same output."""
+        return not fields_of([self._parsed])
+
+    def name_for(self, path: bytes) -> bytes:
+        """The output of a file."""
+        name = expand(self._parsed, File(path, relative_to(path, self.roots)))
+        return b"./" + name if name.startswith(b"-") else name
+
+    def is_current(self, path: str, mtime_ns: int) -> bool:
+        """Whether a file's output is there, and no older than the file."""
+        try:
+            return os.stat(self.name_for(os.fsencode(path))).st_mtime_ns >= mtime_ns
+        except (OSError, ValueError):
+            return False
+
+    def __reduce__(self) -> tuple[type[Outputs], tuple[str, tuple[bytes, ...]]]:
+        """Travel by what it was made of."""
+        return Outputs, (self.template, self.roots)
+
+
+class Claims:
+    """Which file has which output: the first that asks. Some 200 bytes a file.
+
+    Args:
+        outputs: Names them.
+    """
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+        self._takers: dict[bytes, str] = {}
+
+    def clash(self, path: str) -> str | None:
+        """Why a file can't have its output; ``None`` if it can, and has it from now on."""
+        output = os.path.normpath(self._outputs.name_for(os.fsencode(path)))
+        taker = self._takers.setdefault(output, path)
+        if taker == path:
+            return None
+        return f"its output {printable(output)!r} is that of {printable(taker)!r} too"
+
+
+@contextmanager
+def making(output: bytes, path: bytes) -> Iterator[bytes]:
+    """Give the name to write to; what is there at the end becomes the output, else it is removed.
+
+    Raises:
+        CommandFailed: Nothing was written there, or the output is the file itself.
+        Skip: The file is what such a block writes to.
+        OSError: There is no room for it.
+    """
+    if os.path.basename(path).startswith(_PREFIX):
+        raise Skip("an unfinished output")
+    if os.path.realpath(output) == os.path.realpath(path):
+        raise CommandFailed("its output would be the file itself")
+    directory, name = os.path.split(output)
+    if directory:
+        os.makedirs(directory, exist_ok=True)
+    prefix = _PREFIX + b"%08x-" % zlib.crc32(name)
+    temporary = os.path.join(directory, prefix + name[len(prefix) - _MOST_NAME_BYTES :])
+    _remove(temporary)  # of a run that was killed
+    try:
+        yield temporary
+        if not os.path.lexists(temporary):
+            raise CommandFailed("it ended well and left no output; it was to write {out}")
+        os.replace(temporary, output)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _remove(path: bytes) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except (IsADirectoryError, PermissionError):
+        import shutil  # noqa: PLC0415  (few commands leave a directory)
+
+        shutil.rmtree(path)
+
+
+class WithOutput:
+    """A task function that takes a path and where to write its output.
+
+    Args:
+        function: The function, plain or coroutine.
+        outputs: Names the outputs.
+    """
+
+    def __init__(self, function: Callable[[str, str], Any], outputs: Outputs) -> None:
+        self.function = function
+        self.outputs = outputs
+
+    def __call__(self, path: Any) -> Any:
+        """Run it."""
+        source = os.fsencode(path)
+        with making(self.outputs.name_for(source), source) as temporary:
+            return self.function(path, os.fsdecode(temporary))
+
+
+class WithOutputLater(WithOutput):
+    """Likewise, of a coroutine function."""
+
+    async def __call__(self, path: Any) -> Any:
+        """Run it."""
+        source = os.fsencode(path)
+        with making(self.outputs.name_for(source), source) as temporary:
+            return await self.function(path, os.fsdecode(temporary))
