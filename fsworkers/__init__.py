@@ -15,35 +15,44 @@ if TYPE_CHECKING:
     from fsworkers.pool.executor import Pool
     from fsworkers.scan.options import ScanOptions
     from fsworkers.tasks.command import Command
+    from fsworkers.tasks.task import Column, Preparation, Reducer, Task
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Column",
     "Command",
     "CommandFailed",
     "DescriptorUse",
     "FsworkersError",
     "Outcome",
     "Pool",
+    "Preparation",
+    "Reducer",
     "RetryLater",
     "RunSummary",
     "ScanOptions",
     "Skip",
+    "Task",
     "graceful",
     "process_tree",
 ]
 
 _HOMES = {
+    "Column": "fsworkers.tasks.task",
     "Command": "fsworkers.tasks.command",
     "CommandFailed": "fsworkers.errors",
     "DescriptorUse": "fsworkers.model",
     "FsworkersError": "fsworkers.errors",
     "Outcome": "fsworkers.model",
     "Pool": "fsworkers.pool.executor",
+    "Preparation": "fsworkers.tasks.task",
+    "Reducer": "fsworkers.tasks.task",
     "RetryLater": "fsworkers.errors",
     "RunSummary": "fsworkers.model",
     "ScanOptions": "fsworkers.scan.options",
     "Skip": "fsworkers.errors",
+    "Task": "fsworkers.tasks.task",
     "process_tree": "fsworkers.engines.process_tree",
 }
 

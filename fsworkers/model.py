@@ -112,8 +112,9 @@ class DescriptorUse(msgspec.Struct, frozen=True):
 class RunSummary(msgspec.Struct, frozen=True):
     """What a whole run came to. ``found`` equals the sum of the six outcomes, always.
 
-    ``missing`` are files that the run before had done and that are gone, with ``--changed``: they
-    were not found.
+    ``missing`` are files that were expected and not found: with ``--changed`` those that the run
+    before had done, else those that the task knows of. ``reduced`` is what a task makes of all
+    files together.
     """
 
     run: str
@@ -132,3 +133,4 @@ class RunSummary(msgspec.Struct, frozen=True):
     retries: int
     descriptors: DescriptorUse
     missing: int = 0
+    reduced: dict[str, Any] | None = None

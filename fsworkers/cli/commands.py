@@ -146,11 +146,11 @@ def stress(  # noqa: PLR0917  (the command line passes them by name)
     return command(**asked)
 
 
-def tasks() -> None:
-    """List the built-in tasks with their options."""
+def tasks(name: options.NamedTask = None) -> int:
+    """List the tasks, or tell of one its options, what its value holds, and an example."""
     from fsworkers.cli.tasks import tasks as command  # noqa: PLC0415
 
-    command()
+    return command(name=name)
 
 
 def limits() -> None:

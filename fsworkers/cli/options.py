@@ -69,6 +69,7 @@ NoJournal = Annotated[bool, typer.Option("--no-journal", help="Record nothing; t
 Changed = Annotated[bool, typer.Option("--changed", help="Do only what is new or changed since earlier runs of this task; the output is whole.", rich_help_panel=_JOURNAL)]
 
 Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run, or how its name begins; by default the last one.", show_default=False)]
+NamedTask = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A task to tell of; by default all are listed.", show_default=False)]
 Failed = Annotated[bool, typer.Option("--failed", help="Only files that failed.", rich_help_panel=_OUTPUT)]
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines instead of a table.", rich_help_panel=_OUTPUT)]
 # fmt: on

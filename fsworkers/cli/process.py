@@ -138,13 +138,15 @@ def _process(
         with _excused(is_optional):
             journal = default_journal(run_id) if named is None else Path(os.path.abspath(named))
             own += files_of(journal)
+    mark = request.fingerprint(function)
+    function = request.prepared(function, own)
     found = request.found(request.filters(), own)
     found = with_one_maker(found, request.places(function))
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
         recorder = missing = None
         if journal is not None:
-            run = _record(request, run_id, request.fingerprint(function))
+            run = _record(request, run_id, mark)
             with _excused(is_optional):
                 if named is None:
                     make_room()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fsworkers.cli.exits import say
 from fsworkers.journal.known import is_unchanged
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fsworkers.engines.run import Run
     from fsworkers.model import Outcome, RunSummary, Status
+    from fsworkers.tasks.task import Reducer
 
 MOST_NAMED = 10
 
@@ -54,8 +55,14 @@ class Report:
                 self._missing += paths[: MOST_NAMED - len(self._missing)]
         return self._missing_count
 
-    def write(self, summary: RunSummary, *, begin: str = "") -> None:
-        """Write the end of the story to stderr; its last line starts with ``begin``."""
+    def write(self, summary: RunSummary, reduced: Iterable[str] = (), *, begin: str = "") -> None:
+        """Write the end of the story to stderr; its last line starts with ``begin``.
+
+        Args:
+            summary: What the run came to.
+            reduced: What the task made of all files together, in lines.
+            begin: Why it ended before its time.
+        """
         for outcome in self._named:
             self._say(outcome)
         bad = summary.failed + summary.timed_out + summary.crashed
@@ -66,6 +73,8 @@ class Report:
         more = self._missing_count - len(self._missing)
         if more and not self._is_verbose:
             say(f"… and {more:,} more are missing; -v names them all")
+        for line in reduced:
+            say(printable(line))
         tally = self._run.tally
         say(begin + one_line(summary, done_before=tally.done_before, unchanged=tally.unchanged))
 
@@ -74,6 +83,19 @@ class Report:
         if self._is_verbose and outcome.traceback:
             for line in outcome.traceback.splitlines():
                 say(f"    {printable(line)}")
+
+
+def lines_of(reducer: Reducer | None, summary: RunSummary) -> Iterable[str]:
+    """What a task made of all files together, for a person: its own lines, or its plain figures."""
+    own = getattr(reducer, "lines", None)
+    if own is not None:
+        return cast("Iterable[str]", own())
+    figures = [
+        f"{value:,} {key.replace('_', ' ')}"
+        for key, value in (summary.reduced or {}).items()
+        if isinstance(value, (int, float))
+    ]
+    return [", ".join(figures)] if figures else []
 
 
 def _missing(path: str) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
 from fsworkers.scan.tree import scan
 from fsworkers.tasks.callables import load_callable
 from fsworkers.tasks.fingerprint import fingerprint
-from fsworkers.tasks.registry import DEFAULT_TASK, make_task
+from fsworkers.tasks.registry import DEFAULT_TASK, make_task, prepared
+from fsworkers.tasks.task import Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -139,9 +141,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         function = load_callable(self.call, self.task_options(), 1 if self.to is None else 2)
         if self.to is None:
             return function
-        from fsworkers.tasks.command import prepared  # noqa: PLC0415  (only with an output)
+        from fsworkers.tasks.command import with_output  # noqa: PLC0415  (only with one)
 
-        made: Callable[[str], Any] = prepared(function, self.to, self.paths)
+        made: Callable[[str], Any] = with_output(function, self.to, self.paths)
         return made
 
     def outputs(self, function: Any) -> Outputs | None:
@@ -156,6 +158,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         folder = self.results.replace("{", "{{").replace("}", "}}")
         return Outputs(f"{folder}/{{rel}}", [os.fsencode(path) for path in self.paths])
+
+    def prepared(self, function: Callable[[str], Any], own: Iterable[Path]) -> Callable[[str], Any]:
+        """The task function that is run, once the task has looked at what there is to do."""
+        workers = self.settings().worker_count
+        scan = partial(self.found, self.filters(), own)
+        return prepared(function, Preparation(self.paths, scan, workers))
 
     @property
     def is_command(self) -> bool:

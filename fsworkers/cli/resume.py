@@ -113,13 +113,15 @@ def _session(
     own = [*request.writes_to, *files_of(located.journal)]
     found = request.found(request.filters(located.run.started), own) if not only_failures else ()
     outputs = request.outputs(function)
+    mark = request.fingerprint(function)
+    function = request.prepared(function, own)
     found = with_one_maker(found, request.places(function))
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))
-    _compare_tasks(recorder, request.fingerprint(function))
+    _compare_tasks(recorder, mark)
     if not only_failures:
         recorder.forget_scan_failures()
     tally = Tally(recorder.counts, recorder.size_bytes)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fsworkers.cli.display import STDERR, Display, PlainLines, has_terminal_to_itself, open_display
 from fsworkers.cli.exits import DONE, FAILED, say, write_out
 from fsworkers.cli.interrupts import Interrupts
-from fsworkers.cli.report import Report
+from fsworkers.cli.report import Report, lines_of
 from fsworkers.cli.request import STDOUT
 from fsworkers.engines.ahead import ScanAhead
 from fsworkers.engines.local import LocalEngine
@@ -150,24 +150,40 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                     report.add(portion.outcomes)
                 if display is not None:
                     display.refresh()
-            summary = run.summary()
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
-            if self.gone is not None and ending == "finished":
-                summary = replace(summary, missing=report.add_missing(self.gone()))
+            summary = self._summary(run, report, ending)
             engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
+        reducer = None if run.reduction is None else run.reduction.reducer
         self._write_summary(summary)
         if not shown.quiet:
-            report.write(summary, begin=BEGINNINGS.get(ending, ""))
+            report.write(summary, lines_of(reducer, summary), begin=BEGINNINGS.get(ending, ""))
         if ending in BEGINNINGS and self.recorder is not None:
             say(self._how_to_resume)
-        return interrupts.code if interrupts.code is not None else exit_code(summary)
+        if interrupts.code is not None:
+            return interrupts.code
+        return exit_code(summary) if getattr(reducer, "is_well", True) else FAILED
 
     def _write_summary(self, summary: RunSummary) -> None:
         if self.request.summary == STDOUT:
             write_out(summary_text(summary))
         elif self.request.summary is not None:
             write_summary(Path(self.request.summary), summary)
+
+    def _summary(self, run: Run, report: Report, ending: State) -> RunSummary:
+        """What it has come to, with what was done before."""
+        reduction = run.reduction
+        if self.goes_on and reduction is not None and self.recorder is not None:
+            reduction.again(self.recorder.outcomes())
+        summary = run.summary()
+        if ending != "finished":
+            return summary
+        portions = [] if self.gone is None else [self.gone()]
+        if reduction is not None and hasattr(reduction.reducer, "missing"):
+            portions.append([reduction.reducer.missing()])
+        for each in portions:
+            summary = replace(summary, missing=report.add_missing(each))
+        return summary
 
     def _finish(self, state: State) -> None:
         """Bring the output and the journal to their end."""

@@ -22,7 +22,7 @@ from fsworkers.pool.retry import delay_s
 from fsworkers.pool.rules import Rules
 from fsworkers.pool.run_block import BlockRun
 from fsworkers.pool.statistics import PoolStatistics
-from fsworkers.pool.task_function import TaskFunction, is_coroutine_function
+from fsworkers.pool.task_function import TaskFunction, is_coroutine_function, opened
 from fsworkers.pool.wire import NO_DESCRIPTORS, Answer
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class InlineEngine:
         """Yield what became of every path, in lists."""
         if is_coroutine_function(function):
             function = partial(_run_coroutine, function)
+        function = opened(function)
         task = TaskFunction(
             function,
             encode,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +19,8 @@ from fsworkers.scan.roots import AnyPath, check_paths, tidy
 from fsworkers.scan.tree import scan
 from fsworkers.tasks.checksum import Checksum
 from fsworkers.tasks.fingerprint import fingerprint
-from fsworkers.tasks.registry import DEFAULT_TASK, make_task
+from fsworkers.tasks.registry import DEFAULT_TASK, make_task, prepared
+from fsworkers.tasks.task import Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -88,9 +90,9 @@ def process_tree(
     function = make_task(task, given) if isinstance(task, str) else task
     outputs = None
     if to is not None or getattr(function, "is_command", False):
-        from fsworkers.tasks.command import outputs_of, prepared  # noqa: PLC0415  (only for these)
+        from fsworkers.tasks.command import outputs_of, with_output  # noqa: PLC0415  (only for these)
 
-        function = prepared(function, to, [*map(tidy, paths)])
+        function = with_output(function, to, [*map(tidy, paths)])
         outputs = outputs_of(function)
     halting = None if halt is None else Halting.parse(halt)
     check_paths(paths)
@@ -116,12 +118,16 @@ def process_tree(
             mark = fingerprint(function, name=name, options=given)
             recorder = stack.enter_context(_recorder(journal, run_id, paths, mark))
             own += recorder.files
+        wanted = partial(scan, paths, filters or ScanOptions(), own=own)
+        function = prepared(
+            function, Preparation([*map(tidy, paths)], wanted, settings.worker_count)
+        )
         runner = open_engine(engine, settings)
         stack.callback(runner.close)
         if output is not None:  # last: who is refused leaves no empty file
             sink = open_sink(target, algorithm=algorithm_of(function))
             stack.callback(sink.close)
-        found = with_one_maker(scan(paths, filters or ScanOptions(), own=own), outputs)
+        found = with_one_maker(wanted(), outputs)
         run = Run(
             runner,
             function,

@@ -13,6 +13,8 @@ from itertools import chain
 from time import gmtime, monotonic, strftime
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec.structs import replace
+
 from fsworkers.engines.encoding import (
     BlockEncoder,
     Portion,
@@ -21,9 +23,11 @@ from fsworkers.engines.encoding import (
     portion_of_entry,
     portion_of_unchanged,
 )
+from fsworkers.engines.reducing import Reduction
 from fsworkers.engines.tally import Tally
 from fsworkers.journal.known import as_written
 from fsworkers.model import Entry
+from fsworkers.pool.actions import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from fsworkers.journal.recorder import Recorder
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import RunSummary
-    from fsworkers.pool.actions import Conclude, Record
+    from fsworkers.pool.actions import Conclude
     from fsworkers.pool.task_function import Encoder
     from fsworkers.sinks.sink import Sink
     from fsworkers.tasks.command import BatchCommand
@@ -64,6 +68,7 @@ class Run:
         wants_outcomes: Whether portions bring every outcome, and not only those not ``done``.
 
     Attributes:
+        reduction: What the task makes of all files together, if it does so.
         is_halted: Whether there have been too many failures.
     """
 
@@ -93,6 +98,7 @@ class Run:
             self._batching = cast("BatchCommand", function)
         self._found = found
         self._halting = halting
+        self.reduction = Reduction.of(function)
         self._is_ordered = ordered
         self._recorder = recorder
         self._sink = sink
@@ -113,11 +119,14 @@ class Run:
             SinkError: It could not be written.
             BrokenPipeError: Nobody reads the output any more.
         """
+        reduction = self.reduction
         encode: Encoder = BlockEncoder(
             self._recorder is not None,
             None if self._sink is None else self._sink.encode_done,
-            self._wants_outcomes,
+            self._wants_outcomes or (reduction is not None and not reduction.merges),
         )
+        if reduction is not None:
+            encode = reduction.encoder(encode)
         self._consumer = threading.get_ident()
         batches: Iterator[list[Any]] = self._batches()
         if self._batching is not None:
@@ -149,6 +158,9 @@ class Run:
         yield from rest
 
     def _portions_of(self, arrived: list[Record | Conclude]) -> Iterable[Portion]:
+        reduction = self.reduction
+        if reduction is not None:
+            arrived = [reduction.cut(one) if isinstance(one, Record) else one for one in arrived]
         if self._batching is None:
             return map(portion_of, arrived)
         from fsworkers.engines.batches import portions_of  # noqa: PLC0415  (as above)
@@ -161,6 +173,8 @@ class Run:
             return
         for portion in portions:
             self.tally.add(portion)
+            if self.reduction is not None:
+                self.reduction.add(portion.outcomes)
         if self._recorder is not None:
             records = [record for portion in portions for record in portion.records]
             unpacked = [one for each in portions if not each.records for one in each.outcomes]
@@ -213,9 +227,12 @@ class Run:
 
     def summary(self) -> RunSummary:
         """What the run has come to so far."""
-        return self.tally.summary(
+        summary = self.tally.summary(
             self.id, self.all_seconds, self.engine.worker_count, self.engine.statistics()
         )
+        if self.reduction is None:
+            return summary
+        return replace(summary, reduced=dict(self.reduction.reducer.result()))
 
     def _batches(self) -> Iterator[list[str]]:
         """Pass paths on to the engine, and set entries aside with their place among them."""

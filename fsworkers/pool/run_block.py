@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from array import array
+from collections import deque
 from functools import partial
 from itertools import chain, compress
 from operator import sub
@@ -164,10 +165,10 @@ class BlockRun:
             keep(value)
             stamp(clock())
 
-    def _run_measuring_chunk(
+    def _run_whole_chunk(
         self, each_of: Callable[[list[Any]], Iterable[Any]], chunk: list[Any], began: float
     ) -> None:
-        """Have a measuring task that goes through items by itself do so."""
+        """Have a task that goes through items by itself do so."""
         keep, stamp, clock = self._values.append, self._stamps.append, perf_counter
         start = len(self._stamps)
         while True:
@@ -195,7 +196,8 @@ class BlockRun:
         if task.wants_place:
             function = partial(self._call_with_place, function)
         if task.each_of is not None and not self.is_packed:
-            return partial(self._run_measuring_chunk, task.each_of)
+            each_of = task.each_of if task.is_measuring else partial(self._each_of, task.each_of)
+            return partial(self._run_whole_chunk, each_of)
         if self.is_packed:
             function = partial(_call_unpacked, function)
         kind: type = type(None)  # what needs no care
@@ -204,6 +206,17 @@ class BlockRun:
         if task.wants_size and not task.is_measuring:
             function = self._measured = _MeasuredCall(function)
         return partial(self._run_chunk, function, kind)
+
+    def _each_of(
+        self, each_of: Callable[[list[Any]], Iterable[Any]], chunk: list[Any]
+    ) -> Iterable[Any]:
+        """The values of a task that goes through items by itself, with what is wanted of files."""
+        if not self.task.wants_size:
+            yield from map(pack, each_of(chunk))
+            return
+        files = deque(map(measure, chunk))
+        for value in each_of(chunk):
+            yield pack(value), *files.popleft()
 
     def _call_with_place(self, function: Callable[..., Any], item: Any) -> Any:
         return function(item, self.first + len(self._stamps), self.worker)
@@ -228,7 +241,7 @@ class BlockRun:
         size = mtime_ns = None
         if self._measured is not None:
             size, mtime_ns = self._measured.last
-        elif self.task.is_measuring:
+        elif self.task.is_measuring or (self.task.wants_size and self.task.each_of is not None):
             size, mtime_ns = measure(item)
         failure = describe(error, self.task)
         self._failures.append(Failed(self.first + done, failure, duration_s, size, mtime_ns))

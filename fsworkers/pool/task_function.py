@@ -69,8 +69,8 @@ class TaskFunction(NamedTuple):
             the file's modification time: asking for them by name costs a seventh of what hashing a
             small file does. A task function says so by an attribute of this name.
         each_of: Goes through many items by itself and yields what ``function`` would return for
-            each; an exception is of the item at hand, and it is called anew for those behind it.
-            Only measuring ones have it, as a method of this name.
+            each; an exception is of the item at hand, and it is called anew for those behind it. A
+            task has it as a method of this name.
         wants_size: Whether the file is asked for its size and modification time otherwise.
         wants_place: Whether it is called with the item's index and the worker's number as well; a
             task function says so by an attribute of this name.
@@ -163,6 +163,7 @@ def load_task(task: Task) -> TaskFunction:
     function, retry_on, encode = pickle.loads(task.function)
     if task.keeps_time:
         function = function.with_settings(timeout_s=task.timeout_s)
+    function = opened(function)
     return TaskFunction(
         function,
         encode,
@@ -177,6 +178,31 @@ def load_task(task: Task) -> TaskFunction:
         retry_on,
         getattr(function, "wants_place", False),
     )
+
+
+def opened(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What is called in this worker for each item: a task may make it once, with its own state.
+
+    One that opens several files at a time has them reserved, so that it never holds one while it
+    waits for another.
+    """
+    open_worker = getattr(function, "open_worker", None)
+    count = getattr(function, "descriptors", 1)
+    if open_worker is not None:
+        function = open_worker()
+    return function if count == 1 else _Reserving(function, count)
+
+
+class _Reserving:
+    """Calls a function with so many descriptors reserved."""
+
+    def __init__(self, function: Callable[[Any], Any], count: int) -> None:
+        self._function = function
+        self._count = count
+
+    def __call__(self, item: Any) -> Any:
+        with graceful.reserve(self._count):
+            return self._function(item)
 
 
 def call(packed: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:

@@ -15,13 +15,14 @@ import os
 from os import close as close_bare
 from os import fstat, readv
 from os import open as open_bare
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeAlias, get_args
 
 from fsworkers.errors import BadSetting, MissingExtra
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.opening.retry import EXHAUSTED
 from fsworkers.graceful.os import close as close_descriptor
 from fsworkers.graceful.os import open as open_descriptor
+from fsworkers.tasks.task import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 """Reading more at once gains nothing measurable; it also stays in the second-level cache."""
 
-ALGORITHMS = ("sha256", "sha1", "sha224", "sha384", "sha512", "md5", "blake2b", "blake3")
+Algorithm: TypeAlias = Literal[
+    "sha256", "sha1", "sha224", "sha384", "sha512", "md5", "blake2b", "blake3"
+]
+
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
@@ -45,9 +50,10 @@ class Digest(Protocol):
 
 
 class Checksum:
-    """A task function: takes a path, gives the digest in lower-case hexadecimal.
+    """Read each file and give its digest in lower-case hexadecimal, as sha256sum does.
 
-    Beside it come the bytes read, and the modification time from before the first was.
+    A measuring task function: beside the digest come the bytes read, and the modification time
+    from before the first was.
 
     Args:
         algorithm: One of ``ALGORITHMS``.
@@ -57,10 +63,15 @@ class Checksum:
         MissingExtra: ``blake3`` is asked for and not installed.
     """
 
+    columns: ClassVar = (Column("digest", "text", meaning="in lower-case hexadecimal"),)
+    example: ClassVar = "fsworkers process photos --option algorithm=blake3 -o photos.b3"
     is_measuring = True
     is_graceful = True
 
-    def __init__(self, algorithm: str = "sha256") -> None:
+    def __init__(
+        self,
+        algorithm: Annotated[Algorithm, "blake3 needs fsworkers[blake3]"] = "sha256",
+    ) -> None:
         self.algorithm = algorithm
         self._new = _constructor(algorithm)
         self._buffers: list[tuple[memoryview]] = []
@@ -115,7 +126,7 @@ class Checksum:
                 permit.give_back()
             self._buffers.append(into)
 
-    def __reduce__(self) -> tuple[type[Checksum], tuple[str]]:
+    def __reduce__(self) -> tuple[type[Checksum], tuple[Algorithm]]:
         """Travel by the algorithm's name."""
         return Checksum, (self.algorithm,)
 

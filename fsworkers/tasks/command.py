@@ -328,7 +328,7 @@ def _measured(path: str) -> tuple[int | None, int | None]:
     return status.st_size, status.st_mtime_ns
 
 
-def prepared(function: Callable[..., Any], to: str | None, roots: Sequence[str]) -> Any:
+def with_output(function: Callable[..., Any], to: str | None, roots: Sequence[str]) -> Any:
     """A task function that knows the PATHs of its run, and the output that is wanted of it.
 
     Raises:

@@ -12,7 +12,7 @@ from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, cast
 
-from fsworkers.tasks.registry import BUILT_IN
+from fsworkers.tasks.registry import BUILT_IN, options_of, task_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,13 +31,14 @@ def fingerprint(
 
     Args:
         function: The task function.
-        name: That of a built-in task; ``None`` for a user's own function.
-        options: What it was given; the defaults of a built-in task are filled in.
+        name: That of a task with a name; ``None`` for a user's own function.
+        options: What it was given; the defaults of a task with a name are filled in.
     """
-    task = next((task for task in BUILT_IN if task.name == name), None)
-    if task is not None:
-        filled = {option.name: option.default for option in task.options} | dict(options)
-        return f"task {task.name}{_shown(filled)}"
+    if name is not None:
+        kind = task_class(name)
+        defaults = {one.name: one.default or "" for one in options_of(kind)}
+        code = "" if name in BUILT_IN else f" {_digest(kind)}"
+        return f"task {name}{_shown(defaults | dict(options))}{code}"
     if getattr(function, "is_command", False):
         return cast("Command", function).mark
     # What was made of the options: how they were written is part of the mark anyway.
@@ -47,12 +48,16 @@ def fingerprint(
         and function.keywords.keys() == options.keys()
     ):
         function = function.func
-    digest = hashlib.sha256()
-    for piece in _pieces(function, _DEEPEST):
-        digest.update(repr(piece).encode("utf-8", "surrogatepass") + b"\0")
     module = getattr(function, "__module__", None) or type(function).__module__
     qualname = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return f"call {module}:{qualname}{_shown(options)} {digest.hexdigest()[:_DIGEST_CHARACTERS]}"
+    return f"call {module}:{qualname}{_shown(options)} {_digest(function)}"
+
+
+def _digest(value: Any) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(value, _DEEPEST):
+        digest.update(repr(piece).encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()[:_DIGEST_CHARACTERS]
 
 
 def _shown(options: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from pathlib import PurePath
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -17,6 +17,17 @@ from fsworkers.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_SEQUENCES = {list, tuple, set, frozenset}
+
+_WORDS = {
+    str: "TEXT",
+    int: "INTEGER",
+    float: "NUMBER",
+    bool: "true|false",
+    os.PathLike: "PATH",
+    PurePath: "PATH",
+}
 
 _AS_WRITTEN = (str, object, os.PathLike, os.PathLike[str])
 
@@ -30,7 +41,8 @@ def converted(
     """The options as the function's annotations have them; where there is none, as its defaults.
 
     Numbers, ``bool`` (``true``, ``false``, 1, 0), paths, enumerations and literals are understood;
-    what may be a text stays one. A default that is a number takes numbers.
+    what may be a text stays one; lists are written with commas. A default that is a number takes
+    numbers.
 
     Args:
         name: The function's, for messages.
@@ -46,16 +58,55 @@ def converted(
     values: dict[str, Any] = {}
     for key, text in options.items():
         parameter = signature.parameters.get(key) or others[0]
+        kind = None
         try:
             kind = _declared(function, parameter)
             values[key] = _read(text, kind)
         except Exception as error:
-            shown = parameter.annotation
-            if not isinstance(shown, str):
-                shown = inspect.formatannotation(_declared(function, parameter))
-            message = f"--option {key}={text}: {name} declares {key} as {shown}"
+            declared = parameter.annotation
+            if get_origin(kind) is Annotated:
+                declared = f"{shown_type(kind)} ({error})"
+            elif not isinstance(declared, str):
+                declared = inspect.formatannotation(_declared(function, parameter))
+            message = f"--option {key}={text}: {name} declares {key} as {declared}"
             raise BadOption(printable(message)) from error
     return values
+
+
+def described(function: Any, parameter: inspect.Parameter) -> tuple[str, str | None, str]:
+    """What a parameter takes, its default as it would be written, and what it means."""
+    kind = _declared(function, parameter)
+    meaning = ""
+    if get_origin(kind) is Annotated:
+        for one in get_args(kind)[1:]:
+            meaning = one if isinstance(one, str) else getattr(one, "description", None) or meaning
+    default = parameter.default
+    return shown_type(kind), None if default is parameter.empty else _written(default), meaning
+
+
+def shown_type(kind: Any) -> str:
+    """What a type takes, in a word."""
+    origin, members = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return shown_type(members[0])
+    if origin in {Union, UnionType}:
+        return "|".join(shown_type(one) for one in members if one is not type(None))
+    if origin is Literal:
+        return "|".join(map(_written, members))
+    if origin in _SEQUENCES:
+        return f"{shown_type(members[0])},…" if members else "TEXT,…"
+    return _WORDS.get(kind) or getattr(kind, "__name__", str(kind)).upper()
+
+
+def _written(value: Any) -> str:
+    """A value as it is written behind ``KEY=``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return ",".join(map(_written, value))
+    return str(value)
 
 
 def _declared(function: Any, parameter: inspect.Parameter) -> Any:
@@ -89,6 +140,13 @@ def _read(text: str, kind: Any) -> Any:
     Raises:
         Exception: It can't be read so.
     """
+    if get_origin(kind) is Annotated and get_args(kind)[0] in _AS_WRITTEN:
+        msgspec.convert(text, kind)
+        return text
+    plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(plain) in _SEQUENCES:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return msgspec.convert(parts, kind, strict=False, dec_hook=_path)
     members = get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
     if any(member in _AS_WRITTEN for member in members):
         return text

@@ -1,73 +1,150 @@
-"""The built-in tasks by name, with their options."""
+"""Tasks by name: those that come with the package, and those of packages installed beside it."""
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fsworkers.errors import BadOption, TaskNotFound
-from fsworkers.tasks.checksum import ALGORITHMS, Checksum
+from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from importlib.metadata import EntryPoint
 
-
-class TaskOption(NamedTuple):
-    """An option of a built-in task."""
-
-    name: str
-    default: str
-    accepted: str
-    meaning: str
-
-
-class BuiltInTask(NamedTuple):
-    """A task that comes with the package.
-
-    Attributes:
-        name: What ``--task`` takes.
-        meaning: What is done to each file, and what its value is.
-        options: What ``--option`` takes.
-        make: Builds the task function from the options given.
-    """
-
-    name: str
-    meaning: str
-    options: tuple[TaskOption, ...]
-    make: Callable[..., Callable[[str], Any]]
-
+    from fsworkers.tasks.task import Preparation, Task
 
 DEFAULT_TASK = "checksum"
 
-BUILT_IN: tuple[BuiltInTask, ...] = (
-    BuiltInTask(
-        name="checksum",
-        meaning="Read each file and give its digest, as sha256sum does.",
-        options=(
-            TaskOption(
-                "algorithm", "sha256", "|".join(ALGORITHMS), "blake3 needs fsworkers[blake3]"
-            ),
-        ),
-        make=Checksum,
-    ),
-)
+GROUP = "fsworkers.tasks"
+"""The entry points that are tasks."""
+
+BUILT_IN = {
+    "checksum": "fsworkers.tasks.checksum:Checksum",
+}
+
+
+class TaskOption(NamedTuple):
+    """An option of a task.
+
+    Attributes:
+        name: Before the ``=``.
+        type: What it takes, in words.
+        default: What it is otherwise, as it would be written; ``None`` where it must be given.
+        meaning: What it does.
+    """
+
+    name: str
+    type: str
+    default: str | None
+    meaning: str
+
+    def __str__(self) -> str:
+        """As the list of tasks shows it."""
+        default = "required" if self.default is None else f"default {self.default or 'none'}"
+        return f"{self.name}={self.type} ({default})"
+
+
+def task_class(name: str) -> type[Task]:
+    """The class behind a task's name.
+
+    Raises:
+        TaskNotFound: There is none of that name, or it can't be imported.
+    """
+    if name in BUILT_IN:
+        from pkgutil import resolve_name  # noqa: PLC0415
+
+        built_in: type[Task] = resolve_name(BUILT_IN[name])
+        return built_in
+    offered = _offered()
+    if name not in offered:
+        from difflib import get_close_matches  # noqa: PLC0415  (only for the message)
+
+        known = [*BUILT_IN, *offered]
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        names = ", ".join(known)
+        reason = f"{hint}there is no such task; there are {names} (--call takes your own)"
+        raise TaskNotFound(name, reason)
+    return _loaded(offered[name])
+
+
+def _loaded(entry: EntryPoint) -> type[Task]:
+    where = f"of {entry.dist.name}" if entry.dist is not None else f"at {entry.value}"
+    try:
+        found: type[Task] = entry.load()
+    except Exception as error:
+        raise TaskNotFound(
+            entry.name, f"it can't be loaded ({where}): {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(found, type) or not callable(getattr(found, "__call__", None)):  # noqa: B004
+        raise TaskNotFound(entry.name, f"{entry.value} is not a task class ({where})")
+    return found
+
+
+def _offered() -> dict[str, EntryPoint]:
+    """The tasks of other packages by name; one of ours goes before one of theirs."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  (only where it is none of ours)
+
+    return {one.name: one for one in entry_points(group=GROUP) if one.name not in BUILT_IN}
+
+
+def all_tasks() -> Iterator[tuple[str, type[Task] | FsworkersError]]:
+    """Every task by name, or why it can't be had; ours first."""
+    for name in [*BUILT_IN, *sorted(_offered())]:
+        try:
+            yield name, task_class(name)
+        except FsworkersError as error:
+            yield name, error
 
 
 def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
-    """Build the task function of a built-in task.
+    """Make a task from its name and its options as they were written.
 
     Raises:
         TaskNotFound: There is no such task; the message lists those there are.
-        BadOption: It has no such option.
-        BadSetting: The option can't have that value.
+        BadOption: It has no such option, needs one more, or one can't be read as what it is.
+        BadSetting: An option can't have that value.
         MissingExtra: It needs a package that is not installed.
     """
-    for task in BUILT_IN:
-        if task.name == name:
-            known = {option.name for option in task.options}
-            for key in options:
-                if key not in known:
-                    accepted = ", ".join(sorted(known))
-                    raise BadOption(f"task {name} has no option {key!r}; it has {accepted}")
-            return task.make(**options)
-    names = ", ".join(task.name for task in BUILT_IN)
-    raise TaskNotFound(name, f"there is no such task; built in: {names} (--call takes your own)")
+    kind = task_class(name)
+    signature = inspect.signature(kind)
+    known = options_of(kind)
+    names = [one.name for one in known]
+    accepted = f"it has {', '.join(map(str, known))}" if known else "it has none"
+    for key in options:
+        if key not in names:
+            raise BadOption(f"task {name} has no option {key!r}; {accepted}")
+    for one in known:
+        if one.default is None and one.name not in options:
+            raise BadOption(f"task {name} needs --option {one.name}={one.type}: {one.meaning}")
+    from fsworkers.tasks.option_values import converted  # noqa: PLC0415  (only for a run)
+
+    task: Task = kind(**converted(f"task {name}", kind, signature, options))
+    return task
+
+
+def options_of(kind: type[Task]) -> list[TaskOption]:
+    """What a task's constructor takes."""
+    from fsworkers.tasks.option_values import described  # noqa: PLC0415  (as above)
+
+    parameters = inspect.signature(kind).parameters.values()
+    return [
+        TaskOption(
+            one.name,
+            *described(kind, one),
+        )
+        for one in parameters
+        if one.kind not in {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+    ]
+
+
+def meaning_of(kind: type[Task]) -> str:
+    """The first line of a task's docstring."""
+    text = inspect.getdoc(kind) or "it does not say what it does"
+    return text.partition("\n")[0]
+
+
+def prepared(function: Callable[[str], Any], preparation: Preparation) -> Callable[[str], Any]:
+    """The task that is run: what the one asked for makes of itself before the run, if anything."""
+    prepare = getattr(function, "prepare", None)
+    return function if prepare is None else prepare(preparation)

@@ -126,7 +126,7 @@ def test_keyword_arguments_and_callable_objects(module: str) -> None:
         (("upright", "maybe"), "declares upright as bool"),
         (("mode", "best"), "declares mode as Literal['fast', 'good']"),
         (("odd", "x"), "declares odd as Nothing"),
-        (("many", "1"), "declares many as list[int]"),
+        (("many", "1,x"), "declares many as list[int]"),
     ],
 )
 def test_what_does_not_fit_is_refused(module: str, option: tuple[str, str], words: str) -> None:

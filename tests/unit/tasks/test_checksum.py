@@ -13,13 +13,13 @@ import pytest
 from fsworkers import graceful
 from fsworkers.errors import BadOption, MissingExtra, TaskNotFound
 from fsworkers.tasks.callables import load_callable
-from fsworkers.tasks.checksum import ALGORITHMS, CHUNK_BYTES, Checksum
+from fsworkers.tasks.checksum import ALGORITHMS, CHUNK_BYTES, Algorithm, Checksum
 from fsworkers.tasks.registry import BUILT_IN, make_task
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
-def test_digest_is_the_library_s(tmp_path: Path, algorithm: str, size: int) -> None:
+def test_digest_is_the_library_s(tmp_path: Path, algorithm: Algorithm, size: int) -> None:
     """Each algorithm, below, at and above the chunk size."""
     data = os.urandom(size)
     file = tmp_path / "file"
@@ -56,10 +56,10 @@ def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_registry_names_what_there_is() -> None:
     """Unknown tasks, options and values are refused with those that are known."""
-    assert [task.name for task in BUILT_IN] == ["checksum"]
+    assert "checksum" in BUILT_IN
     assert isinstance(make_task("checksum", {"algorithm": "md5"}), Checksum)
-    with pytest.raises(TaskNotFound, match="built in: checksum"):
-        make_task("sum", {})
+    with pytest.raises(TaskNotFound, match="did you mean checksum"):
+        make_task("chksum", {})
     with pytest.raises(BadOption, match="no option 'speed'; it has algorithm"):
         make_task("checksum", {"speed": "high"})
 

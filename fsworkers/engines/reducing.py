@@ -1,0 +1,83 @@
+"""One result of all values of a run: made in part by the workers, where it can be."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from fsworkers.pool.payload import Packed, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from fsworkers.model import Outcome
+    from fsworkers.pool.actions import Record
+    from fsworkers.pool.task_function import Encoder, Rows
+    from fsworkers.tasks.task import Reducer
+
+
+class Reduction:
+    """The reducer of a run, and the way that values take to it.
+
+    Args:
+        make: Makes an empty reducer.
+
+    Attributes:
+        reducer: What has been taken so far.
+        merges: Whether workers reduce their blocks; else the master looks at every outcome.
+    """
+
+    def __init__(self, make: Callable[[], Reducer]) -> None:
+        self._make = make
+        self.reducer = make()
+        self.merges = hasattr(self.reducer, "merge")
+
+    @classmethod
+    def of(cls, function: Any) -> Reduction | None:
+        """That of a task function, if it has one."""
+        make = getattr(function, "reducer", None)
+        return None if make is None else cls(make)
+
+    def encoder(self, encode: Encoder) -> Encoder:
+        """What encodes a block, its reduction included where workers do that."""
+        return _ReducingEncoder(encode, self._make) if self.merges else encode
+
+    def cut(self, settled: Record) -> Record:
+        """Take what the workers have reduced from a block that is done, and leave the rest."""
+        if not (self.merges and settled.columns):
+            return settled
+        part, *rest = settled.columns
+        cast("Any", self.reducer).merge(pickle.loads(part))
+        return settled._replace(columns=rest)
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take values that no worker has reduced."""
+        for one in outcomes:
+            if one.status != "done" or not self.merges:
+                self._take(one)
+
+    def again(self, outcomes: Iterable[Sequence[Outcome]]) -> None:
+        """Begin anew, with all outcomes of a run as they are recorded."""
+        self.reducer = self._make()
+        for one in chain.from_iterable(outcomes):
+            self._take(one)
+
+    def _take(self, one: Outcome) -> None:
+        # That of an unchanged file, which is left out, is as good as if it were done now.
+        if one.status == "done" or (one.status == "skipped" and one.value is not None):
+            self.reducer.add(one.path, one.value)
+
+
+class _ReducingEncoder(NamedTuple):
+    """Reduces a block in the worker, beside what else is made of it there."""
+
+    encode: Encoder
+    make: Callable[[], Reducer]
+
+    def __call__(self, rows: Rows) -> Sequence[bytes]:
+        reducer = self.make()
+        add = reducer.add
+        for path, value in zip(rows.items, rows.values, strict=True):
+            add(path, unpack(value) if type(value) is Packed else value)
+        return [pickle.dumps(reducer, protocol=5), *self.encode(rows)]
