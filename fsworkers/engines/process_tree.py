@@ -79,6 +79,7 @@ def process_tree(
         PathNotFound: There is no such path.
         TaskNotFound: There is no such task.
         BadSetting: A value that can't be.
+        BadOption: An option that the task has not, or can't read.
         SinkError: ``output`` can't be written, or not in that format.
         JournalError: ``journal`` can't be written, is something else, or in use by another run.
         Exception: Whatever ``on_outcome`` raises; running jobs are finished first.

@@ -175,7 +175,7 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
     [
         (["nowhere"], "no such file or directory: 'nowhere'"),
         ([], "no PATH is given; name at least one directory or file"),
-        ([".", "-t", "nosuch"], "built in: checksum"),
+        ([".", "-t", "nosuch"], "there are checksum"),
         ([".", "--call", "nosuch:f"], "can't be imported"),
         ([".", "--call", "os:nosuch"], "has no 'nosuch'"),
         ([".", "--call", "os"], "MODULE:FUNCTION"),

@@ -14,7 +14,7 @@ import pytest
 from fsworkers import Outcome, ScanOptions, Skip, process_tree
 from fsworkers.engines.process_tree import open_engine
 from fsworkers.engines.run import Run
-from fsworkers.errors import BadSetting, TaskNotFound
+from fsworkers.errors import BadOption, BadSetting, TaskNotFound
 from fsworkers.model import Entry
 from fsworkers.pool import outcomes
 from fsworkers.pool.run_block import encode_values
@@ -202,7 +202,7 @@ def test_bad_input_is_refused_before_anything_runs(tree: Path) -> None:
         process_tree(tree / "nowhere")
     with pytest.raises(TaskNotFound, match="checksum"):
         process_tree(tree, "no such task")
-    with pytest.raises(BadSetting, match="sha256"):
+    with pytest.raises(BadOption, match="sha256"):
         process_tree(tree, options={"algorithm": "crc"})
     with pytest.raises(BadSetting, match="timeout"):
         process_tree(tree, timeout=1.0, engine="inline")
