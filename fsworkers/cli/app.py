@@ -5,8 +5,10 @@ Exit codes: 0 all done, 1 some files failed, 2 usage, 3 internal, 130 and 143 in
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from inspect import signature
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +16,14 @@ import typer
 import fsworkers
 from fsworkers.cli import code_of_interrupt, comes_of_interrupt, commands
 from fsworkers.cli.command_options import cut_command
+from fsworkers.cli.config import Setting, load
 from fsworkers.cli.exits import FAILED, INTERNAL, USAGE, complain, say, shown
 from fsworkers.names import printable
+
+COMPLETE = "_FSWORKERS_COMPLETE"
+"""A variable by which a shell asks for what may come next."""
+
+_COMPLETION = frozenset({"--install-completion", "--show-completion", "--help", "-h"})
 
 COMMANDS = {
     command.__name__: command
@@ -49,12 +57,22 @@ def _options(
     """Run a task over every file of a tree, on all cores, without running out of descriptors."""
 
 
+CONFIGURED = (
+    commands.process,
+    commands.resume,
+    commands.retry,
+    commands.runs,
+    commands.show,
+)
+"""Those whose options are also looked for in files and the environment."""
+
+
 def app_for(arguments: list[str]) -> typer.Typer:
     """The application; where it is clear which command is wanted, no other is built (5 ms)."""
     app = typer.Typer(
         name="fsworkers",
         help=_options.__doc__,
-        add_completion=False,
+        add_completion=COMPLETE in os.environ or not _COMPLETION.isdisjoint(arguments),
         rich_markup_mode="rich",  # draws the panels of options; loaded for help alone
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,14 +84,35 @@ def app_for(arguments: list[str]) -> typer.Typer:
     return app
 
 
+def configured(arguments: list[str]) -> dict[str, Setting]:
+    """What files and the environment say of the options of the command that is wanted.
+
+    All of them are options of ``process``; commands that look at its runs share some.
+    """
+    command = COMMANDS.get(arguments[0])
+    if command not in CONFIGURED:
+        return {}
+    settings = load(commands.process, arguments)
+    own = signature(command).parameters
+    return {name: one for name, one in settings.items() if name in own}
+
+
 def run(arguments: list[str]) -> int:
     """Run one command, and return its exit code."""
     if sys.platform == "win32":
         complain("Windows is not supported: its file handles have no limit to keep within")
         return USAGE
+    settings: dict[str, Setting] = {}
     try:
         given = cut_command(arguments) or ["--help"]
-        code = app_for(given)(given, prog_name="fsworkers", standalone_mode=False)
+        settings = configured(given)
+        code = app_for(given)(
+            given,
+            prog_name="fsworkers",
+            standalone_mode=False,
+            default_map={given[0]: {name: one.value for name, one in settings.items()}},
+            obj=settings,
+        )
     except typer.Exit as exit_:
         return exit_.exit_code
     except (typer.Abort, KeyboardInterrupt) as error:
@@ -81,7 +120,11 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  (the one boundary)
         if comes_of_interrupt(error):
             return code_of_interrupt(error)
-        return _explain(error, is_verbose=bool({"-v", "--verbose"} & set(arguments)))
+        code = _explain(error, is_verbose=bool({"-v", "--verbose"} & set(arguments)))
+        if code == USAGE and settings:
+            places = dict.fromkeys(printable(one.where) for one in settings.values())
+            say(f"options were also read from {', '.join(places)}; --show-config shows them")
+        return code
     return code if isinstance(code, int) else 0
 
 

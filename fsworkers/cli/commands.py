@@ -6,11 +6,14 @@ command's work is in the module of its name, which is imported when it is run.
 
 from __future__ import annotations
 
+import typer
+
 from fsworkers.cli import options, stress_options
 from fsworkers.cli.prespawning import prespawn_for, worker_count
 
 
 def process(  # noqa: PLR0917  (the command line passes them by name)
+    context: typer.Context,
     paths: options.Paths = None,
     task: options.TaskName = None,
     call: options.Call = None,
@@ -57,9 +60,18 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     journal: options.Journal = None,
     no_journal: options.NoJournal = False,
     changed: options.Changed = False,
+    profile: options.Profile = None,
+    show_config: options.ShowConfig = False,
 ) -> int:
     """Run a task on every file under each PATH; without --task, compute its sha256."""
     asked = dict(locals())
+    for about_options in ("context", "profile", "show_config"):
+        del asked[about_options]
+    if show_config:
+        from fsworkers.cli.config import shown  # noqa: PLC0415  (only here)
+
+        typer.echo(shown(context), nl=False)
+        return 0
     asked["workers"] = count = worker_count(workers)
     if not dry_run:
         prespawn_for(paths or [], count, has_command=bool(exec_ or exec_batch))

@@ -10,17 +10,19 @@ from typing import Annotated
 
 import typer
 
+from fsworkers.cli.completion import run_names, task_names, task_options
+
 _WHAT = "What is done to each file"
 _WHICH = "Which files"
 _HOW = "How it runs"
 _OUTPUT = "Output"
-_JOURNAL = "Journal"
+_JOURNAL = "Journal and configuration"
 
 # fmt: off
 Paths = Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="Directories and files.", show_default=False)]
-TaskName = Annotated[str | None, typer.Option("-t", "--task", metavar="NAME", help="A built-in task: checksum, unless another is named. fsworkers tasks lists them.", rich_help_panel=_WHAT)]
+TaskName = Annotated[str | None, typer.Option("-t", "--task", metavar="NAME", autocompletion=task_names, help="A task: checksum, unless another is named. fsworkers tasks lists them.", rich_help_panel=_WHAT)]
 Call = Annotated[str | None, typer.Option("--call", metavar="MODULE:FUNCTION", help="Your own function, plain or coroutine, or file.py:FUNCTION; it gets the path.", rich_help_panel=_WHAT)]
-TaskOptions = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="An option of the task. Repeatable.", rich_help_panel=_WHAT)]
+TaskOptions = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", autocompletion=task_options, help="An option of the task. Repeatable.", rich_help_panel=_WHAT)]
 Exec = Annotated[list[str] | None, typer.Option("-x", "--exec", metavar="CMD...", help="Run a command for each file: all words up to ; or the end. {} is the path, {/} the name, {//} the directory, {.} and {/.} without extension, {rel} {rel.} {rel//} below the PATH, {#} a number, {%} the worker, {out} what --to names; without any, {} comes last.", rich_help_panel=_WHAT)]
 ExecBatch = Annotated[list[str] | None, typer.Option("-X", "--exec-batch", metavar="CMD...", help="Run a command for as many files at once as the system takes.", rich_help_panel=_WHAT)]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="With -X, at most so many.", rich_help_panel=_WHAT)]
@@ -64,12 +66,14 @@ ProgressEvery = Annotated[str, typer.Option("--progress-every", metavar="TIME", 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No live line and no totals on stderr.", rich_help_panel=_OUTPUT)]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Name every file that was not done, with its traceback.", rich_help_panel=_OUTPUT)]
 
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Options that stand under this name in fsworkers.toml, pyproject.toml or your own configuration.", rich_help_panel=_JOURNAL)]
+ShowConfig = Annotated[bool, typer.Option("--show-config", help="Only show what each option is, and where that stands.", rich_help_panel=_JOURNAL)]
 Journal = Annotated[Path | None, typer.Option("--journal", metavar="FILE", help="The journal of runs; by default one for each run, in the user's state directory.", rich_help_panel=_JOURNAL)]
 NoJournal = Annotated[bool, typer.Option("--no-journal", help="Record nothing; the run can't be resumed.", rich_help_panel=_JOURNAL)]
 Changed = Annotated[bool, typer.Option("--changed", help="Do only what is new or changed since earlier runs of this task; the output is whole.", rich_help_panel=_JOURNAL)]
 
-Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run, or how its name begins; by default the last one.", show_default=False)]
-NamedTask = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A task to tell of; by default all are listed.", show_default=False)]
+Run = Annotated[str | None, typer.Argument(metavar="[RUN]", autocompletion=run_names, help="The run, or how its name begins; by default the last one.", show_default=False)]
+NamedTask = Annotated[str | None, typer.Argument(metavar="[NAME]", autocompletion=task_names, help="A task to tell of; by default all are listed.", show_default=False)]
 Failed = Annotated[bool, typer.Option("--failed", help="Only files that failed.", rich_help_panel=_OUTPUT)]
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines instead of a table.", rich_help_panel=_OUTPUT)]
 # fmt: on

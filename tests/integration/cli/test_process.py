@@ -181,7 +181,7 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
         ([".", "--call", "os"], "MODULE:FUNCTION"),
         ([".", "--call", "os:getcwd"], "can't be called with a path"),
         ([".", "-t", "checksum", "--call", "os:stat"], "not both"),
-        ([".", "--option", "algorithm=crc"], "one of sha256"),
+        ([".", "--option", "algorithm=crc"], "algorithm as sha256|sha1"),
         ([".", "--option", "colour=red"], "has no option 'colour'; it has algorithm"),
         ([".", "--option", "red"], "KEY=VALUE"),
         ([".", "-j0"], "workers is 0"),

@@ -1,0 +1,37 @@
+"""What the shell offers behind an option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import typer
+
+
+def task_names(incomplete: str) -> Iterator[tuple[str, str]]:
+    """The tasks that there are, with what they do."""
+    from fsworkers.tasks.registry import all_tasks, meaning_of  # noqa: PLC0415  (only for shells)
+
+    for name, kind in all_tasks():
+        if isinstance(kind, type) and name.startswith(incomplete):
+            yield name, meaning_of(kind)
+
+
+def task_options(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    """The options of the task that is named, and behind ``=`` what one takes."""
+    from fsworkers.tasks.registry import DEFAULT_TASK, options_of, task_class  # noqa: PLC0415
+
+    for one in options_of(task_class(context.params.get("task") or DEFAULT_TASK)):
+        words = one.type.split("|")
+        values = words if len(words) > 1 else [""]
+        for value in values if incomplete.startswith(f"{one.name}=") else [""]:
+            if f"{one.name}={value}".startswith(incomplete):
+                yield f"{one.name}={value}", one.meaning
+
+
+def run_names(incomplete: str) -> Iterator[tuple[str, str]]:
+    """The runs that are recorded, with what was run."""
+    from fsworkers.journal.places import find_runs  # noqa: PLC0415
+
+    for located in find_runs(None):
+        if located.run.id.startswith(incomplete):
+            yield located.run.id, located.run.command

@@ -1,0 +1,281 @@
+"""Options from files and the environment: what stands where, what goes before what.
+
+Weakest first: the user's file, the project's file, a profile of either, the environment. What is
+typed goes before all of them. They become click's ``default_map``, so that a value from a file is
+read and refused like one that is typed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from difflib import get_close_matches
+from inspect import signature
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
+
+from fsworkers.errors import BadOption
+from fsworkers.names import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import typer
+
+PREFIX = "FSWORKERS_"
+PROFILE = "FSWORKERS_PROFILE"
+NAME = "fsworkers.toml"
+
+_ABOUT_THIS = frozenset({"profile", "show-config", "dry-run"})
+
+_BY_NAME_ONLY = frozenset(
+    {"task", "call", "exec", "exec-batch", "to", "output", "results", "summary", "journal"}
+)
+"""What runs code or writes files: a directory that is only entered shall not decide that."""
+
+
+class Setting(NamedTuple):
+    """A value, and where it stands.
+
+    Attributes:
+        value: As it was read.
+        where: A file, with the profile; or a variable.
+    """
+
+    value: Any
+    where: str
+
+
+class Layer(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        where: Its name.
+        table: Its keys, and profiles in a table of their own.
+        is_user_s: Whether it is that of the user, who may decide everything there.
+    """
+
+    where: str
+    table: Mapping[str, Any]
+    is_user_s: bool = False
+
+
+class Option(NamedTuple):
+    """An option of a command, as its declaration has it.
+
+    Attributes:
+        parameter: The name of the function's parameter.
+        takes_many: Whether it is repeatable.
+    """
+
+    parameter: str
+    takes_many: bool
+
+
+def options_of(command: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a command by their long names, without dashes in front."""
+    hints = get_type_hints(command, include_extras=True)
+    known = {}
+    for name in signature(command).parameters:
+        kind, *declared = get_args(hints[name]) or (hints[name],)
+        # typer keeps the first of its names where a default would be.
+        names = [
+            one
+            for each in declared
+            for one in (getattr(each, "default", None), *(getattr(each, "param_decls", None) or ()))
+        ]
+        long = [one for one in names if isinstance(one, str) and one.startswith("--")]
+        key = long[0].partition("/")[0].removeprefix("--") if long else name.replace("_", "-")
+        known[key] = Option(name, "list[" in str(kind))
+    return known
+
+
+def profile_in(arguments: list[str], environment: Mapping[str, str]) -> str | None:
+    """The profile that is asked for."""
+    for at, one in enumerate(arguments):
+        if one == "--profile":
+            return arguments[at + 1] if at + 1 < len(arguments) else None
+        if one.startswith("--profile="):
+            return one.partition("=")[2]
+    return environment.get(PROFILE) or None
+
+
+def load(command: Callable[..., Any], arguments: list[str]) -> dict[str, Setting]:
+    """What files and the environment say of a command's options, by parameter.
+
+    Raises:
+        BadOption: Something there is not understood.
+    """
+    try:
+        directory = os.getcwd()
+    except FileNotFoundError:  # it was deleted: nothing is there
+        directory = "/"
+    layers = [*layers_from(directory)]
+    profile = profile_in(arguments, os.environ)
+    if not layers and profile is None and not any(one.startswith(PREFIX) for one in os.environ):
+        return {}
+    return settings_for(options_of(command), layers, os.environ, profile)
+
+
+def settings_for(
+    known: Mapping[str, Option],
+    layers: Iterable[Layer],
+    environment: Mapping[str, str],
+    profile: str | None,
+) -> dict[str, Setting]:
+    """What files and the environment say, by parameter.
+
+    Args:
+        known: The options there are.
+        layers: Files, the weakest first.
+        environment: Variables; those that begin with ``FSWORKERS_`` are options.
+        profile: The one asked for.
+
+    Raises:
+        BadOption: A key is none of an option's, or there is no such profile.
+    """
+    found: dict[str, Setting] = {}
+    chosen: list[tuple[str, Mapping[str, Any]]] = []
+    profiles: list[str] = []
+    for where, table, is_user_s in layers:
+        own = {key: value for key, value in table.items() if key != "profile"}
+        for key in own:
+            if _plain(key) in _BY_NAME_ONLY and not is_user_s:
+                raise BadOption(
+                    f"{printable(where)}: {key} stands in a profile, as in [profile.nightly], "
+                    "which --profile asks for: a directory alone does not decide it"
+                )
+        found |= _read(own, known, where)
+        of_file = table.get("profile", {})
+        profiles += of_file
+        if profile in of_file:
+            chosen.append((f"{where}, profile {profile}", of_file[profile]))
+    if profile is not None and not chosen:
+        raise BadOption(f"there is no profile {profile!r}{_nearest(profile, profiles)}")
+    for where, table in chosen:
+        found |= _read(table, known, where)
+    for name, text in sorted(environment.items()):
+        if name.startswith(PREFIX) and name != PROFILE:
+            key = _plain(name.removeprefix(PREFIX).lower())
+            option = _known(key, known, name)
+            value = shlex.split(text) if option.takes_many else text
+            found[option.parameter] = Setting(value, name)
+    return found
+
+
+def _read(
+    table: Mapping[str, Any], known: Mapping[str, Option], where: str
+) -> Iterator[tuple[str, Setting]]:
+    for key, value in table.items():
+        option = _known(_plain(key), known, where)
+        if not option.takes_many and isinstance(value, (dict, list)):
+            raise BadOption(f"{printable(where)}: {key} takes one value, not {len(value)}")
+        yield option.parameter, Setting(_many(value) if option.takes_many else value, where)
+
+
+def _many(value: Any) -> list[Any]:
+    """A list as it is, ``[option]`` with ``algorithm = "md5"`` as it is typed, one as its own."""
+    if isinstance(value, dict):
+        return [f"{name}={each}" for name, each in value.items()]
+    return value if isinstance(value, list) else [value]
+
+
+def _plain(key: str) -> str:
+    return key.replace("_", "-")
+
+
+def _known(key: str, known: Mapping[str, Option], where: str) -> Option:
+    if key not in known or key in _ABOUT_THIS:
+        names = [one for one in known if one not in _ABOUT_THIS]
+        raise BadOption(f"{printable(where)}: there is no option {key!r}{_nearest(key, names)}")
+    return known[key]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = get_close_matches(name, list(names), 1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    listed = ", ".join(sorted(names))
+    return f"; there are {listed}" if listed else "; no file has one"
+
+
+# Looking for files
+
+
+def user_file() -> str:
+    """The user's own configuration."""
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(base, "fsworkers", "config.toml")
+
+
+def layers_from(directory: str) -> Iterator[Layer]:
+    """The user's file, and the nearest one of a project up the tree.
+
+    Raises:
+        BadOption: One can't be read, or is no TOML.
+    """
+    own = user_file()
+    if (table := _table(own, is_ours=True)) is not None:
+        yield Layer(own, table, is_user_s=True)
+    while True:
+        for name, is_ours in ((NAME, True), ("pyproject.toml", False)):
+            path = os.path.join(directory, name)
+            if (table := _table(path, is_ours=is_ours)) is not None:
+                yield Layer(path, table)
+                return
+        above = os.path.dirname(directory)
+        if above == directory:
+            return
+        directory = above
+
+
+def _table(path: str, *, is_ours: bool) -> dict[str, Any] | None:
+    """Our part of a file; ``None`` if there is none."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise BadOption(f"{printable(path)}: {error.strerror}") from error
+    if not is_ours and b"tool.fsworkers" not in text:
+        return None
+    import tomllib  # noqa: PLC0415  (only where there is a file)
+
+    try:
+        table: dict[str, Any] = tomllib.loads(text.decode())
+    except ValueError as error:
+        if not is_ours:
+            return None  # somebody else's, and theirs to mend
+        raise BadOption(f"{printable(path)}: {error}") from error
+    return table if is_ours else table.get("tool", {}).get("fsworkers")
+
+
+def shown(context: typer.Context) -> str:
+    """What each option of a command is, and where that stands, as TOML."""
+    settings: Mapping[str, Setting] = context.obj or {}
+    lines = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        key = max((one.strip("-") for one in parameter.opts), key=len)
+        if _plain(key) in _ABOUT_THIS | {"help"}:
+            continue
+        value = context.params.get(name)
+        where = "command line"
+        if source is not None and source.name == "DEFAULT_MAP":
+            where = settings[name].where
+        elif source is None or source.name.startswith("DEFAULT"):
+            where = "default"
+        lines.append(f"{_plain(key)} = {_written(value)}  # {printable(where)}\n")
+    return "".join(lines)
+
+
+def _written(value: Any) -> str:
+    from json import dumps  # noqa: PLC0415  (only here)
+
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_written, value))}]"
+    if value is None or isinstance(value, (bool, int, float)):
+        return "false" if value is None else dumps(value)
+    return dumps(os.fspath(value))

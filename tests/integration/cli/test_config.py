@@ -1,0 +1,81 @@
+"""Configuration as the commands take it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def cli(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command, with nothing of ours in the environment but what is given."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FSWORKERS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "fsworkers", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
+        env=clean | {"XDG_CONFIG_HOME": str(cwd / "home")} | environment,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory with two files, and a configuration above."""
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a").write_text("a")
+    (tmp_path / "tree" / "b.tmp").write_text("b")
+    (tmp_path / "fsworkers.toml").write_text(
+        "exclude = '*.tmp'\n"
+        "[profile.nightly]\n"
+        "paths = ['tree']\noutput = 'sums.md5'\njournal = 'runs.db'\nchanged = true\n"
+        "[profile.broken]\nworkers = 'many'\n"
+    )
+    return tmp_path
+
+
+def test_a_profile_is_a_whole_command(place: Path) -> None:
+    """With the journal for those that look at it; what is typed goes before."""
+    assert cli("process", "--profile", "nightly", cwd=place).returncode == 0
+    assert (place / "sums.md5").read_text().endswith("tree/a\n")
+    runs = cli("runs", "--json", cwd=place, FSWORKERS_PROFILE="nightly").stdout
+    assert json.loads(runs)["journal"] == "runs.db"
+    done = cli("process", "--profile", "nightly", "-o", "-", "--exclude", "x", cwd=place)
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_where_each_option_stands_is_shown(place: Path) -> None:
+    """As TOML."""
+    shown = cli(
+        "process", "tree", "--show-config", "-k", cwd=place, FSWORKERS_RETRIES="2"
+    ).stdout.splitlines()
+    assert f'exclude = ["*.tmp"]  # {place}/fsworkers.toml' in shown
+    assert "keep-order = true  # command line" in shown
+    assert "retries = 2  # FSWORKERS_RETRIES" in shown
+    assert "follow = false  # default" in shown
+
+
+def test_what_is_wrong_in_a_file_says_where_to_look(place: Path) -> None:
+    """One line for what is wrong, one for where it may stand."""
+    done = cli("process", "tree", "--profile", "broken", cwd=place)
+    assert done.returncode == 2
+    first, second = done.stderr.splitlines()
+    assert "'many' is not a whole number" in first
+    assert f"{place}/fsworkers.toml, profile broken" in second
+
+
+def test_a_shell_is_told_what_may_come(place: Path) -> None:
+    """Tasks, and what the options of one take."""
+
+    def offered(*words: str) -> list[str]:
+        return cli(
+            cwd=place,
+            _FSWORKERS_COMPLETE="complete_bash",
+            COMP_WORDS=" ".join(("fsworkers", *words)),
+            COMP_CWORD=str(len(words)),
+        ).stdout.split()
+
+    assert "checksum" in offered("process", "--task", "c")
+    assert "algorithm=md5" in offered("process", "--option", "algorithm=m")
