@@ -16,7 +16,8 @@ _WHAT = "What is done to each file"
 _WHICH = "Which files"
 _HOW = "How it runs"
 _OUTPUT = "Output"
-_JOURNAL = "Journal and configuration"
+_JOURNAL = "Journal"
+_CONFIGURATION = "Configuration"
 
 # fmt: off
 Paths = Annotated[list[str] | None, typer.Argument(metavar="[PATH]...", help="Directories and files.", show_default=False)]
@@ -66,8 +67,8 @@ ProgressEvery = Annotated[str, typer.Option("--progress-every", metavar="TIME", 
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No live line and no totals on stderr.", rich_help_panel=_OUTPUT)]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Name every file that was not done, with its traceback.", rich_help_panel=_OUTPUT)]
 
-Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Options that stand under this name in fsworkers.toml, pyproject.toml or your own configuration.", rich_help_panel=_JOURNAL)]
-ShowConfig = Annotated[bool, typer.Option("--show-config", help="Only show what each option is, and where that stands.", rich_help_panel=_JOURNAL)]
+Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Options that stand under this name in fsworkers.toml, pyproject.toml or your own configuration.", rich_help_panel=_CONFIGURATION)]
+ShowConfig = Annotated[bool, typer.Option("--show-config", help="Only show what each option is, and where that stands.", rich_help_panel=_CONFIGURATION)]
 Journal = Annotated[Path | None, typer.Option("--journal", metavar="FILE", help="The journal of runs; by default one for each run, in the user's state directory.", rich_help_panel=_JOURNAL)]
 NoJournal = Annotated[bool, typer.Option("--no-journal", help="Record nothing; the run can't be resumed.", rich_help_panel=_JOURNAL)]
 Changed = Annotated[bool, typer.Option("--changed", help="Do only what is new or changed since earlier runs of this task; the output is whole.", rich_help_panel=_JOURNAL)]
