@@ -444,6 +444,7 @@ def test_help_of_process_is_grouped() -> None:
         "How it runs",
         "Output",
         "Journal",
+        "Configuration",
     ]
     assert max(map(len, shown.splitlines())) == 80
 
