@@ -9,7 +9,16 @@ from __future__ import annotations
 TYPE_CHECKING = False  # of ``typing``, which someone who only wants the layer need not load
 if TYPE_CHECKING:
     from fsworkers import graceful
-    from fsworkers.engines.process_tree import process_tree
+    from fsworkers.engines.observers import (
+        BlockDetails,
+        LoggingObserver,
+        Observer,
+        ProgressBar,
+        PrometheusTextfile,
+        RunDetails,
+        WorkerDetails,
+    )
+    from fsworkers.engines.process_tree import open_tree, process_tree
     from fsworkers.errors import CommandFailed, FsworkersError, RetryLater, Skip
     from fsworkers.model import DescriptorUse, Outcome, RunSummary
     from fsworkers.pool.executor import Pool
@@ -20,39 +29,55 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BlockDetails",
     "Column",
     "Command",
     "CommandFailed",
     "DescriptorUse",
     "FsworkersError",
+    "LoggingObserver",
+    "Observer",
     "Outcome",
     "Pool",
     "Preparation",
+    "ProgressBar",
+    "PrometheusTextfile",
     "Reducer",
     "RetryLater",
+    "RunDetails",
     "RunSummary",
     "ScanOptions",
     "Skip",
     "Task",
+    "WorkerDetails",
     "graceful",
+    "open_tree",
     "process_tree",
 ]
 
 _HOMES = {
+    "BlockDetails": "fsworkers.engines.observers",
     "Column": "fsworkers.tasks.task",
     "Command": "fsworkers.tasks.command",
     "CommandFailed": "fsworkers.errors",
     "DescriptorUse": "fsworkers.model",
     "FsworkersError": "fsworkers.errors",
+    "LoggingObserver": "fsworkers.engines.observers",
+    "Observer": "fsworkers.engines.observers",
     "Outcome": "fsworkers.model",
     "Pool": "fsworkers.pool.executor",
     "Preparation": "fsworkers.tasks.task",
+    "ProgressBar": "fsworkers.engines.observers",
+    "PrometheusTextfile": "fsworkers.engines.observers",
     "Reducer": "fsworkers.tasks.task",
     "RetryLater": "fsworkers.errors",
+    "RunDetails": "fsworkers.engines.observers",
     "RunSummary": "fsworkers.model",
     "ScanOptions": "fsworkers.scan.options",
     "Skip": "fsworkers.errors",
     "Task": "fsworkers.tasks.task",
+    "WorkerDetails": "fsworkers.engines.observers",
+    "open_tree": "fsworkers.engines.process_tree",
     "process_tree": "fsworkers.engines.process_tree",
 }
 

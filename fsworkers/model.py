@@ -134,3 +134,14 @@ class RunSummary(msgspec.Struct, frozen=True):
     descriptors: DescriptorUse
     missing: int = 0
     reduced: dict[str, Any] | None = None
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from html import escape  # noqa: PLC0415  (only there)
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td>{escape(f'{value}')}</td></tr>"
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) and name != "descriptors"
+        )
+        return f"<table>{rows}</table>"

@@ -53,6 +53,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     results: options.Results = None,
     keep_order: options.KeepOrder = False,
     summary: options.Summary = None,
+    metrics: options.Metrics = None,
     progress: options.Progress = None,
     progress_every: options.ProgressEvery = "10s",
     quiet: options.Quiet = False,

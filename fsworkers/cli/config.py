@@ -29,7 +29,18 @@ NAME = "fsworkers.toml"
 _ABOUT_THIS = frozenset({"profile", "show-config", "dry-run"})
 
 _BY_NAME_ONLY = frozenset(
-    {"task", "call", "exec", "exec-batch", "to", "output", "results", "summary", "journal"}
+    {
+        "task",
+        "call",
+        "exec",
+        "exec-batch",
+        "to",
+        "output",
+        "results",
+        "summary",
+        "metrics",
+        "journal",
+    }
 )
 """What runs code or writes files: a directory that is only entered shall not decide that."""
 

@@ -62,6 +62,7 @@ Tag = Annotated[bool, typer.Option("--tag", help="With a command's own output: t
 Results = Annotated[Path | None, typer.Option("--results", metavar="DIR", help="Write each command's stdout, stderr and exit code below DIR, in full.", rich_help_panel=_OUTPUT)]
 KeepOrder = Annotated[bool, typer.Option("-k", "--keep-order", help="Results in the order in which files are found.", rich_help_panel=_OUTPUT)]
 Summary = Annotated[Path | None, typer.Option("--summary", metavar="FILE", help="Write the totals here, as JSON; - is stdout.", rich_help_panel=_OUTPUT)]
+Metrics = Annotated[Path | None, typer.Option("--metrics", metavar="FILE", help="Keep figures of the run here, for the textfile collector of Prometheus.", rich_help_panel=_OUTPUT)]
 Progress = Annotated[bool | None, typer.Option("--progress/--no-progress", help="A live line on stderr; by default where it has a terminal to itself.", rich_help_panel=_OUTPUT)]
 ProgressEvery = Annotated[str, typer.Option("--progress-every", metavar="TIME", help="How often a line of figures is written where there is no terminal.", show_default="10s", rich_help_panel=_OUTPUT)]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No live line and no totals on stderr.", rich_help_panel=_OUTPUT)]

@@ -50,6 +50,7 @@ def process(
     paths: list[str] | None,
     output: Path | None,
     summary: Path | None,
+    metrics: Path | None,
     changed: bool,
     timeout: str | None,
     retry_pause: str | None,
@@ -78,6 +79,7 @@ def process(
         paths=[*map(tidy, paths or ())],
         output=None if output is None else os.fspath(output),
         summary=None if summary is None else os.fspath(summary),
+        metrics=None if metrics is None else os.fspath(metrics),
         changed=changed,
         timeout=None if timeout is None else parse_seconds("--timeout", timeout),
         retry_pause=None if retry_pause is None else parse_seconds("--retry-pause", retry_pause),
@@ -131,6 +133,8 @@ def _process(
         refuse_clash(request.found(request.filters(), request.writes_to), outputs)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
+    if request.metrics is not None:
+        check_summary_target(Path(request.metrics))
     own = request.writes_to
     is_optional = named is None and not request.changed
     journal = None

@@ -31,6 +31,7 @@ from fsworkers.tasks.task import Preparation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from fsworkers.engines.observers import Observer
     from fsworkers.model import Entry
     from fsworkers.tasks.outputs import Outputs
 
@@ -81,6 +82,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tag: bool = False
     results: str | None = None
     summary: str | None = None
+    metrics: str | None = None
     keep_order: bool = False
     changed: bool = False
 
@@ -91,7 +93,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def writes_to(self) -> list[Path]:
         """The files that are written, which are no input."""
-        return [Path(path) for path in (self.output, self.summary) if path not in {None, STDOUT}]
+        return [
+            Path(path)
+            for path in (self.output, self.summary, self.metrics)
+            if path not in {None, STDOUT}
+        ]
 
     @property
     def makes_below(self) -> list[str]:
@@ -225,6 +231,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             first_workers=1,  # it has been started before this was read
             prints_to="stderr",  # stdout belongs to results
         )
+
+    def observers(self) -> list[Observer]:
+        """Who is told of the run while it goes on."""
+        if self.metrics is None:
+            return []
+        from fsworkers.engines.observers import PrometheusTextfile  # noqa: PLC0415  (only with it)
+
+        return [PrometheusTextfile(self.metrics)]
 
     def halting(self) -> Halting | None:
         """When there have been too many failures to go on.

@@ -137,6 +137,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 tally=self.tally,
                 recorder=self.recorder,
                 sink=None if self.rebuilds else self.sink,
+                observers=self.request.observers(),
             )
             interrupts = stack.enter_context(Interrupts(run, has_display=is_shown))
             report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)

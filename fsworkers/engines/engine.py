@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from fsworkers.pool.actions import Conclude, Record
     from fsworkers.pool.statistics import PoolStatistics
+    from fsworkers.pool.story import StoryEvent
     from fsworkers.pool.task_function import Encoder
 
 
@@ -37,6 +38,9 @@ class Engine(Protocol):
 
     def statistics(self) -> PoolStatistics:
         """The figures of this moment."""
+
+    def story(self) -> Sequence[StoryEvent]:
+        """The last events, those of workers among them."""
 
     @property
     def worker_count(self) -> int:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from fsworkers.pool.run_block import Span
     from fsworkers.pool.settings import PoolSettings
+    from fsworkers.pool.story import StoryEvent
     from fsworkers.pool.task_function import Encoder
 
 
@@ -154,6 +155,10 @@ class InlineEngine:
     def statistics(self) -> PoolStatistics:
         """This process counts as the one worker."""
         return PoolStatistics(workers=1, retries=self._retried)
+
+    def story(self) -> list[StoryEvent]:
+        """Nothing happens to workers where there are none."""
+        return []
 
     def stop(self) -> None:
         """Nothing is left when the last outcome has been yielded."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fsworkers.pool.map_call import MapCall
     from fsworkers.pool.settings import PoolSettings
     from fsworkers.pool.statistics import PoolStatistics
+    from fsworkers.pool.story import StoryEvent
     from fsworkers.pool.task_function import Encoder
 
 LOOK_S = 0.1
@@ -63,6 +64,10 @@ class LocalEngine:
     def statistics(self) -> PoolStatistics:
         """The pool's figures of this moment."""
         return self._pool.statistics()
+
+    def story(self) -> list[StoryEvent]:
+        """The last events."""
+        return self._pool.story()
 
     @property
     def worker_count(self) -> int:

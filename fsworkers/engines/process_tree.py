@@ -1,4 +1,4 @@
-"""``process_tree``: a whole run in one call."""
+"""``process_tree`` and ``open_tree``: a whole run in one call, or outcome by outcome."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.made import with_one_maker
 from fsworkers.engines.run import Run, new_run_id
+from fsworkers.errors import BadSetting
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, check_paths, tidy
@@ -23,57 +24,91 @@ from fsworkers.tasks.registry import DEFAULT_TASK, make_task, prepared
 from fsworkers.tasks.task import Preparation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self, Unpack
 
     from fsworkers.engines.engine import Engine
+    from fsworkers.engines.observers import Observer
     from fsworkers.journal.recorder import Recorder
-    from fsworkers.model import Outcome, RunSummary
+    from fsworkers.journal.selection import Unchanged
+    from fsworkers.model import Entry, Outcome, RunSummary
+    from fsworkers.pool.retry import RetryOn
+    from fsworkers.tasks.outputs import Outputs
+
+
+class PoolOptions(TypedDict, total=False):
+    """How a run's pool works: see ``Pool``, and ``fsworkers process --help``."""
+
+    workers: int | None
+    slots: int | None
+    max_open_files: int | None
+    timeout: float | None
+    retries: int
+    retry_on: RetryOn | None
+    retry_pause: float | None
+    max_deaths: int
+    max_jobs_per_worker: int | None
+    max_rss_bytes: int | None
+    install: bool
+    ready_timeout: float | None
+    grace: float
+    initializer: Callable[..., object] | None
+    initargs: tuple[Any, ...]
+    nice: int
+
+
+class TreeOptions(PoolOptions, total=False):
+    """What a run over a tree may be asked: see ``process_tree``."""
+
+    options: Mapping[str, str] | None
+    filters: ScanOptions | None
+    output: AnyPath | None
+    ordered: bool
+    halt: str | None
+    engine: Literal["local", "inline"]
+    journal: AnyPath | None
+    changed: bool
+    to: str | None
+    always: bool
+    observers: Sequence[Observer]
 
 
 def process_tree(
     path: AnyPath | Iterable[AnyPath],
     task: str | Callable[[str], Any] = DEFAULT_TASK,
     *,
-    options: Mapping[str, str] | None = None,
-    filters: ScanOptions | None = None,
-    output: AnyPath | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
-    ordered: bool = False,
-    workers: int | None = None,
-    slots: int | None = None,
-    max_open_files: int | None = None,
-    timeout: float | None = None,
-    retries: int = 0,
-    halt: str | None = None,
-    engine: Literal["local", "inline"] = "local",
-    journal: AnyPath | None = None,
-    to: str | None = None,
+    **asked: Unpack[TreeOptions],
 ) -> RunSummary:
     """Run a task on every file under ``path``, and return what it came to.
 
     Args:
         path: A directory or file, or several.
-        task: The name of a built-in task, or a function or coroutine function that takes a path
-            (``str``; ``os.fsencode`` gives its exact bytes) and returns the outcome's value.
-        options: Options of a built-in task.
-        filters: Which files: globs, sizes, links…; everything by default.
-        output: Write outcomes to this file; its suffix says how (``.jsonl``, ``.sha256``…), and
-            which checksums the task ``checksum`` computes.
+        task: The name of a task, or a function or coroutine function that takes a path (``str``;
+            ``os.fsencode`` gives its exact bytes) and returns the outcome's value; a ``Task`` or a
+            ``Command``.
         on_outcome: Called in this thread with each ``Outcome`` as it arrives.
-        ordered: Outcomes in the order in which the files are found.
-        workers: As in ``Pool``, like the arguments that follow.
-        slots: Jobs in progress at one time in each worker.
-        max_open_files: Descriptors that each worker may lend.
-        timeout: Longest time of one attempt in seconds.
-        retries: Further attempts after a failure that may pass.
-        halt: When to give up: ``soon,fail=3`` starts nothing more after three failures,
-            ``now,fail=10%`` also ends what runs. What was found and not run is ``cancelled``.
-        engine: ``local`` runs worker processes, ``inline`` everything in this thread.
-        journal: Record the run in this file, which ``fsworkers show`` and ``runs`` read; further
-            runs are added to it.
-        to: A template of the name of each file's output, as in ``thumbs/{rel.}.webp``. The task
-            gets ``(path, output)`` and writes to ``output``, a temporary name that becomes the
-            output's when it has returned; a ``Command`` has it for ``{out}``.
+        **asked: How ``Pool`` works (``workers``, ``timeout``, ``retries`` …), and:
+
+            - ``options``: Options of the task, if it is named.
+            - ``filters``: Which files: globs, sizes, links…; everything by default.
+            - ``output``: Write outcomes to this file; its suffix says how (``.jsonl``,
+              ``.sha256``…), and which checksums the task ``checksum`` computes.
+            - ``ordered``: Outcomes in the order in which the files are found.
+            - ``halt``: When to give up: ``soon,fail=3`` starts nothing more after three failures,
+              ``now,fail=10%`` also ends what runs. What was found and not run is ``cancelled``.
+            - ``engine``: ``local`` runs worker processes, ``inline`` everything in this thread.
+            - ``journal``: Record the run in this file, which ``fsworkers show`` and ``runs`` read;
+              further runs are added to it.
+            - ``changed``: Do only what is new or changed since earlier runs of this task in the
+              journal; what is unchanged is ``skipped``, with its value.
+            - ``to``: A template of the name of each file's output, as in ``thumbs/{rel.}.webp``.
+              The task gets ``(path, output)`` and writes to ``output``, a temporary name that
+              becomes the output's when it has returned; a ``Command`` has it for ``{out}``. With a
+              journal, outputs that are newer than their files are not made again, unless
+              ``always``.
+            - ``observers``: Told of what happens (``fsworkers.Observer``).
 
     Raises:
         PathNotFound: There is no such path.
@@ -84,69 +119,175 @@ def process_tree(
         JournalError: ``journal`` can't be written, is something else, or in use by another run.
         Exception: Whatever ``on_outcome`` raises; running jobs are finished first.
     """
-    paths = [path] if isinstance(path, (str, bytes, os.PathLike)) else list(path)
-    given = dict(options or {})
-    if isinstance(task, str) and output is not None:
-        given = options_named_by(task, output) | given
-    function = make_task(task, given) if isinstance(task, str) else task
-    outputs = None
-    if to is not None or getattr(function, "is_command", False):
-        from fsworkers.tasks.command import outputs_of, with_output  # noqa: PLC0415  (only for these)
+    with TreeRun(path, task, asked, wants_outcomes=on_outcome is not None) as run:
+        for outcome in run:
+            if on_outcome is not None:
+                on_outcome(outcome)
+    return run.summary
 
-        function = with_output(function, to, [*map(tidy, paths)])
-        outputs = outputs_of(function)
-    halting = None if halt is None else Halting.parse(halt)
-    check_paths(paths)
-    settings = PoolSettings(
-        workers=workers,
-        slots=slots,
-        max_open_files=max_open_files,
-        timeout=timeout,
-        retries=retries,
-    )
-    with ExitStack() as stack:
-        sink = None
+
+def open_tree(
+    path: AnyPath | Iterable[AnyPath],
+    task: str | Callable[[str], Any] = DEFAULT_TASK,
+    **asked: Unpack[TreeOptions],
+) -> TreeRun:
+    """As ``process_tree``, but outcome by outcome: a context manager to iterate over.
+
+    ``with open_tree("photos") as run: for outcome in run: …``; then ``run.summary``. Nothing is
+    begun before the first outcome is asked for, and a slow consumer slows the run down.
+
+    Raises:
+        FsworkersError: As ``process_tree``, when it is entered.
+    """
+    return TreeRun(path, task, asked, wants_outcomes=True)
+
+
+class TreeRun:
+    """A run over a tree, to be entered and iterated over once.
+
+    Args:
+        path: A directory or file, or several.
+        task: What is run.
+        asked: How.
+        wants_outcomes: Whether every outcome is yielded, and not only those not ``done``.
+    """
+
+    def __init__(
+        self,
+        path: AnyPath | Iterable[AnyPath],
+        task: str | Callable[[str], Any],
+        asked: TreeOptions,
+        *,
+        wants_outcomes: bool,
+    ) -> None:
+        for name in asked:
+            if name not in TreeOptions.__annotations__:
+                raise TypeError(f"process_tree() got an unexpected keyword argument {name!r}")
+        self._paths = [path] if isinstance(path, (str, bytes, os.PathLike)) else list(path)
+        self._task = task
+        self._asked = asked
+        self._wants_outcomes = wants_outcomes
+        self._stack = ExitStack()
+        self._run: Run | None = None
+        self._recorder: Recorder | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._run = self._opened(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def __iter__(self) -> Iterator[Outcome]:
+        assert self._run is not None, "enter it first: with open_tree(…) as run"
+        for portion in self._run.portions():
+            if portion is not None:
+                yield from portion.outcomes
+        if self._recorder is not None:
+            self._recorder.end(self._run.state())
+
+    @property
+    def summary(self) -> RunSummary:
+        """What it has come to so far."""
+        assert self._run is not None, "enter it first: with open_tree(…) as run"
+        return self._run.summary()
+
+    def _opened(self, stack: ExitStack) -> Run:
+        """Open what may be refused, and then what leaves something behind."""
+        asked, paths, task = self._asked, self._paths, self._task
+        roots = [*map(tidy, paths)]
+        output, journal, to = asked.get("output"), asked.get("journal"), asked.get("to")
+        given = dict(asked.get("options") or {})
+        if isinstance(task, str) and output is not None:
+            given = options_named_by(task, output) | given
+        function = make_task(task, given) if isinstance(task, str) else task
+        outputs = None
+        if to is not None or getattr(function, "is_command", False):
+            from fsworkers.tasks.command import (  # noqa: PLC0415  (only for these)
+                outputs_of,
+                with_output,
+            )
+
+            function = with_output(function, to, roots)
+            outputs = outputs_of(function)
+        halt = asked.get("halt")
+        halting = None if halt is None else Halting.parse(halt)
+        if asked.get("changed") and journal is None:
+            raise BadSetting("changed", True, "a journal beside it, whose runs are compared with")
+        check_paths(paths)
+        settings = PoolSettings(
+            **{name: value for name, value in asked.items() if name in PoolOptions.__annotations__}  # type: ignore[arg-type]
+        )
+        own: list[AnyPath] = []
         if output is not None:
             from fsworkers.sinks.open import check_sink, open_sink  # noqa: PLC0415  (only with one)
 
             target = Path(os.fsdecode(output))
             check_sink(target, algorithm=algorithm_of(function))
-        own = [] if output is None else [output]
-        run_id = new_run_id()
-        recorder = None
+            own.append(output)
         if journal is not None:
-            name = task if isinstance(task, str) else None
-            mark = fingerprint(function, name=name, options=given)
+            from fsworkers.journal.schema import files_of  # noqa: PLC0415  (SQLite only with one)
+
+            own += files_of(Path(os.path.abspath(os.fsdecode(journal))))
+        wanted = partial(scan, paths, asked.get("filters") or ScanOptions(), own=own)
+        mark = fingerprint(function, name=task if isinstance(task, str) else None, options=given)
+        function = prepared(function, Preparation(roots, wanted, settings.worker_count))
+        found = with_one_maker(wanted(), outputs)
+        run_id, recorder = new_run_id(), None
+        to_do: Iterable[list[str] | Entry | Unchanged] = found
+        if journal is not None:
             recorder = stack.enter_context(_recorder(journal, run_id, paths, mark))
-            own += recorder.files
-        wanted = partial(scan, paths, filters or ScanOptions(), own=own)
-        function = prepared(
-            function, Preparation([*map(tidy, paths)], wanted, settings.worker_count)
-        )
-        runner = open_engine(engine, settings)
+            to_do = self._compared(stack, recorder, found, outputs)
+        sink = None
+        runner = open_engine(asked.get("engine", "local"), settings)
         stack.callback(runner.close)
         if output is not None:  # last: who is refused leaves no empty file
             sink = open_sink(target, algorithm=algorithm_of(function))
             stack.callback(sink.close)
-        found = with_one_maker(wanted(), outputs)
-        run = Run(
+        self._recorder = recorder
+        return Run(
             runner,
             function,
-            found,
-            ordered=ordered,
+            to_do,
+            ordered=asked.get("ordered", False),
             halting=halting,
             id=run_id,
             recorder=recorder,
             sink=sink,
-            wants_outcomes=on_outcome is not None,
+            wants_outcomes=self._wants_outcomes,
+            observers=asked.get("observers", ()),
         )
-        for portion in run.portions():
-            if on_outcome is not None and portion is not None:
-                for outcome in portion.outcomes:
-                    on_outcome(outcome)
-        if recorder is not None:
-            recorder.end(run.state())
-        return run.summary()
+
+    def _compared(
+        self,
+        stack: ExitStack,
+        recorder: Recorder,
+        found: Iterable[list[str] | Entry],
+        outputs: Outputs | None,
+    ) -> Iterable[list[str] | Entry | Unchanged]:
+        """What is found, without what earlier runs in the journal have done, if that is wanted."""
+        is_current = None
+        if outputs is not None and not self._asked.get("always"):
+            is_current = outputs.is_current
+        if is_current is None and not self._asked.get("changed"):
+            return found
+        from fsworkers.journal.earlier import open_earlier  # noqa: PLC0415  (only here)
+        from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
+
+        earlier = open_earlier(
+            stack, recorder, is_shared=True, fingerprint=recorder.run.fingerprint
+        )
+        in_order = self._asked.get("ordered", False)
+        return new_or_changed(
+            found, earlier, recorder.run.cwd, in_order=in_order, is_current=is_current
+        )
 
 
 def _recorder(journal: AnyPath, run_id: str, paths: list[AnyPath], mark: str) -> Recorder:

@@ -30,10 +30,11 @@ from fsworkers.model import Entry
 from fsworkers.pool.actions import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from fsworkers.engines.engine import Engine
     from fsworkers.engines.halting import Halting
+    from fsworkers.engines.observers import Observer, Observing
     from fsworkers.journal.record import State
     from fsworkers.journal.recorder import Recorder
     from fsworkers.journal.selection import Unchanged
@@ -66,6 +67,7 @@ class Run:
         recorder: The journal, if there is one.
         sink: Where outcomes are written as they arrive, if anywhere.
         wants_outcomes: Whether portions bring every outcome, and not only those not ``done``.
+        observers: Told of what happens.
 
     Attributes:
         reduction: What the task makes of all files together, if it does so.
@@ -85,6 +87,7 @@ class Run:
         recorder: Recorder | None = None,
         sink: Sink | None = None,
         wants_outcomes: bool = False,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.id = id or new_run_id()
         self.engine = engine
@@ -103,6 +106,12 @@ class Run:
         self._recorder = recorder
         self._sink = sink
         self._wants_outcomes = wants_outcomes
+        self._observing: Observing | None = None
+        if observers:
+            from fsworkers.engines.observers import Observing  # noqa: PLC0415  (few runs have some)
+
+            self._observing = Observing(observers, self)
+            self._wants_outcomes |= self._observing.wants_outcomes
         self._entries: deque[tuple[int, Portion]] = deque()
         self._entries_weight = 0
         self._started = monotonic()
@@ -119,6 +128,10 @@ class Run:
             SinkError: It could not be written.
             BrokenPipeError: Nobody reads the output any more.
         """
+        portions = self._portions()
+        return portions if self._observing is None else self._observing.watched(portions)
+
+    def _portions(self) -> Generator[Portion | None]:
         reduction = self.reduction
         encode: Encoder = BlockEncoder(
             self._recorder is not None,

@@ -45,7 +45,14 @@ from fsworkers.pool.task_function import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        Callable,
+        Coroutine,
+        Iterable,
+        Iterator,
+    )
     from types import TracebackType
 
     from fsworkers.model import Outcome
@@ -230,6 +237,26 @@ class Pool(Executor):
         else:
             started = self.begin(_Spread(fn), zip(*iterables, strict=False), ordered=ordered)
         return started.outcomes(None if timeout is None else monotonic() + timeout)
+
+    def amap(
+        self,
+        fn: Callable[[Item], Any],
+        items: Iterable[Item] | AsyncIterable[Item],
+        /,
+        *,
+        ordered: bool = False,
+    ) -> AsyncGenerator[Outcome[Item, Any]]:
+        """As ``map``, for ``async for``: the event loop goes on meanwhile.
+
+        Items may come from an asynchronous iterable too. Closing the generator, or cancelling the
+        task that waits for it, drops what has not been started.
+
+        Raises:
+            FsworkersError: As ``map``.
+        """
+        from fsworkers.pool.amap import outcomes  # noqa: PLC0415  (takes asyncio along)
+
+        return outcomes(partial(self.begin, fn, ordered=ordered), items)
 
     def begin(
         self,

@@ -1,0 +1,251 @@
+"""The library's ways to run over a tree, and what is told meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+import signal
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fsworkers import (
+    BlockDetails,
+    LoggingObserver,
+    Observer,
+    Outcome,
+    Pool,
+    ProgressBar,
+    PrometheusTextfile,
+    RunDetails,
+    WorkerDetails,
+    open_tree,
+    process_tree,
+)
+from fsworkers.cli import commands
+from fsworkers.cli.config import options_of
+from fsworkers.engines.process_tree import PoolOptions, TreeOptions
+from fsworkers.errors import BadSetting
+from fsworkers.pool.settings import PoolSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Forty files, whose names are numbers."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    for number in range(40):
+        (folder / str(number)).write_text("x" * number)
+    return folder
+
+
+def length(path: str) -> int:
+    """Bytes; one file fails."""
+    if path.endswith("13"):
+        raise ValueError(path)
+    return os.path.getsize(path)
+
+
+def test_a_run_is_iterated_over(tree: Path) -> None:
+    """Outcome by outcome, then the summary; left early, nothing more is started."""
+    with open_tree(tree, length, workers=2) as run:
+        outcomes = list(run)
+    assert Counter(one.status for one in outcomes) == {"done": 39, "failed": 1}
+    assert (run.summary.found, run.summary.failed) == (40, 1)
+    with open_tree(tree, length, workers=1, ordered=True) as run:
+        assert next(iter(run)).ok
+    assert 0 < run.summary.found <= 40
+
+
+def test_unchanged_files_are_skipped_with_their_values(tree: Path, tmp_path: Path) -> None:
+    """As with ``--changed``; without a journal there is nothing to compare with."""
+    journal = tmp_path / "runs.db"
+    process_tree(tree, length, journal=journal)
+    (tree / "5").write_text("longer")
+    outcomes: list[Outcome] = []
+    process_tree(tree, length, journal=journal, changed=True, on_outcome=outcomes.append)
+    assert Counter(one.status for one in outcomes) == {"skipped": 38, "done": 1, "failed": 1}
+    assert {one.value for one in outcomes if one.status == "skipped"} >= {0, 1, 39}
+    with pytest.raises(BadSetting, match="changed is True; give a journal"):
+        process_tree(tree, length, changed=True)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'worker'"):
+        process_tree(tree, length, worker=1)  # type: ignore[call-arg]
+
+
+def test_one_table_of_settings() -> None:
+    """What a pool can be told, ``process_tree`` and the command line can be told too."""
+    ours = {"first_workers", "prints_to"}
+    fields = set(PoolSettings.__struct_fields__) - ours
+    assert PoolOptions.__annotations__.keys() == fields
+    of_pool = inspect.signature(Pool).parameters
+    assert fields - {"retry_pause", "nice"} <= of_pool.keys()
+    for name in fields & of_pool.keys():
+        assert of_pool[name].default == getattr(PoolSettings(), name), name
+    typed = {
+        "max_rss_bytes": "max-rss", "install": "no-install", "filters": "glob",
+        "ordered": "keep-order", "options": "option",
+    }  # fmt: skip
+    only_in_python = {
+        "max_deaths", "ready_timeout", "grace", "initializer", "initargs", "engine", "observers",
+    }  # fmt: skip
+    known = options_of(commands.process)
+    for name in TreeOptions.__annotations__.keys() - only_in_python:
+        assert typed.get(name, name.replace("_", "-")) in known, name
+
+
+class Seen(Observer):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+
+    def on_run(self, details: RunDetails) -> None:
+        """Keep it."""
+        self.all.append(details)
+
+    def on_block(self, details: BlockDetails) -> None:
+        """Keep it."""
+        self.all.append(details)
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """Keep it."""
+        self.all.append(outcome)
+
+    def on_worker(self, details: WorkerDetails) -> None:
+        """Keep it."""
+        self.all.append(details)
+
+    def of(self, kind: type) -> list[Any]:
+        """What there is of a kind."""
+        return [one for one in self.all if isinstance(one, kind)]
+
+
+def die_once(path: str) -> str:
+    """The first time, the worker is killed."""
+    mark = Path(path).parent.parent / "died"
+    if path.endswith("7") and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path
+
+
+def test_observers_are_told(tree: Path) -> None:
+    """Of the run's beginning and end, of blocks that add up, each outcome, a worker's death."""
+    seen = Seen()
+    summary = process_tree(tree, die_once, workers=2, observers=[seen])
+    begin, end = seen.of(RunDetails)
+    assert (begin.summary, end.summary.found, end.run) == (None, 40, summary.run)
+    assert seen.all[0] is begin
+    assert seen.all[-1] is end
+    blocks = seen.of(BlockDetails)
+    assert sum(one.done + one.others for one in blocks) == blocks[-1].all_files == 40
+    assert len({one.path for one in seen.of(Outcome)}) == 40
+    told = [one.what for one in seen.of(WorkerDetails)]
+    assert sum(one.startswith("died") for one in told) == 1
+    assert told.count("ready") >= 2
+
+
+def test_what_comes_with_it(
+    tree: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log, a file for Prometheus, a bar: each with the run's own figures."""
+    caplog.set_level(logging.INFO, "fsworkers")
+    figures = tmp_path / "f.prom"
+    observers = [LoggingObserver(), PrometheusTextfile(figures), ProgressBar()]
+    process_tree(tree, length, observers=observers)
+    assert any("failed: " in one.message and "13" in one.message for one in caplog.records)
+    lines = figures.read_text().splitlines()
+    assert {"fsworkers_running 0", "fsworkers_files 40"} < set(lines)
+    assert 'fsworkers_outcomes{status="failed"} 1' in lines
+    assert "40/40" in capsys.readouterr().out
+
+
+def test_a_summary_in_a_notebook(tree: Path) -> None:
+    """As a table, without zeros."""
+    shown = process_tree(tree, length)._repr_html_()
+    assert "<td>39</td>" in shown
+    assert "crashed" not in shown
+
+
+async def numbers() -> AsyncIterator[int]:
+    """From an event loop."""
+    for number in range(500):
+        if number % 100 == 0:
+            await asyncio.sleep(0)
+        yield number
+
+
+def double(number: int) -> int:
+    """Twice as much."""
+    return 2 * number
+
+
+def slow(number: int) -> int:
+    """Takes a while."""
+    threading.Event().wait(0.05)
+    return number
+
+
+@pytest.mark.parametrize("items", [range(500), None])
+def test_amap_lets_the_event_loop_go_on(items: range | None) -> None:
+    """Outcomes come as they do from ``map``, in order if asked; another task runs meanwhile."""
+
+    async def main() -> tuple[list[Any], int]:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0.001)
+
+        ticking = asyncio.create_task(tick())
+        with Pool(2) as pool:
+            arriving = pool.amap(double, numbers() if items is None else items, ordered=True)
+            values = [one.value async for one in arriving]
+        ticking.cancel()
+        return values, ticks
+
+    values, ticks = asyncio.run(main())
+    assert values == [2 * number for number in range(500)]
+    assert ticks > 5
+
+
+def test_a_cancelled_amap_starts_nothing_more() -> None:
+    """The task is cancelled while it waits; the pool is of use afterwards."""
+
+    def endless() -> Iterator[int]:
+        number = 0
+        while True:
+            drawn.append(number)
+            yield number
+            number += 1
+
+    drawn: list[int] = []
+
+    async def main() -> list[Any]:
+        with Pool(1) as pool:
+
+            async def consume() -> None:
+                async for _ in pool.amap(slow, endless()):
+                    pass
+
+            task = asyncio.create_task(consume())
+            await asyncio.sleep(0.5)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            count = len(drawn)
+            after = [one.value async for one in pool.amap(double, [1, 2], ordered=True)]
+            assert len(drawn) <= count + 1
+            return after
+
+    assert asyncio.run(main()) == [2, 4]
