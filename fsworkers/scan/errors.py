@@ -7,7 +7,18 @@ import errno
 from fsworkers.errors import FsworkersError
 from fsworkers.names import printable
 
-__all__ = ["NoRoomForList", "PathNotFound"]
+__all__ = ["IgnoreFileUnreadable", "NoRoomForList", "PathNotFound"]
+
+
+class IgnoreFileUnreadable(FsworkersError, OSError):
+    """A file of patterns that was named can't be read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"--ignore-file {printable(path)}: {reason}; name a file of patterns as .gitignore's"
+        )
 
 
 class NoRoomForList(FsworkersError, OSError):

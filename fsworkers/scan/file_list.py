@@ -11,12 +11,13 @@ from fsworkers.scan.filters import filters_of
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, look_at
 from fsworkers.scan.seen import Seen
-from fsworkers.scan.tree import scan
+from fsworkers.scan.tree import choice_of, ignoring_of, scan_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from fsworkers.scan.filters import Filters
+    from fsworkers.scan.ignoring import Ignoring
 
 __all__ = ["read_file_list", "scan_list"]
 
@@ -75,12 +76,23 @@ def scan_list(
     Yields:
         As ``scan``, in the order listed: files in a row make a list of at most
         ``directory.MOST_PATHS``, anything else stands where it was.
+
+    Raises:
+        IgnoreFileUnreadable: As for ``scan``.
     """
+    return choice_of(_scan_all_listed(paths, options, tuple(own), ignoring_of(options)), options)
+
+
+def _scan_all_listed(
+    paths: Iterable[AnyPath | list[str]],
+    options: ScanOptions,
+    own: tuple[AnyPath, ...],
+    ignoring: Ignoring | None,
+) -> Iterator[list[str] | Entry]:
     filters = filters_of(options)
-    own = tuple(own)
 
     def walk(path: str) -> Iterator[list[str] | Entry]:
-        return scan([path], options, own=own)
+        return scan_all([path], options, own, ignoring)
 
     own_names = {os.path.basename(os.fsdecode(path)) for path in own}
     seen = Seen()

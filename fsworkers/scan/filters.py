@@ -1,4 +1,7 @@
-"""Which names and files a scan takes, decided from ``ScanOptions``; nothing is opened here."""
+"""Which names and files a scan takes, decided from ``ScanOptions``; nothing is opened here.
+
+What files of patterns leave out is decided in ``ignoring``, how many are taken in ``choice``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import msgspec
 from fsworkers.scan.globs import compile_glob
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from os import stat_result
 
     from fsworkers.scan.options import ScanOptions
@@ -28,7 +32,7 @@ class Filters(msgspec.Struct, frozen=True):
         takes_name: Whether something that is not a directory passes by its name.
         takes_given: The same for a PATH argument, whose leading dot does not matter.
         enters: Whether a directory passes by its name.
-        takes_file: Whether a regular file passes by its size and age.
+        takes_file: Whether a regular file passes by what ``stat`` tells.
     """
 
     takes_name: NameTest | None
@@ -41,11 +45,19 @@ def filters_of(options: ScanOptions) -> Filters:
     """Compile the options; ages count back from this moment."""
     excluded = _any_of([_name_test(each) for each in options.excludes if not each.endswith("/")])
     excluded_directory = _any_of([_name_test(each.rstrip("/")) for each in options.excludes])
-    wanted = _any_of([_name_test(each) for each in options.globs])
+    wanted = [
+        test
+        for test in (
+            _any_of([_name_test(each) for each in options.globs]),
+            _any_of([_regex_test(each) for each in options.regexes]),
+            _extension_test(options.extensions),
+        )
+        if test is not None
+    ]
     return Filters(
         takes_name=_name_filter(options.skip_hidden, excluded, wanted),
         takes_given=_name_filter(False, excluded, wanted),
-        enters=_name_filter(options.skip_hidden, excluded_directory, None),
+        enters=_name_filter(options.skip_hidden, excluded_directory, []),
         takes_file=_file_filter(options),
     )
 
@@ -58,6 +70,25 @@ def _name_test(pattern: str) -> NameTest:
     return lambda name, _below: matches(name) is not None
 
 
+def _regex_test(pattern: str) -> NameTest:
+    from fsworkers.scan.regexes import compile_regex  # noqa: PLC0415  (rare; likewise below)
+
+    search = compile_regex(pattern).search
+    if "/" in pattern:
+        return lambda _name, below: search(below) is not None
+    return lambda name, _below: search(name) is not None
+
+
+def _extension_test(extensions: Sequence[str]) -> NameTest | None:
+    if not extensions:
+        return None
+    from fsworkers.scan.notation import extension_suffix  # noqa: PLC0415
+
+    suffixes = tuple(map(extension_suffix, extensions))
+    # The first character may be a dot that makes a name hidden, and begins no extension.
+    return lambda name, _below: name.lower().endswith(suffixes, 1)
+
+
 def _any_of(tests: list[NameTest]) -> NameTest | None:
     if len(tests) <= 1:
         return tests[0] if tests else None
@@ -67,9 +98,9 @@ def _any_of(tests: list[NameTest]) -> NameTest | None:
 def _name_filter(
     skip_hidden: bool,
     excluded: NameTest | None,
-    wanted: NameTest | None,
+    wanted: list[NameTest],
 ) -> NameTest | None:
-    if not skip_hidden and excluded is None and wanted is None:
+    if not skip_hidden and excluded is None and not wanted:
         return None
 
     def passes(name: str, below: str) -> bool:
@@ -77,23 +108,38 @@ def _name_filter(
             return False
         if excluded is not None and excluded(name, below):
             return False
-        return wanted is None or wanted(name, below)
+        return all(test(name, below) for test in wanted)
 
     return passes
 
 
 def _file_filter(options: ScanOptions) -> Callable[[stat_result], bool] | None:
-    sizes = options.sizes
-    if not sizes and options.changed_within_s is None:
-        return None
-    oldest = 0.0
+    tests: list[Callable[[stat_result], bool]] = []
+    if options.sizes:
+        tests.append(lambda status: all(size.has(status.st_size) for size in options.sizes))
     if options.changed_within_s is not None:
         # A file's age is kept in wall clock time, so that is what it is compared with.
         oldest = time.time() - options.changed_within_s
+        tests.append(lambda status: status.st_mtime >= oldest)
+    after, before = options.changed_after, options.changed_before
+    if after is not None:
+        tests.append(lambda status: status.st_mtime > after)
+    if before is not None:
+        tests.append(lambda status: status.st_mtime < before)
+    if options.kinds or options.owner is not None:
+        tests += _mode_tests(options)
+    if len(tests) <= 1:
+        return tests[0] if tests else None
+    return lambda status: all(test(status) for test in tests)
 
-    def passes(status: stat_result) -> bool:
-        if options.changed_within_s is not None and status.st_mtime < oldest:
-            return False
-        return all(size.has(status.st_size) for size in sizes)
 
-    return passes
+def _mode_tests(options: ScanOptions) -> Iterator[Callable[[stat_result], bool]]:
+    from fsworkers.scan.notation import parse_kind, parse_owner  # noqa: PLC0415
+
+    kinds = set(map(parse_kind, options.kinds))
+    if "empty" in kinds:
+        yield lambda status: status.st_size == 0
+    if "executable" in kinds:
+        yield lambda status: status.st_mode & 0o111 != 0
+    if options.owner is not None:
+        yield parse_owner(options.owner).owns

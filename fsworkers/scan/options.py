@@ -64,38 +64,100 @@ class ScanOptions:
         excludes: Patterns to leave out, matched as ``globs`` are. A directory that matches is not
             entered; a pattern that ends in a slash is for directories alone.
             A PATH argument that is a directory is never excluded itself.
+        extensions: Of which the name must end in one, in capitals or not, with a dot or without:
+            ``jpg``, ``.tar.gz``. As in ``fd``, ``.jpg`` alone is a hidden name and has none.
+        regexes: Python's regular expressions of which one must be found in the name or, when it
+            holds a slash, in the path below the PATH argument. Capital letters count as in
+            ``globs``; one behind a backslash is none.
+        gitignore: Leave out what git ignores, and ``.git``: by each ``.gitignore`` from the
+            repository's root down, its ``.git/info/exclude`` and the user's own excludes. Whether
+            git has a file in its index does not matter. Where there is no repository, a PATH is
+            taken for the root of one. PATH arguments are taken even so.
+        ignore_files: Files with patterns like a ``.gitignore``'s, about what is below each PATH.
+            They are the weakest, the last of them first.
         skip_hidden: Leave out names with a leading dot, and do not enter such directories.
             PATH arguments are taken even so.
         follow: Follow symbolic links. Those that are PATH arguments are followed always.
         max_depth: How deep to go: 1 takes the files right in a PATH. ``None`` for no limit.
+        min_depth: From which depth on files are taken. Of a PATH that is a file it is not asked.
+        one_file_system: Do not enter directories on another file system than their PATH is on.
         sizes: Ranges that the size must all be in. Like an age, a size is asked of regular files,
             so FIFOs, links that are not followed and the like are then not reported either.
         changed_within_s: Take files modified within this many seconds before the scan began.
+        changed_after: Take files modified after this instant, in seconds since 1970.
+        changed_before: Take files modified before this instant.
+        kinds: ``empty``, ``executable`` (by anybody), or both: what a file must be.
+        owner: Whose it must be: ``ada``, ``ada:staff``, ``:staff``, names or numbers; ``!`` before
+            one of them is anybody else.
+        limit: Take this many files, the first that are found, and end the scan.
+        sample: Take a random choice, a number of files or a share such as ``"5%"``: always the same
+            of the same paths, unless ``seed`` is another. A share is chosen on the way, a number
+            only when the scan has ended. With a ``limit``, that is taken of the sample.
+        seed: What the choice depends on.
 
     Raises:
-        ValueError: A pattern cannot be read, or ``max_depth`` or ``changed_within_s`` is negative.
+        ValueError: A pattern cannot be read, a depth or age is negative, or the like.
     """
 
     globs: Sequence[str] = ()
     excludes: Sequence[str] = ()
+    extensions: Sequence[str] = ()
+    regexes: Sequence[str] = ()
+    gitignore: bool = False
+    ignore_files: Sequence[str] = ()
     skip_hidden: bool = False
     follow: bool = False
     max_depth: int | None = None
+    min_depth: int = 0
+    one_file_system: bool = False
     sizes: tuple[SizeRange, ...] = ()
     changed_within_s: float | None = None
+    changed_after: float | None = None
+    changed_before: float | None = None
+    kinds: Sequence[str] = ()
+    owner: str | None = None
+    limit: int | None = None
+    sample: int | str | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse at once what could only fail once the scan is under way."""
-        for name in ("globs", "excludes"):
+        for name in ("globs", "excludes", "extensions", "regexes", "ignore_files", "kinds"):
             given: Sequence[str] = getattr(self, name)
-            patterns = (given,) if isinstance(given, str) else tuple(given)
-            object.__setattr__(self, name, patterns)
-            for pattern in patterns:
-                compile_glob(pattern)
+            values = (given,) if isinstance(given, str) else tuple(given)
+            object.__setattr__(self, name, values)
+        for pattern in (*self.globs, *self.excludes):
+            compile_glob(pattern)
+        if self.min_depth < 0:
+            raise ValueError(f"a depth of {self.min_depth} is below 0; 1 takes a PATH's own files")
         if self.max_depth is not None and self.max_depth < 0:
             raise ValueError(f"a depth of {self.max_depth} is below 0; 1 takes a PATH's own files")
         if self.changed_within_s is not None and not self.changed_within_s >= 0:
             raise ValueError("the age of a file cannot be negative; give something like 2h or 3d")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"a limit of {self.limit} leaves no file; give at least 1")
+        if self.extensions or self.regexes or self.kinds or {self.owner, self.sample} != {None}:
+            self._check_rare_ones()
+
+    def _check_rare_ones(self) -> None:
+        # Loaded only where one of them is asked for.
+        from fsworkers.scan.notation import (  # noqa: PLC0415
+            extension_suffix,
+            parse_kind,
+            parse_owner,
+            parse_sample,
+        )
+        from fsworkers.scan.regexes import compile_regex  # noqa: PLC0415
+
+        for check, values in (
+            (extension_suffix, self.extensions),
+            (compile_regex, self.regexes),
+            (parse_kind, self.kinds),
+            (parse_owner, () if self.owner is None else (self.owner,)),
+            (parse_sample, () if self.sample is None else (str(self.sample),)),
+        ):
+            for value in values:
+                check(value)
 
 
 def parse_size(text: str) -> SizeRange:

@@ -1,7 +1,8 @@
 """Walking directory trees: every file below the PATHs once, as it is met.
 
 The walk decides what is a file to process, what is reported and passed over, and in which order
-directories are read. What PATHs mean is decided in ``roots``, what filters take in ``filters``.
+directories are read. What PATHs mean is decided in ``roots``, what filters take in ``filters``,
+what is ignored in ``ignoring``, how many are taken in ``choice``.
 Whether a file can be read, or is still there, is for the job to find out.
 
 Nothing is read ahead: the files of a directory come at once, a large one's in parts, and its
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
-__all__ = ["scan"]
+    from fsworkers.scan.ignoring import IgnoredHere, Ignoring
+
+__all__ = ["choice_of", "ignoring_of", "scan", "scan_all"]
 
 _EVERYTHING = ScanOptions()
 
@@ -43,9 +46,9 @@ def scan(
     one directory by several spellings or links; a hard link is a file of its own. A directory that
     is a PATH itself is walked under that PATH, and filters see the way below that.
 
-    No file is stat'ed unless ``options`` ask for sizes, ages or links. With one PATH and no
-    ``follow`` no directory is either; otherwise each is, because the inode number that a listing
-    gives for a mount point is that of the directory beneath the mount.
+    No file is stat'ed unless ``options`` ask for sizes, ages, links or the like. With one PATH and
+    neither ``follow`` nor ``one_file_system`` no directory is either; otherwise each is, because
+    the inode number that a listing gives for a mount point is that of the directory beneath it.
 
     Args:
         paths: Files and directories. They are looked at before the first result comes.
@@ -61,10 +64,47 @@ def scan(
         directories met again, ``failed`` for a directory that cannot be read (to its end) and a
         link that leads nowhere. Entries come right behind the list of the files they were met
         among, that of a directory itself behind all that was read of it.
+
+    Raises:
+        IgnoreFileUnreadable: One of ``options.ignore_files`` can't be read; at the call itself.
     """
+    return choice_of(scan_all(paths, options, own, ignoring_of(options)), options)
+
+
+def choice_of(
+    found: Iterator[list[str] | Entry], options: ScanOptions
+) -> Iterator[list[str] | Entry]:
+    """As many of all that is found as are asked for."""
+    if options.limit is None and options.sample is None:
+        return found
+    from fsworkers.scan.choice import chosen  # noqa: PLC0415  (rare; likewise below)
+
+    return chosen(found, options)
+
+
+def ignoring_of(options: ScanOptions) -> Ignoring | None:
+    """What leaves files out by patterns that are read from files, if that is asked for.
+
+    Raises:
+        IgnoreFileUnreadable: One that is named can't be read.
+    """
+    if not (options.gitignore or options.ignore_files):
+        return None
+    from fsworkers.scan.ignoring import Ignoring  # noqa: PLC0415
+
+    return Ignoring(options)
+
+
+def scan_all(
+    paths: Iterable[AnyPath],
+    options: ScanOptions,
+    own: Iterable[AnyPath],
+    ignoring: Ignoring | None,
+) -> Iterator[list[str] | Entry]:
+    """As ``scan``, before the choice of how many are taken."""
     filters = filters_of(options)
     roots = resolve(paths, filters, own)
-    walk = _Walk(options, filters, roots)
+    walk = _Walk(options, filters, roots, ignoring)
     for item in roots.found:
         if isinstance(item, tuple):
             yield from walk.below(*item)
@@ -75,26 +115,42 @@ def scan(
 class _Walk:
     """The state of one scan: directories that wait to be read, and those known already."""
 
-    def __init__(self, options: ScanOptions, filters: Filters, roots: Roots) -> None:
+    def __init__(
+        self, options: ScanOptions, filters: Filters, roots: Roots, ignoring: Ignoring | None
+    ) -> None:
         self._follow = options.follow
         self._max_depth = options.max_depth
+        self._min_depth = options.min_depth
+        self._one_file_system = options.one_file_system
         self._filters = filters
-        self._takes_all = filters.takes_name is None and filters.takes_file is None
+        self._ignoring = ignoring
+        self._ignored: IgnoredHere | None = None
+        self._takes_all = (
+            filters.takes_name is None and filters.takes_file is None and ignoring is None
+        )
         self._roots = roots.directories
         self._known = dict(roots.directories)
         self._names = roots.names
-        self._identifies = options.follow or len(roots.directories) > 1 or bool(roots.names)
+        self._identifies = (
+            options.follow
+            or options.one_file_system
+            or len(roots.directories) > 1
+            or bool(roots.names)
+        )
         self._below_from = 0
-        self._pending: list[tuple[str, int, Identity | None]] = []
+        self._device = 0
+        self._pending: list[tuple[str, int, Identity | None, IgnoredHere | None]] = []
 
     def below(self, root: str, identity: Identity) -> Iterator[list[str] | Entry]:
         """Walk one directory and what is below it."""
         if self._max_depth == 0:
             return
         self._below_from = len(_with_slash(root))
-        pending = self._pending = [(root, 0, identity)]
+        self._device = identity[0]
+        ignored = None if self._ignoring is None else self._ignoring.at_path(root)
+        pending = self._pending = [(root, 0, identity, ignored)]
         while pending:
-            path, depth, known_as = pending.pop()
+            path, depth, known_as, self._ignored = pending.pop()
             names = None if known_as is None else self._names.get(known_as)
             try:
                 for met in read_directory(path):
@@ -110,7 +166,7 @@ class _Walk:
         self, met: list[os.DirEntry[str]], depth: int, names: PassedOver | None
     ) -> tuple[list[str], list[Entry]]:
         """Tell files to process from what is settled; sub-directories go on the stack."""
-        takes_all = self._takes_all and names is None
+        takes_all = self._takes_all and names is None and depth >= self._min_depth
         files: list[str] = []
         settled: list[Entry] = []
         for entry in met:
@@ -144,12 +200,16 @@ class _Walk:
             try:
                 target = entry.stat()
             except OSError as error:
+                if depth < self._min_depth:
+                    return None
                 item = Entry(entry.path, "failed", link_error_reason(entry.path, error))
                 return self._named(item, entry.name, below, names)
             if stat.S_ISDIR(target.st_mode):
                 if names is not None and entry.name in names:
                     return None
                 return self._meet_directory(entry, depth, below, linked=target)
+        if depth < self._min_depth:
+            return None
         judged = self._judge_file(entry, target, is_link=is_link)
         return None if judged is None else self._named(judged, entry.name, below, names)
 
@@ -159,6 +219,8 @@ class _Walk:
         """Let an item through by its name, unless it is a PATH itself or this run's output."""
         takes_name = self._filters.takes_name
         if takes_name is not None and not takes_name(name, below):
+            return None
+        if self._ignored is not None and self._ignored.leaves_out(name, is_directory=False):
             return None
         if names is not None and name in names:
             reason = names[name]
@@ -193,16 +255,23 @@ class _Walk:
             return None
         if self._max_depth is not None and depth >= self._max_depth:
             return None
+        ignored = self._ignored
+        if ignored is not None and self._ignoring is not None:
+            if ignored.leaves_out(entry.name, is_directory=True):
+                return None
+            ignored = self._ignoring.below(ignored, path)
         if not self._identifies:
-            self._pending.append((path, depth, None))
+            self._pending.append((path, depth, None, ignored))
             return None
         status = entry.stat(follow_symlinks=False) if linked is None else linked
         identity = (status.st_dev, status.st_ino)
+        if self._one_file_system and status.st_dev != self._device:
+            return None
         other = self._known.get(identity)
         if other is None:
             if self._follow:
                 self._known[identity] = path
-            self._pending.append((path, depth, identity))
+            self._pending.append((path, depth, identity, ignored))
             return None
         if linked is None and identity in self._roots:
             return None  # a PATH within a PATH has its own turn
