@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from fsworkers.cli import options, stress_options
+from fsworkers.cli import filter_options, options, stress_options
 from fsworkers.cli.prespawning import prespawn_for, worker_count
 
 
@@ -27,11 +27,23 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     stdin: options.Stdin = False,
     glob: options.Globs = None,
     exclude: options.Excludes = None,
+    extension: filter_options.Extensions = None,
+    regex: filter_options.Regexes = None,
+    gitignore: filter_options.Gitignore = False,
+    ignore_file: filter_options.IgnoreFiles = None,
     skip_hidden: options.SkipHidden = False,
     follow: options.Follow = False,
     max_depth: options.MaxDepth = None,
+    min_depth: filter_options.MinDepth = 0,
+    one_file_system: filter_options.OneFileSystem = False,
     size: options.Sizes = None,
-    changed_within: options.ChangedWithin = None,
+    changed_within: filter_options.ChangedWithin = None,
+    changed_before: filter_options.ChangedBefore = None,
+    kind: filter_options.Kinds = None,
+    owner: filter_options.OwnerName = None,
+    limit: filter_options.Limit = None,
+    sample: filter_options.SampleSize = None,
+    seed: filter_options.Seed = None,
     files_from: options.FilesFrom = None,
     nul: options.Nul = False,
     workers: options.Workers = None,

@@ -38,7 +38,6 @@ SkipHidden = Annotated[bool, typer.Option("--skip-hidden", help="Leave out names
 Follow = Annotated[bool, typer.Option("-L", "--follow", help="Follow symbolic links.", rich_help_panel=_WHICH)]
 MaxDepth = Annotated[int | None, typer.Option("-d", "--max-depth", metavar="N", help="How deep to descend; 1 takes the files right in a PATH.", rich_help_panel=_WHICH)]
 Sizes = Annotated[list[str] | None, typer.Option("-S", "--size", metavar="SIZE", help="+10k at least, -1M at most, 512b exactly. Repeatable.", rich_help_panel=_WHICH)]
-ChangedWithin = Annotated[str | None, typer.Option("--changed-within", metavar="TIME", help="Only files modified in the last 10min, 2h, 3d or 1w", rich_help_panel=_WHICH)]
 FilesFrom = Annotated[str | None, typer.Option("--files-from", metavar="FILE", help="Read the paths from a file, or from stdin (-), one a line.", rich_help_panel=_WHICH)]
 Nul = Annotated[bool, typer.Option("-0", help="The paths of --files-from end with NUL instead of a newline.", rich_help_panel=_WHICH)]
 

@@ -89,7 +89,7 @@ def process(
         exec=exec_ or [],
         format=format_,
         **{name: value for name, value in others.items() if value is not None},
-    )
+    ).with_fixed_times()
     if no_journal and (journal is not None or changed):
         other = "--changed, which looks" if changed else "--journal FILE, which records"
         raise BadOption(f"--no-journal does not go with {other} into the journal")
@@ -97,6 +97,8 @@ def process(
         raise BadOption("no PATH is given; name at least one directory or file, or --files-from")
     if request.nul and request.files_from is None:
         raise BadOption("-0 is about the list that --files-from names; give both, or neither")
+    if request.seed is not None and request.sample is None:
+        raise BadOption("--seed is about the choice that --sample makes; give both, or neither")
     check_paths(request.paths)
     if request.summary == STDOUT and request.output in {None, STDOUT}:
         raise BadOption("results and --summary - both go to stdout: give a file to one of them")

@@ -61,11 +61,23 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_open_files: int | None = None
     glob: list[str] = []
     exclude: list[str] = []
+    extension: list[str] = []
+    regex: list[str] = []
+    gitignore: bool = False
+    ignore_file: list[str] = []
     skip_hidden: bool = False
     follow: bool = False
     max_depth: int | None = None
+    min_depth: int = 0
+    one_file_system: bool = False
     size: list[str] = []
     changed_within: str | None = None
+    changed_before: str | None = None
+    kind: list[str] = []
+    owner: str | None = None
+    limit: int | None = None
+    sample: str | None = None
+    seed: int | None = None
     files_from: str | None = None
     nul: bool = False
     retries: int = 0
@@ -252,26 +264,50 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Which files are wanted.
 
         Args:
-            started: Wall-clock time from which ``--changed-within`` counts back; by default now.
+            started: Wall-clock time from which ages count back; by default now.
 
         Raises:
             BadOption: One can't be understood.
         """
         try:
-            within_s = None if self.changed_within is None else parse_duration(self.changed_within)
-            if within_s is not None and started is not None:
-                within_s += max(0.0, time.time() - started)
             return ScanOptions(
                 globs=tuple(self.glob),
                 excludes=tuple(self.exclude),
+                extensions=tuple(self.extension),
+                regexes=tuple(self.regex),
+                gitignore=self.gitignore,
+                ignore_files=tuple(self.ignore_file),
                 skip_hidden=self.skip_hidden,
                 follow=self.follow,
                 max_depth=self.max_depth,
+                min_depth=self.min_depth,
+                one_file_system=self.one_file_system,
                 sizes=tuple(parse_size(text) for text in self.size),
-                changed_within_s=within_s,
+                changed_after=_instant("--changed-within", self.changed_within, started),
+                changed_before=_instant("--changed-before", self.changed_before, started),
+                kinds=tuple(kind for text in self.kind for kind in text.split(",")),
+                owner=self.owner,
+                limit=self.limit,
+                sample=self.sample,
+                seed=self.seed or 0,
             )
         except ValueError as error:
             raise BadOption(str(error)) from error
+
+    def with_fixed_times(self) -> Request:
+        """The same, with ages as instants: whoever resumes it takes the same files.
+
+        Raises:
+            BadOption: One can't be understood.
+        """
+        now = time.time()
+        within = _instant("--changed-within", self.changed_within, now)
+        before = _instant("--changed-before", self.changed_before, now)
+        return msgspec.structs.replace(
+            self,
+            changed_within=None if within is None else f"@{within:.6f}",
+            changed_before=None if before is None else f"@{before:.6f}",
+        )
 
     def found(self, filters: ScanOptions, own: Iterable[Path]) -> Iterable[list[str] | Entry]:
         """What the scan will find; our own outputs are no input.
@@ -320,6 +356,17 @@ def parse_nice(number: int) -> int:
     if not 0 <= number <= 19:
         raise BadSetting("--nice", number, "a number from 0 to 19")
     return number
+
+
+def _instant(option: str, text: str | None, now: float | None) -> float | None:
+    if text is None:
+        return None
+    from fsworkers.scan.instants import parse_instant  # noqa: PLC0415  (rare)
+
+    try:
+        return parse_instant(text, time.time() if now is None else now)
+    except ValueError as error:
+        raise BadOption(f"{option}: {error}") from error
 
 
 def parse_seconds(option: str, text: str) -> float:
