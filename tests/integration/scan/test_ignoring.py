@@ -107,6 +107,7 @@ def test_a_tree_of_random_patterns_is_git_s(here: Path) -> None:
 
 
 @needs_git
+@needs_fd
 def test_nested_files_override_those_above(here: Path, nobody: Path) -> None:
     """Each level, from the user's own to the deepest, and a directory that is never entered."""
     build(
@@ -126,13 +127,13 @@ def test_nested_files_override_those_above(here: Path, nobody: Path) -> None:
     )  # fmt: skip
     init(here)
     build(nobody, [], {".config/git/ignore": b"*~\nfoo/bar\n"})
-    assert ours(".") == by_git()
+    assert ours(".") == by_git() == by_fd()
     assert set(ours(".")) == {
         b".gitignore", b"keep.log", b"s/.gitignore", b"s/build/x", b"s/local", b"foo/bar",
         b"w/.gitignore", b"w/x.c", b"w/d/y.c",
     }  # fmt: skip
     build(nobody, [], {"mine": b"*.c\n", ".gitconfig": b"[core]\n excludesFile = ~/mine\n"})
-    assert ours(".") == by_git()
+    assert ours(".") == by_git() == by_fd()
     assert b"w/x.c" in ours(".")
     assert b"a~" in ours(".")
 
