@@ -48,14 +48,9 @@ if TYPE_CHECKING:
 def process(
     *,
     paths: list[str] | None,
-    output: Path | None,
-    summary: Path | None,
-    metrics: Path | None,
-    changed: bool,
     timeout: str | None,
     retry_pause: str | None,
     max_rss: str | None,
-    results: Path | None,
     nice: int,
     exec_: list[str] | None,
     format_: str | None,
@@ -77,33 +72,18 @@ def process(
     gc.enable()
     request = Request(
         paths=[*map(tidy, paths or ())],
-        output=None if output is None else os.fspath(output),
-        summary=None if summary is None else os.fspath(summary),
-        metrics=None if metrics is None else os.fspath(metrics),
-        changed=changed,
         timeout=None if timeout is None else parse_seconds("--timeout", timeout),
         retry_pause=None if retry_pause is None else parse_seconds("--retry-pause", retry_pause),
         max_rss=None if max_rss is None else parse_bytes("--max-rss", max_rss),
-        results=None if results is None else os.fspath(results),
         nice=parse_nice(nice),
         exec=exec_ or [],
         format=format_,
         **{name: value for name, value in others.items() if value is not None},
     ).with_fixed_times()
-    if no_journal and (journal is not None or changed):
-        other = "--changed, which looks" if changed else "--journal FILE, which records"
+    if no_journal and (journal is not None or request.changed):
+        other = "--changed, which looks" if request.changed else "--journal FILE, which records"
         raise BadOption(f"--no-journal does not go with {other} into the journal")
-    if not request.paths and request.files_from is None:
-        raise BadOption("no PATH is given; name at least one directory or file, or --files-from")
-    if request.nul and request.files_from is None:
-        raise BadOption("-0 is about the list that --files-from names; give both, or neither")
-    if request.seed is not None and request.sample is None:
-        raise BadOption("--seed is about the choice that --sample makes; give both, or neither")
-    check_paths(request.paths)
-    if request.summary == STDOUT and request.output in {None, STDOUT}:
-        raise BadOption("results and --summary - both go to stdout: give a file to one of them")
-    if output is not None and summary is not None and _is_same(output, summary):
-        raise BadOption(f"-o and --summary are the same file, {printable(output)}: give two")
+    _refuse_misfits(request)
     every_s = parse_seconds("--progress-every", progress_every)
     if not every_s > 0:
         raise BadSetting("--progress-every", progress_every, "a time above 0")
@@ -119,6 +99,26 @@ def process(
         return _process(request, journal, shown, has_journal=not no_journal)
     except BrokenPipeError:
         return leave_quietly()
+
+
+def _refuse_misfits(request: Request) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        FsworkersError: Which, and what to do.
+    """
+    if not request.paths and request.files_from is None:
+        raise BadOption("no PATH is given; name at least one directory or file, or --files-from")
+    if request.nul and request.files_from is None:
+        raise BadOption("-0 is about the list that --files-from names; give both, or neither")
+    if request.seed is not None and request.sample is None:
+        raise BadOption("--seed is about the choice that --sample makes; give both, or neither")
+    check_paths(request.paths)
+    if request.summary == STDOUT and request.output in {None, STDOUT}:
+        raise BadOption("results and --summary - both go to stdout: give a file to one of them")
+    written = [one for one in (request.output, request.summary) if one is not None]
+    if len(written) == 2 and _is_same(*written):
+        raise BadOption(f"-o and --summary are the same file, {printable(written[0])}: give two")
 
 
 def _process(
@@ -211,7 +211,7 @@ def _record(request: Request, run_id: str, mark: str) -> RunRecord:
     )
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def _is_same(one: str, other: str) -> bool:
     """Whether two outputs are one regular file, of which the second would overwrite the first."""
     real = os.path.realpath(one)
     return real == os.path.realpath(other) and (os.path.isfile(real) or not os.path.exists(real))
