@@ -55,6 +55,8 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     retry_on: options.RetryOn = None,
     nice: options.Nice = 0,
     max_rss: options.MaxRss = None,
+    memfree: options.MemFree = None,
+    load: options.Load = None,
     max_jobs_per_worker: options.MaxJobs = None,
     halt: options.Halt = None,
     no_install: options.NoInstall = False,

@@ -50,6 +50,8 @@ RetryPause = Annotated[str | None, typer.Option("--retry-pause", metavar="TIME",
 RetryOn = Annotated[str | None, typer.Option("--retry-on", metavar="CODES", help="Exit codes of a command that may pass, as in 75,111; by default none is retried.", rich_help_panel=_HOW)]
 Nice = Annotated[int, typer.Option("--nice", metavar="N", help="Lower the priority of the workers and what they start, by up to 19.", show_default=False, rich_help_panel=_HOW)]
 MaxRss = Annotated[str | None, typer.Option("--max-rss", metavar="SIZE", help="Most memory, as in 500M: a command that has more fails, a worker is replaced after its job.", rich_help_panel=_HOW)]
+MemFree = Annotated[str | None, typer.Option("--memfree", metavar="SIZE", help="Begin nothing new while less memory than this is available, as in 2G.", rich_help_panel=_HOW)]
+Load = Annotated[float | None, typer.Option("--load", metavar="N", help="Begin nothing new while more processes than this run on the machine.", rich_help_panel=_HOW)]
 MaxJobs = Annotated[int | None, typer.Option("--max-jobs-per-worker", metavar="N", help="Replace a worker after so many jobs.", rich_help_panel=_HOW)]
 Halt = Annotated[str | None, typer.Option("--halt", metavar="RULE", help="Give up after so many failures: soon,fail=3 lets running jobs finish, now,fail=10% ends them.", rich_help_panel=_HOW)]
 NoInstall = Annotated[bool, typer.Option("--no-install", help="Leave open() and the like as they are in the workers.", rich_help_panel=_HOW)]

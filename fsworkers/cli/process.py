@@ -18,6 +18,7 @@ from fsworkers.cli.request import (
     Request,
     current_directory,
     parse_bytes,
+    parse_memfree,
     parse_nice,
     parse_seconds,
 )
@@ -51,6 +52,7 @@ def process(
     timeout: str | None,
     retry_pause: str | None,
     max_rss: str | None,
+    memfree: str | None,
     nice: int,
     exec_: list[str] | None,
     format_: str | None,
@@ -75,6 +77,7 @@ def process(
         timeout=None if timeout is None else parse_seconds("--timeout", timeout),
         retry_pause=None if retry_pause is None else parse_seconds("--retry-pause", retry_pause),
         max_rss=None if max_rss is None else parse_bytes("--max-rss", max_rss),
+        memfree=None if memfree is None else parse_memfree(memfree),
         nice=parse_nice(nice),
         exec=exec_ or [],
         format=format_,

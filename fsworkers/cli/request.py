@@ -20,6 +20,7 @@ from fsworkers.engines.made import folder_of, outside
 from fsworkers.engines.process_tree import options_named_by
 from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import printable
+from fsworkers.pool.room import Room
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
 from fsworkers.scan.tree import scan
@@ -85,6 +86,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_on: str | None = None
     nice: int = 0
     max_rss: int | None = None
+    memfree: int | None = None
+    load: float | None = None
     max_jobs_per_worker: int | None = None
     timeout: float | None = None
     halt: str | None = None
@@ -216,6 +219,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         self.settings()
         self.halting()
+        if self.load is not None and not self.load > 0:
+            raise BadSetting("--load", self.load, "a number of processes above 0")
         if self.always and self.to is None:
             raise BadOption(
                 "--always is about --to TEMPLATE, whose outputs are made once otherwise"
@@ -239,6 +244,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             nice=self.nice,
             max_rss_bytes=self.max_rss,
             max_jobs_per_worker=self.max_jobs_per_worker,
+            room=Room(self.memfree, self.load),
             install=not self.no_install,
             first_workers=1,  # it has been started before this was read
             prints_to="stderr",  # stdout belongs to results
@@ -344,6 +350,23 @@ def parse_bytes(option: str, text: str) -> int:
     size = int(found[1]) * 1024 ** "_kmgt".index(found[2] or "_") if found else 0
     if size < 1:
         raise BadSetting(option, text, "a size, as in 500M or 2G")
+    return size
+
+
+def parse_memfree(text: str) -> int:
+    """A size of memory that may be available.
+
+    Raises:
+        BadSetting: It is none, or more than there is.
+    """
+    from fsworkers.pool.master.machine import memory_bytes  # noqa: PLC0415  (few ask for it)
+
+    size, there = parse_bytes("--memfree", text), memory_bytes("MemTotal")
+    if size >= there:
+        accepted = f"less than the {there >> 20:,} MiB that there are"
+        if not there:
+            accepted = "none: this system does not tell how much is available"
+        raise BadSetting("--memfree", text, accepted)
     return size
 
 

@@ -16,7 +16,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.pool.actions import Action, Record, Send
+from fsworkers.pool.actions import Action, Record, Send, Warn
 from fsworkers.pool.call_state import CallState, Source, Traits
 from fsworkers.pool.failures import ABORTED
 from fsworkers.pool.lanes import Lanes
@@ -61,6 +61,7 @@ class Dispatcher:
         self._turns: deque[int] = deque()
         self._queue = Queue()
         self._relief_at = 0.0
+        self._is_holding_back = self._has_held_back = False
         self._settlement = Settlement(rules, delay_s, self._calls, self._queue, self._actions)
 
     def __repr__(self) -> str:
@@ -296,6 +297,19 @@ class Dispatcher:
 
     # What happens by itself
 
+    def hold_back(self, reason: str | None, now: float) -> list[Action]:
+        """Begin nothing new while there is a reason, which is told once; what runs goes on."""
+        self._is_holding_back = reason is not None
+        if reason is not None:
+            if not self._has_held_back:
+                self._has_held_back = True
+                self._actions.append(Warn(f"{reason}: nothing new is begun until that has changed"))
+            for lane in self.lanes.values():
+                if lane.holdings and lane.count > self._slots(lane):
+                    self._lanes.recall(lane, lane.count)
+                    self._lanes.place(lane, now)
+        return self._decide(now)
+
     def overslept(self, by_s: float) -> None:
         """Everybody stood still for a while (a suspended machine): no lane was silent then."""
         self._lanes.overslept(by_s)
@@ -312,13 +326,14 @@ class Dispatcher:
         """Do all that follows: whoever changed a lane names it."""
         for lane in lanes:
             self._lanes.place(lane, now)
-        if self._queue.quarantine:
-            self._send_alone(now)
-        if not self._queue.quarantine:
-            self._deal(now)
-        self._start_lanes(now)
-        if self._lanes.idle and now >= self._relief_at:
-            self._relieve(now)
+        if not self._is_holding_back:
+            if self._queue.quarantine:
+                self._send_alone(now)
+            if not self._queue.quarantine:
+                self._deal(now)
+            self._start_lanes(now)
+            if self._lanes.idle and now >= self._relief_at:
+                self._relieve(now)
         return self._take_actions()
 
     def _send_alone(self, now: float) -> None:

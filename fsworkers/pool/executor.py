@@ -152,7 +152,7 @@ class Pool(Executor):
     def of(cls, settings: PoolSettings) -> Pool:
         """A pool with settings that have been checked already."""
         options = asdict(settings)
-        for only_there in ("first_workers", "prints_to", "retry_pause", "nice"):
+        for only_there in ("first_workers", "prints_to", "retry_pause", "nice", "room"):
             del options[only_there]
         pool = cls(**options)
         pool._settings = settings

@@ -10,6 +10,7 @@ import msgspec
 
 from fsworkers.errors import BadSetting, NotCallable
 from fsworkers.pool.retry import RetryOn  # noqa: TC001  (a Struct keeps its annotations)
+from fsworkers.pool.room import Room
 
 READY_S = 10.0
 READY_S_PER_WORKER = 0.2
@@ -45,6 +46,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
         initargs: With these arguments.
         retry_pause: Seconds before a further attempt; ``None`` for a random time that grows.
         nice: How much lower than ours the workers' priority is, as nice(1) counts.
+        room: What must be left on the machine for anything new to be begun.
 
     Raises:
         BadSetting: A value that can't be.
@@ -68,6 +70,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     initargs: tuple[Any, ...] = ()
     retry_pause: float | None = None
     nice: int = 0
+    room: Room = Room()
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, least=1)

@@ -22,10 +22,12 @@ from fsworkers.pool.call_state import Traits
 from fsworkers.pool.dispatcher import Dispatcher
 from fsworkers.pool.master.fleet import Fleet, unstartable
 from fsworkers.pool.master.links import Links
+from fsworkers.pool.master.machine import look_at_machine
 from fsworkers.pool.master.prespawn import take_surroundings
 from fsworkers.pool.master.socket_directory import remove_stale_directories
 from fsworkers.pool.master.wakeup import Wakeup
 from fsworkers.pool.retry import delay_s
+from fsworkers.pool.room import Room
 from fsworkers.pool.rules import Rules
 from fsworkers.pool.statistics import Figures, PoolStatistics
 
@@ -41,6 +43,9 @@ OVERSLEPT_S = 0.5
 
 MOST_REPORTS = 64
 """How many reports are taken before somebody else has a turn: a kill is obeyed at once."""
+
+LOOK_AT_MACHINE_S = 0.2
+"""How often it is looked whether there is room for more, where that was asked for."""
 
 LOOK_AT_STOPPING_S = 0.25
 """How often it is looked whether workers that are to end can: nobody else would notice."""
@@ -106,6 +111,8 @@ class Master(threading.Thread):
         self._is_killing = False
         self._grace_s = settings.grace
         self._told_to_stop: dict[int, float] = {}
+        self._room = settings.room
+        self._look_at_machine_at: float | None = None
         self._figures = Figures()
 
     # From other threads
@@ -205,12 +212,16 @@ class Master(threading.Thread):
         if self._told_to_stop:
             self._look_at_stopping_workers(now)
         self._end_calls()
+        self._look_at_machine()
 
     def _wait(self) -> list[int]:
         """Wait until something happens; and notice when the whole machine stood still."""
         now = monotonic()
         look_at = now + LOOK_AT_STOPPING_S if self._told_to_stop else None
-        every = self._dispatcher.next_tick(now), self._fleet.next_time(), look_at
+        every = (
+            self._dispatcher.next_tick(now), self._fleet.next_time(), look_at,
+            self._look_at_machine_at,
+        )  # fmt: skip
         times = [at for at in every if at]
         wait_s = max(0.0, min(times) - now) if times else None
         happened: list[int] = [key.data for key, _ in self._selector.select(wait_s)]
@@ -219,6 +230,16 @@ class Master(threading.Thread):
             if late_s > OVERSLEPT_S:
                 self._dispatcher.overslept(late_s)
         return happened
+
+    def _look_at_machine(self) -> None:
+        """Hold back while the machine lacks room; whatever waits while nothing else happens."""
+        if self._room == Room() or not self._calls:
+            self._look_at_machine_at = None
+            return
+        now = monotonic()
+        if self._look_at_machine_at is None or now >= self._look_at_machine_at:
+            self._look_at_machine_at = now + LOOK_AT_MACHINE_S
+            self._perform(self._dispatcher.hold_back(self._room.lack(look_at_machine()), now))
 
     def _look_at_silent_workers(self, now: float) -> None:
         for number in self._dispatcher.silent_lanes(now):
@@ -250,6 +271,7 @@ class Master(threading.Thread):
             return
         task = call.task
         self._calls[task.call] = call
+        self._look_at_machine()
         traits = Traits(
             task.slots, task.timeout_s is not None and (task.is_coroutine or task.keeps_time)
         )

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from fsworkers import Command, CommandFailed, Pool, process_tree
+from fsworkers.pool.master.machine import memory_bytes
 from tests.integration.cli.test_process import FSWORKERS, fsworkers, rows
 
 ODD = [
@@ -227,6 +228,25 @@ def test_no_command_outlives_its_run(odd: Path, signals: list[signal.Signals]) -
         run.communicate()
 
 
+def test_nothing_is_begun_without_room_and_ctrl_c_ends_that(odd: Path) -> None:
+    """Here nobody will ever have so much memory."""
+    most = memory_bytes("MemTotal") // 1024 - 1
+    if most < 0:
+        pytest.skip("this system does not tell how much memory is available")
+    run = subprocess.Popen(
+        [*FSWORKERS, "process", "odd", "--memfree", f"{most}k", "-x", "touch", "{}.begun"],
+        cwd=odd,
+        stderr=subprocess.PIPE,
+    )
+    with run:
+        assert run.stderr is not None
+        assert b"MiB of memory are available" in run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        assert b"\ninterrupted: " in run.stderr.read()
+    assert run.returncode == 130
+    assert [*odd.rglob("*.begun")] == []
+
+
 def test_a_command_whose_worker_is_killed_ends_and_its_file_is_done_again(odd: Path) -> None:
     """The other files are not touched."""
     word = f"60.{os.getpid()}7"
@@ -372,6 +392,9 @@ def test_a_dry_run_prints_the_commands(odd: Path) -> None:
         ("-x true ; -j +5%", "percentage"),
         ("-x true ; --max-rss much", "a size"),
         ("-x true ; --nice 20", "0 to 19"),
+        ("-x true ; --memfree some", "a size"),
+        ("--memfree 900T", "--memfree"),
+        ("--load 0", "above 0"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(odd: Path, arguments: str, message: str) -> None:

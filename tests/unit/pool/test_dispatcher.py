@@ -123,6 +123,20 @@ def test_nothing_is_queued_behind_what_may_be_slow() -> None:
     assert sent(dispatcher.answered(0, answer(0, 0, 0, 1, 2.0), None, 2.0)) == [(0, 1, 2)]
 
 
+def test_nothing_new_is_begun_while_it_holds_back() -> None:
+    """What was sent ahead comes back too, it is said once, and all goes on by itself."""
+    dispatcher = opened(1)
+    given(dispatcher, 100)
+    dispatcher.answered(0, answer(0, 0, 0, 1), None, 0.1)
+    first = dispatcher.hold_back("it is hot", 0.2)
+    assert [one.lane for one in of(Recall, first)] == [0]
+    assert [one.message[:9] for one in of(Warn, first)] == ["it is hot"]
+    assert sent(dispatcher.returned(0, [(1, 2, 5), (2, 5, 9)], 0.2)) == []
+    assert sent(dispatcher.answered(0, answer(0, 1, 2, 2), None, 0.3)) == []
+    assert of(Warn, dispatcher.hold_back("it is hotter", 0.4)) == []
+    assert sent(dispatcher.hold_back(None, 0.6))
+
+
 def finish_all(dispatcher: Dispatcher, lane: int, now: float) -> list[Action]:
     """What follows when a worker answers for all that it holds, and for what it is sent then."""
     actions: list[Action] = []

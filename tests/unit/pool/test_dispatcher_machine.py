@@ -52,6 +52,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         self.was_begun: set[tuple[int, int]] = set()
         self.unsent: list[tuple[int, Answer]] = []
         self.has_given_up = False
+        self.is_tight = False
         self.dispatcher: Dispatcher | None = None
 
     @initialize(
@@ -119,6 +120,7 @@ class DispatcherMachine(RuleBasedStateMachine):
     def send(self, worker: ScriptedWorker, send: Send) -> None:
         """A block arrives, which must be one that the worker may be given."""
         block = send.block
+        assert not self.is_tight, "nothing new is begun while it holds back"
         assert worker.is_ready, "no item leaves before its worker is ready"
         assert not worker.is_retired, "no item is sent to a worker that was told to end"
         held = sum(holding.count for holding in worker.holdings)
@@ -235,6 +237,12 @@ class DispatcherMachine(RuleBasedStateMachine):
             self.catch_up(worker.number)
             self.perform(self.pool.returned(worker.number, spans, self.now))
 
+    @rule(is_tight=st.booleans())
+    def hold_back(self, is_tight: bool) -> None:
+        """The machine has no room for more, or has it again."""
+        self.is_tight = is_tight
+        self.perform(self.pool.hold_back("no room" if is_tight else None, self.now))
+
     @rule(choice=st.integers(0, 3))
     def kill(self, choice: int) -> None:
         """A worker dies."""
@@ -331,7 +339,7 @@ class DispatcherMachine(RuleBasedStateMachine):
             lane.is_at_work and not lane.holdings and not lane.is_recalling
             for lane in self.pool.lanes.values()
         )
-        if is_idle and SIDE_BY_SIDE not in self.cancelled_calls():
+        if is_idle and not self.is_tight and SIDE_BY_SIDE not in self.cancelled_calls():
             assert not any(source.ready for source in self.sources)
 
     def cancelled_calls(self) -> set[int]:
@@ -344,7 +352,7 @@ class DispatcherMachine(RuleBasedStateMachine):
             return
         for source in self.sources:
             source.is_complete = True
-        self.perform(self.pool.supplied(self.now))
+        self.hold_back(is_tight=False)
         for _ in range(20_000):
             if self.is_all_settled() or self.has_given_up:
                 break
