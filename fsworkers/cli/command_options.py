@@ -104,6 +104,7 @@ def refuse_without_command(request: Request) -> None:
     for option, value in (
         ("--batch-size", request.batch_size), ("--bisect", request.bisect), ("--tag", request.tag),
         ("--stdin", request.stdin), ("--results", request.results), ("--retry-on", request.retry_on),
+        ("--line-buffer", request.line_buffer),
         ("--format raw", request.format == "raw"),
     ):  # fmt: skip
         if value:

@@ -64,6 +64,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     output: options.Output = None,
     format_: options.Format = None,
     tag: options.Tag = False,
+    line_buffer: options.LineBuffer = False,
     results: options.Results = None,
     keep_order: options.KeepOrder = False,
     summary: options.Summary = None,
@@ -88,7 +89,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
         typer.echo(shown(context), nl=False)
         return 0
     asked["workers"] = count = worker_count(workers)
-    if not dry_run:
+    if not (dry_run or line_buffer):  # whose workers have another stdout
         prespawn_for(paths or [], count, has_command=bool(exec_ or exec_batch))
     from fsworkers.cli.process import process as run  # noqa: PLC0415  (as above; likewise below)
 

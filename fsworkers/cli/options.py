@@ -60,6 +60,7 @@ DryRun = Annotated[bool, typer.Option("-n", "--dry-run", help="Only list what wo
 Output = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write results here, as its suffix says: .jsonl, .csv, .sha256, .md5 and so on; by default JSON Lines on stdout.", rich_help_panel=_OUTPUT)]
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="Of what goes to stdout: jsonl, csv, or raw, a command's own output, which is what -x and -X show by default.", rich_help_panel=_OUTPUT)]
 Tag = Annotated[bool, typer.Option("--tag", help="With a command's own output: the path before each line.", rich_help_panel=_OUTPUT)]
+LineBuffer = Annotated[bool, typer.Option("--line-buffer", help="Show a command's own output while it runs, each line at once.", rich_help_panel=_OUTPUT)]
 Results = Annotated[str | None, typer.Option("--results", metavar="DIR", help="Write each command's stdout, stderr and exit code below DIR, in full.", rich_help_panel=_OUTPUT)]
 KeepOrder = Annotated[bool, typer.Option("-k", "--keep-order", help="Results in the order in which files are found.", rich_help_panel=_OUTPUT)]
 Summary = Annotated[str | None, typer.Option("--summary", metavar="FILE", help="Write the totals here, as JSON; - is stdout.", rich_help_panel=_OUTPUT)]

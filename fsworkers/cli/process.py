@@ -224,6 +224,8 @@ def with_spool(stack: ExitStack, function: Any, request: Request) -> Any:
     """A command whose output is shown keeps what is too long for memory in files, for the while."""
     if request.shown_format != "raw":
         return function
+    if request.line_buffer:
+        return function.with_settings(is_live=True, is_tagged=request.tag)
     from secrets import token_hex  # noqa: PLC0415  (only for commands)
     from tempfile import gettempdir  # noqa: PLC0415
 

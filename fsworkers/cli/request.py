@@ -95,6 +95,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: str | None = None
     format: str | None = None
     tag: bool = False
+    line_buffer: bool = False
     results: str | None = None
     summary: str | None = None
     metrics: str | None = None
@@ -201,8 +202,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.format is not None and self.output not in {None, STDOUT}:
             raise BadOption("-o FILE says its format by its suffix; --format is for stdout")
         is_raw = self.format in {None, "raw"} and self.is_command and self.output is None
-        if self.tag and not is_raw:
-            raise BadOption("--tag is about a command's own output; leave out -o and --format")
+        for option, value in (("--tag", self.tag), ("--line-buffer", self.line_buffer)):
+            if value and not is_raw:
+                raise BadOption(
+                    f"{option} is about a command's own output; leave out -o and --format"
+                )
+        if self.line_buffer and (self.keep_order or self.results is not None):
+            other = "-k" if self.keep_order else "--results"
+            raise BadOption(f"--line-buffer shows each line at once; leave out that or {other}")
         return "raw" if is_raw else self.format
 
     def fingerprint(self, function: Callable[[str], Any]) -> str:
@@ -247,7 +254,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             room=Room(self.memfree, self.load),
             install=not self.no_install,
             first_workers=1,  # it has been started before this was read
-            prints_to="stderr",  # stdout belongs to results
+            prints_to="stdout" if self.line_buffer else "stderr",  # where it belongs to results
         )
 
     def observers(self) -> list[Observer]:

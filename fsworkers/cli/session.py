@@ -23,6 +23,7 @@ from fsworkers.journal.known import as_written
 from fsworkers.journal.record import State
 from fsworkers.names import printable
 from fsworkers.sinks.errors import DigestsMissing
+from fsworkers.sinks.output import has_reader
 from fsworkers.sinks.summary import summary_text, write_summary
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 id=self.id,
                 tally=self.tally,
                 recorder=self.recorder,
-                sink=None if self.rebuilds else self.sink,
+                sink=None if self.rebuilds or self.request.line_buffer else self.sink,
                 observers=self.request.observers(),
             )
             interrupts = stack.enter_context(Interrupts(run, has_display=is_shown))
@@ -147,6 +148,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             else:
                 display = PlainLines(run, shown.every_s) if shown.wants_lines else None
             for portion in run.portions():
+                self._end_if_unread(engine)
                 if portion is not None and portion.outcomes:
                     report.add(portion.outcomes)
                 if display is not None:
@@ -164,6 +166,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         if interrupts.code is not None:
             return interrupts.code
         return exit_code(summary) if getattr(reducer, "is_well", True) else FAILED
+
+    def _end_if_unread(self, engine: LocalEngine) -> None:
+        """End with the reader of what commands write now: a long one would not learn of it."""
+        if self.request.line_buffer and not has_reader(1):
+            engine.kill()
+            raise BrokenPipeError
 
     def _write_summary(self, summary: RunSummary) -> None:
         if self.request.summary == STDOUT:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Output", "RawWriter", "check_output", "open_output", "standard_output"]
+__all__ = ["Output", "RawWriter", "check_output", "has_reader", "open_output", "standard_output"]
 
 _FLAGS = os.O_WRONLY | os.O_CLOEXEC
 
@@ -162,6 +162,13 @@ def _refusals(path: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else str(error)
         raise OutputUnwritable(name, reason) from error
+
+
+def has_reader(descriptor: int) -> bool:
+    """Whether what is written there may be read; of anything but a pipe or a terminal it may."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return not poll.poll(0)
 
 
 def standard_output() -> Output:

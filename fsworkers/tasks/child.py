@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fsworkers import graceful
 from fsworkers.graceful.budget import raise_limit
 from fsworkers.tasks.guard import guard
+from fsworkers.tasks.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,8 @@ class Spec(NamedTuple):
         spool: The directory for output that is too long for memory; ``None`` to let it go.
         timeout_s: How long it may take.
         max_rss_bytes: How much memory it may have, with what it starts.
+        tag: Its output is passed on at once, to where this process prints, each line behind this;
+            ``None`` for not at all.
     """
 
     program: bytes
@@ -81,6 +84,7 @@ class Spec(NamedTuple):
     spool: str | None = None
     timeout_s: float | None = None
     max_rss_bytes: int | None = None
+    tag: bytes | None = None
 
 
 class Stream:
@@ -93,12 +97,13 @@ class Stream:
         spilled: The file that has all of it, where it was wanted and is long.
     """
 
-    def __init__(self, spool: str | None = None) -> None:
+    def __init__(self, spool: str | None = None, lines: Lines | None = None) -> None:
         self.kept = b""
         self.tail = b""
         self.size = 0
         self.spilled: str | None = None
         self._spool = spool
+        self._lines = lines
         self._file = -1
 
     @property
@@ -108,6 +113,8 @@ class Stream:
 
     def add(self, data: bytes) -> None:
         """More has come."""
+        if self._lines is not None:
+            self._lines.add(data)
         if self._spool is not None and self.size + len(data) > KEPT_BYTES:
             if self._file < 0:
                 os.makedirs(self._spool, mode=0o700, exist_ok=True)
@@ -132,6 +139,8 @@ class Stream:
 
     def close(self) -> None:
         """Nothing more will come."""
+        if self._lines is not None:
+            self._lines.end()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -162,7 +171,11 @@ def run(spec: Spec) -> Ended:
         OSError: It could not be started, or a file for its input or output not be opened.
     """
     watch = guard()
-    streams = Stream(spec.spool), Stream(spec.spool)
+    if spec.tag is None:
+        streams = Stream(spec.spool), Stream(spec.spool)
+    else:
+        out, err = (Lines(one.buffer, spec.tag) for one in (sys.stdout, sys.stderr))
+        streams = Stream(lines=out), Stream(lines=err)
     with graceful.reserve(PEAK_DESCRIPTORS):
         pid, ends = _start(spec)
         watch.add(pid)

@@ -38,6 +38,8 @@ class Settings(NamedTuple):
         spool: The directory for output too long for memory, where all of it is wanted.
         timeout_s: Longest time of one attempt.
         max_rss_bytes: Most memory of the command with what it starts.
+        is_live: Pass its output on line by line while it runs.
+        is_tagged: With the path and a tab before each.
     """
 
     stdin: bool = False
@@ -46,6 +48,8 @@ class Settings(NamedTuple):
     spool: str | None = None
     timeout_s: float | None = None
     max_rss_bytes: int | None = None
+    is_live: bool = False
+    is_tagged: bool = False
 
 
 class Value(dict[str, Any]):
@@ -187,7 +191,7 @@ class Command:
         stdin = file.path if settings.stdin else None
         spec = Spec(
             os.fsencode(program), argv, stdin, files, settings.spool, settings.timeout_s,
-            settings.max_rss_bytes,
+            settings.max_rss_bytes, _tag(settings, file.path),
         )  # fmt: skip
         try:
             ended = run(spec)
@@ -219,6 +223,14 @@ class Command:
         raise CommandFailed(
             happened + last, value, report, ended.code in self.settings.retry_on, ended.is_overdue
         )
+
+
+def _tag(settings: Settings, path: bytes) -> bytes | None:
+    """What is put before each line that is passed on at once; ``None`` where none is."""
+    if not settings.is_live:
+        return None
+    tag = f"{printable(os.fsdecode(path))}\t" if settings.is_tagged else ""
+    return tag.encode(errors="backslashreplace")
 
 
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY})
@@ -304,7 +316,7 @@ class BatchCommand(Command):
 
     def _results(self, paths: list[str], number: int) -> list[Value | CommandFailed]:
         try:
-            first = self._run(self.arguments_of(paths), _NOBODY)
+            first = self._run(self.arguments_of(paths), File(os.fsencode(paths[0]), b""))
         except CommandFailed as error:
             cause = error.__cause__
             is_too_long = isinstance(cause, OSError) and cause.errno == errno.E2BIG

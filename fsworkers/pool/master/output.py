@@ -158,8 +158,18 @@ def _show(name: StreamName, output: bytes) -> None:
     stream = getattr(sys, name)
     if not output or stream is None:
         return
-    text = output.decode(errors="replace")
+    buffer = getattr(stream, "buffer", None)
     try:
+        try:
+            text = output.decode()
+        except UnicodeDecodeError:
+            if buffer is not None:
+                stream.write("")  # what stands in for it may have to clear its line
+                stream.flush()
+                buffer.write(output)
+                buffer.flush()
+                return
+            text = output.decode(errors="replace")
         try:
             stream.write(text)
         except UnicodeEncodeError:

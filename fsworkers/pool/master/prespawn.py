@@ -37,6 +37,7 @@ class Surroundings:
     """
 
     def __init__(self, prints_to: StreamName) -> None:
+        self.prints_to = prints_to
         self.output = WorkerOutput(prints_to)
         try:
             self.page = ProgressPage()
@@ -87,13 +88,17 @@ def held_by_prepared() -> int:
 
 
 def take_surroundings(prints_to: StreamName) -> Surroundings:
-    """Those that were prepared for a command, which prints to stderr; or new ones.
+    """Those that were prepared for a command, if these print to stderr as it does; or new ones.
 
     Raises:
         OSError: No descriptor is free for them.
     """
-    prepared, _Prepared.surroundings = _Prepared.surroundings, None
-    return prepared or Surroundings(prints_to)
+    prepared = _Prepared.surroundings
+    if prepared is None or prepared.prints_to != prints_to:
+        discard()
+        return Surroundings(prints_to)
+    _Prepared.surroundings = None
+    return prepared
 
 
 def discard() -> None:

@@ -94,6 +94,36 @@ def test_a_commands_own_output_is_shown_a_file_in_one_piece(odd: Path) -> None:
     assert tagged.stderr.count(b"\te\n") == 3
 
 
+def test_lines_are_shown_while_commands_run(odd: Path) -> None:
+    """Each whole and at once, also one without an end; who reads no further ends what runs."""
+    script = "echo one; echo err >&2; printf '\\377'; read never < fifo"
+    os.mkfifo(odd / "fifo")
+    run = subprocess.Popen(
+        [
+            *FSWORKERS, "process", "odd/a.txt", "odd/dot.", "-q", "--line-buffer", "--tag", "-x",
+            "sh", "-c", script,
+        ],
+        cwd=odd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+    )  # fmt: skip
+    with run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        both = [b"odd/a.txt\t%s\n", b"odd/dot.\t%s\n"]
+        assert {run.stdout.readline() for _ in both} == {one % b"one" for one in both}
+        assert {run.stderr.readline() for _ in both} == {one % b"err" for one in both}
+        with open(odd / "fifo", "wb") as fifo:
+            fifo.write(b"go on\n\n")
+        assert {run.stdout.readline() for _ in both} == {one % b"\xff" for one in both}
+        assert run.stdout.read() == b""
+    assert run.returncode == 0
+    endless = [*FSWORKERS, "process", "odd", "-q", "--line-buffer", "-x", "yes"]
+    with subprocess.Popen(endless, cwd=odd, stdout=subprocess.PIPE, bufsize=0) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline().startswith(b"odd/")
+        run.stdout.close()
+    assert run.returncode == 0
+
+
 def test_long_output_is_whole_and_leaves_nothing(odd: Path) -> None:
     """More than is kept in memory goes by way of a file."""
     (odd / "tmp").mkdir()
@@ -395,6 +425,9 @@ def test_a_dry_run_prints_the_commands(odd: Path) -> None:
         ("-x true ; --memfree some", "a size"),
         ("--memfree 900T", "--memfree"),
         ("--load 0", "above 0"),
+        ("--line-buffer", "add -x"),
+        ("-x true ; --line-buffer --format csv", "--line-buffer is about"),
+        ("-x true ; --line-buffer -k", "or -k"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(odd: Path, arguments: str, message: str) -> None:
