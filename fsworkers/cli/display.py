@@ -1,7 +1,7 @@
-"""The live line on stderr while a run goes on.
+"""The live line on stderr while a run goes on, and one below it for each worker that takes long.
 
 What is in it is decided by ``fitted``, which leaves out what matters least where the terminal is
-narrow. Whatever else is written to ``sys.stderr`` meanwhile has the line cleared first.
+narrow, and by ``rows_of``. Whatever else is written to ``sys.stderr`` meanwhile has both cleared.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, cast
 
 import msgspec
 
@@ -21,10 +21,11 @@ from fsworkers.cli.report import human_bytes
 from fsworkers.names import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fsworkers.engines.ahead import ScanAhead
     from fsworkers.engines.run import Run
+    from fsworkers.pool.statistics import AtWork
 
 REFRESH_S = 0.1
 
@@ -35,13 +36,27 @@ CLEAR_LINE = b"\r\x1b[2K"
 """To the first column, and erase the line; see console_codes(4)."""
 
 STDOUT, STDERR = 1, 2
-_USUAL_WIDTH = 80
+_USUAL_WIDTH, _USUAL_HEIGHT = 80, 24
+_LONGEST_LINE = 10_000
 
-_LONGEST = 3
-"""How little that file's field matters."""
+MOST_ROWS = 8
+"""So many workers have a line."""
 
-MOST_OF_NAME = 16
-"""So much of a file's name is shown, its end."""
+
+class Long(NamedTuple):
+    """What a worker has been at for long.
+
+    Attributes:
+        worker: Its number.
+        seconds: For how long.
+        path: Printable; where it runs many side by side, that of the longest.
+        others: How many more of those take long.
+    """
+
+    worker: int
+    seconds: float
+    path: str
+    others: int = 0
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +71,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         seconds: How long it has been at work now.
         workers: Worker processes that live.
         waiting: File operations that wait for a descriptor.
-        longest: The file that a worker has been at for longest, if that is over a second.
-        longest_s: For how long.
-        others: How many more there are like it.
+        long: Workers that have been at something for over a second, in the order of their numbers.
     """
 
     ended: int
@@ -69,9 +82,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     workers: int
     waiting: int
-    longest: str = ""
-    longest_s: float = 0.0
-    others: int = 0
+    long: tuple[Long, ...] = ()
 
 
 def fitted(look: Look, width: int) -> str:
@@ -83,6 +94,31 @@ def fitted(look: Look, width: int) -> str:
         if _cells(_joined(more)) <= width:
             kept = more
     return _joined(kept)[:width]
+
+
+def rows_of(long: Sequence[Long], most: int, width: int) -> list[str]:
+    """What each worker is at, those that take longest, in at most so many lines and columns."""
+    if len(long) > most:
+        shown = sorted(sorted(long, key=lambda one: -one.seconds)[: max(0, most - 1)])
+        rest = [f"  … {len(long) - len(shown):,} more"[:width]]
+        return [*rows_of(shown, most, width), *rest][:most]
+    rows = []
+    for one in long:
+        start = f"  worker {one.worker}: {_clock(one.seconds)} on "
+        end = f" and {one.others:,} more" if one.others else ""
+        room = width - len(start) - len(end)
+        rows.append(f"{start}{_end_of(one.path, room)}{end}" if room > 0 else start[:width])
+    return rows
+
+
+def _end_of(name: str, width: int) -> str:
+    """A name, or as much of its end as there is room for."""
+    if _cells(name) <= width:
+        return name
+    name = name[1 - width :] if width > 1 else ""
+    while _cells(name) > width - 1:
+        name = name[1:]
+    return f"…{name}"
 
 
 def _cells(text: str) -> int:
@@ -115,12 +151,6 @@ def _fields(look: Look) -> list[tuple[int, str]]:
     fields.append((7, f"{look.workers} worker{'' if look.workers == 1 else 's'}"))
     if look.waiting:
         fields.append((5, f"{look.waiting:,} waiting for a descriptor"))
-    if look.longest:
-        more = f" and {look.others:,} more" if look.others else ""
-        name = look.longest
-        if len(name) > MOST_OF_NAME:
-            name = f"…{name[1 - MOST_OF_NAME :]}"
-        fields.append((_LONGEST, f"{_clock(look.longest_s)} on {name}{more}"))
     return fields
 
 
@@ -171,22 +201,31 @@ class LiveLine:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.RLock()  # the pool's thread passes on what workers print
-        self._is_shown = False
+        self._shown = 0  # so many lines
         self._is_at_line_start = True
 
-    def draw(self, text: str) -> None:
-        """Show the line, unless something else stands there."""
+    def draw(self, *lines: str) -> None:
+        """Show the line and those below it, unless something else stands there."""
         with self._lock:
             if self._is_at_line_start:
-                self._is_shown = True
-                _write(CLEAR_LINE + text.encode())
+                up = b"\x1b[%dA" % (self._shown - 1) if self._shown > 1 else b""
+                rest = b"\x1b[J" if self._shown > len(lines) else b""
+                self._shown = len(lines)
+                # Each over the one that stands there: to clear them all first would flicker.
+                _write(up + b"\n".join(CLEAR_LINE + one.encode() for one in lines) + rest)
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Take them away."""
         with self._lock:
-            if self._is_shown:
-                self._is_shown = False
-                _write(CLEAR_LINE)
+            if clearing := self.let_go():
+                _write(clearing)
+
+    def let_go(self) -> bytes:
+        """What clears them, for whoever writes past this: a signal handler."""
+        count, self._shown = self._shown, 0
+        if count > 1:
+            return b"\r\x1b[%dA\x1b[J" % (count - 1)
+        return CLEAR_LINE if count else b""
 
     def write(self, text: str) -> int:
         """Write a message."""
@@ -229,7 +268,10 @@ class Display:
             return
         self._next = now + REFRESH_S
         if _is_in_foreground():
-            self._line.draw(fitted(look_at(self._run, self._ahead), _width() - 1))
+            look = look_at(self._run, self._ahead)
+            size = _size()
+            width, most = size.columns - 1, min(MOST_ROWS, size.lines - 2)
+            self._line.draw(fitted(look, width), *rows_of(look.long, most, width))
 
 
 def look_at(run: Run, ahead: ScanAhead | None) -> Look:
@@ -243,10 +285,6 @@ def look_at(run: Run, ahead: ScanAhead | None) -> Look:
         total = ahead.file_count
     if total is not None:
         total += tally.found - tally.new  # what was there before
-    long = sorted(
-        (one.seconds, first_of(one.item)) for one in statistics.at_work if one.seconds > LONG_S
-    )
-    longest_s, path = long[-1] if long else (0.0, "")
     return Look(
         ended=tally.found,
         failed=tally.failed,
@@ -256,15 +294,21 @@ def look_at(run: Run, ahead: ScanAhead | None) -> Look:
         seconds=run.seconds,
         workers=statistics.workers,
         waiting=statistics.waiting,
-        longest=printable(os.path.basename(path)),
-        longest_s=longest_s,
-        others=max(0, len(long) - 1),
+        long=_long(statistics.at_work),
     )
 
 
-def first_of(item: str | tuple[str, ...]) -> str:
-    """The file that a worker is at, or the first of those of a call."""
-    return item if isinstance(item, str) else item[0]
+def _long(at_work: Sequence[AtWork]) -> tuple[Long, ...]:
+    """What each worker is at, where that takes long; of a call with many files, the first."""
+    long: dict[int, Long] = {}
+    for one in sorted(at_work, key=lambda one: (one.worker, -one.seconds)):
+        if one.seconds > LONG_S and one.worker not in long:
+            path = one.item if isinstance(one.item, str) else one.item[0]
+            long[one.worker] = Long(one.worker, one.seconds, printable(path))
+        elif one.seconds > LONG_S:
+            first = long[one.worker]
+            long[one.worker] = first._replace(others=first.others + 1)
+    return tuple(long.values())
 
 
 class PlainLines:
@@ -287,18 +331,17 @@ class PlainLines:
             return
         self._next = now + self._every_s
         look = look_at(self._run, None)
-        say(_joined([one for one in _fields(look) if one[0] != _LONGEST]))
-        for one in sorted(self._run.engine.statistics().at_work):
-            if one.seconds > LONG_S:
-                path = printable(first_of(one.item))
-                say(f"  worker {one.worker}: {_clock(one.seconds)} on {path}")
+        for line in (_joined(_fields(look)), *rows_of(look.long, MOST_ROWS, _LONGEST_LINE)):
+            say(line)
 
 
-def _width() -> int:
+def _size() -> os.terminal_size:
+    """Of the terminal; one that does not know its size has the usual one."""
     try:
-        return os.get_terminal_size(STDERR).columns or _USUAL_WIDTH
+        columns, lines = os.get_terminal_size(STDERR)
     except OSError:
-        return _USUAL_WIDTH
+        columns = lines = 0
+    return os.terminal_size((columns or _USUAL_WIDTH, lines or _USUAL_HEIGHT))
 
 
 def _is_in_foreground() -> bool:

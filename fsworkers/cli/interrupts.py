@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Self
 
 from fsworkers.cli import Terminated
-from fsworkers.cli.display import CLEAR_LINE
+from fsworkers.cli.display import LiveLine
 from fsworkers.cli.exits import INTERRUPTED, TERMINATED
 
 if TYPE_CHECKING:
@@ -26,13 +26,11 @@ class Interrupts:
 
     Args:
         run: What to cancel, and on the second signal to kill.
-        has_display: There may be a live line on stderr.
     """
 
-    def __init__(self, run: Run, *, has_display: bool) -> None:
+    def __init__(self, run: Run) -> None:
         self.code: int | None = None
         self._run = run
-        self._begin = CLEAR_LINE if has_display else b""
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> Self:
@@ -61,7 +59,8 @@ class Interrupts:
         if self.code is None:
             self.code = _CODES[signal.Signals(number)]
             # Not by print: the handler may have come in the middle of one.
-            sys.stderr.buffer.write(self._begin + _MESSAGE)
+            clear = sys.stderr.let_go() if isinstance(sys.stderr, LiveLine) else b""
+            sys.stderr.buffer.write(clear + _MESSAGE)
             self._run.cancel()
         else:
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt

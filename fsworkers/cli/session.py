@@ -140,7 +140,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 sink=None if self.rebuilds or self.request.line_buffer else self.sink,
                 observers=self.request.observers(),
             )
-            interrupts = stack.enter_context(Interrupts(run, has_display=is_shown))
+            interrupts = stack.enter_context(Interrupts(run))
             report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
             display: Display | PlainLines | None
             if is_shown:

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from fsworkers.cli import display
-from fsworkers.cli.display import CLEAR_LINE, LiveLine, Look, fitted
+from fsworkers.cli.display import CLEAR_LINE, LiveLine, Long, Look, fitted, rows_of
+from fsworkers.pool.statistics import AtWork
 
 LOOK = Look(
     ended=12_345,
@@ -43,15 +44,55 @@ def test_a_long_run_tells_hours() -> None:
 
 
 def test_what_takes_long_is_named() -> None:
-    """The longest of them, where there is room for it; letters of two columns count as such."""
-    look = replace(LOOK, longest="大きい.tif", longest_s=75.0)
-    line = fitted(look, 200)
-    assert line.endswith("waiting for a descriptor, 1:15 on 大きい.tif")
-    assert fitted(look, len(line) + 3) == line
-    assert fitted(look, len(line) + 2) != line
-    assert fitted(look, 79).endswith("1:15 on 大きい.tif")
-    assert fitted(replace(look, longest="x" * 200), 79).endswith(f"on …{'x' * 15}")
-    assert fitted(replace(look, others=2), 200).endswith("大きい.tif and 2 more")
+    """A line a worker, the end of the name where it is long; letters of two columns count so."""
+    long = [Long(0, 75.0, "a/大きい.tif"), Long(3, 2.0, "a/b/c.tif", others=63)]
+    assert rows_of(long, 8, 80) == [
+        "  worker 0: 1:15 on a/大きい.tif", "  worker 3: 0:02 on a/b/c.tif and 63 more",
+    ]  # fmt: skip
+    assert rows_of(long, 8, 29) == [
+        "  worker 0: 1:15 on …きい.tif",
+        "  worker 3: 0:02 on ",
+    ]
+
+
+def test_each_worker_has_one_line_whatever_it_runs_side_by_side() -> None:
+    """What takes no second is not named; of a call with many files the first is."""
+    at_work = [
+        AtWork(1, "b\n", 1.5),
+        AtWork(0, "fast", 0.9),
+        AtWork(1, "a", 4.0),
+        AtWork(2, ("c", "d"), 2.0),
+    ]
+    assert display._long(at_work) == (Long(1, 4.0, "a", others=1), Long(2, 2.0, "c"))
+
+
+def test_of_many_workers_the_longest_have_a_line() -> None:
+    """Each in its place, and the last line tells how many more there are."""
+    long = [Long(number, float(number % 7), "x") for number in range(20)]
+    assert rows_of(long, 4, 80) == [
+        *(f"  worker {number}: 0:0{number % 7} on x" for number in (5, 6, 13)),
+        "  … 17 more",
+    ]
+    for most in range(10):
+        for width in range(30):
+            rows = rows_of(long, most, width)
+            assert len(rows) <= most
+            assert all(len(row) <= width for row in rows)
+
+
+def test_lines_below_are_drawn_over_and_cleared(screen: list[bytes]) -> None:
+    """Those that are fewer than before leave nothing behind."""
+    line = LiveLine(StringIO())
+    line.draw("1 file", "one", "two")
+    line.draw("2 files", "one")
+    line.draw("3 files", "one")
+    line.write("oh\n")
+    assert screen == [
+        CLEAR_LINE + b"1 file\n" + CLEAR_LINE + b"one\n" + CLEAR_LINE + b"two",
+        b"\x1b[2A" + CLEAR_LINE + b"2 files\n" + CLEAR_LINE + b"one\x1b[J",
+        b"\x1b[1A" + CLEAR_LINE + b"3 files\n" + CLEAR_LINE + b"one",
+        b"\r\x1b[1A\x1b[J",
+    ]
 
 
 def test_narrow_terminals_keep_what_matters() -> None:
