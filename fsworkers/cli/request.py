@@ -228,6 +228,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         self.halting()
         if self.load is not None and not self.load > 0:
             raise BadSetting("--load", self.load, "a number of processes above 0")
+        for folder in self.makes_below:
+            _check_folder(folder)
         if self.always and self.to is None:
             raise BadOption(
                 "--always is about --to TEMPLATE, whose outputs are made once otherwise"
@@ -345,6 +347,20 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             name = printable(self.files_from)
             raise BadOption(f"--files-from {name}: names in it end with NUL; say so with -0")
         return scan_list(chain(self.paths, read_file_list(stream, self.nul)), filters, own=own)
+
+
+def _check_folder(path: str) -> None:
+    """Look whether a directory is there that can be written to, or can be made.
+
+    Raises:
+        BadOption: It can't.
+    """
+    there = os.path.abspath(path)
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not (os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)):
+        reason = f"{printable(there)} is no directory that can be written to"
+        raise BadOption(f"nothing can be made below {printable(path)}: {reason}; name another")
 
 
 def parse_bytes(option: str, text: str) -> int:

@@ -185,7 +185,7 @@ class Command:
         folder = files = None
         if settings.results is not None:
             folder = os.path.join(os.fsencode(settings.results), file.relative)
-            os.makedirs(folder, exist_ok=True)
+            os.makedirs(os.fsdecode(folder), exist_ok=True)  # a refusal names it
             files = (os.path.join(folder, b"stdout"), os.path.join(folder, b"stderr"))
         program = self.program or os.fsencode(find_program(os.fsdecode(argv[0])))
         stdin = file.path if settings.stdin else None

@@ -107,7 +107,7 @@ def making(output: bytes, path: bytes) -> Iterator[bytes]:
         raise CommandFailed("its output would be the file itself")
     directory, name = os.path.split(output)
     if directory:
-        os.makedirs(directory, exist_ok=True)
+        os.makedirs(os.fsdecode(directory), exist_ok=True)  # a refusal names it
     prefix = _PREFIX + b"%08x-" % zlib.crc32(name)
     temporary = os.path.join(directory, prefix + name[len(prefix) - _MOST_NAME_BYTES :])
     _remove(temporary)  # of a run that was killed

@@ -418,6 +418,7 @@ def test_a_dry_run_prints_the_commands(odd: Path) -> None:
         ("-x true ; -o r.jsonl --tag", "--tag"),
         ("-x true ; -o r.jsonl --format raw", "--format"),
         ("-x true ; --always", "--always"),
+        ("-x true ; --results odd/a.txt/x", "a.txt is no directory"),
         ("-x true ; -j 0%", "workers is 0"),
         ("-x true ; -j +5%", "percentage"),
         ("-x true ; --max-rss much", "a size"),
