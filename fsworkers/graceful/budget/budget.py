@@ -214,9 +214,7 @@ class Budget:
 
     def acquire(self, request: Request) -> list[HeldPermit]:
         """Lend what is wanted, from a reservation that holds enough if any; errors as ``take``."""
-        if request.count == 1 and (at_once := self.take_now()) is not None:
-            return [at_once]
-        drawn = self.draw_many(request.count)
+        drawn = self._take_many_now(request.count) or self.draw_many(request.count)
         return drawn or [*thread_wait.stand_in_line(self, request, self.enter)]
 
     def acquire_again(
@@ -225,6 +223,18 @@ class Budget:
         """Return what the kernel did not honour, and wait before all others; errors as ``take``."""
         enter = partial(self.enter_refused, refused=refused, error=error)
         return [*thread_wait.stand_in_line(self, request, enter)]
+
+    def _take_many_now(self, count: int) -> list[HeldPermit]:
+        """So many at once where they are free and nobody waits, or none."""
+        taken: list[HeldPermit] = []
+        while len(taken) < count:
+            one = self.take_now()
+            if one is None:
+                while taken:
+                    taken.pop().give_back()
+                break
+            taken.append(one)
+        return taken
 
     def draw_many(self, count: int) -> list[HeldPermit]:
         """So many from the reservation at hand, or none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posix
 import signal
 import time
 from collections.abc import Iterator
@@ -135,7 +136,7 @@ def test_an_old_kernel_is_asked_again_and_again(
     def refuse(_pid: int) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "pidfd_open", refuse)
+    monkeypatch.setattr(posix, "pidfd_open", refuse)
     command = shell("sleep 0.05; echo done; sleep 64.25" if number == errno.EMFILE else "echo done")
     if number == errno.ENOSYS:
         assert command("x")["stdout"] == "done\n"
