@@ -256,7 +256,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             room=Room(self.memfree, self.load),
             install=not self.no_install,
             first_workers=1,  # it has been started before this was read
-            prints_to="stdout" if self.line_buffer else "stderr",  # where it belongs to results
+            prints_to="stderr",  # stdout belongs to results
         )
 
     def observers(self) -> list[Observer]:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from fsworkers.cli.display import STDERR, Display, PlainLines, has_terminal_to_itself, open_display
 from fsworkers.cli.exits import DONE, FAILED, say, write_out
 from fsworkers.cli.interrupts import Interrupts
+from fsworkers.cli.live_output import LiveOutput
 from fsworkers.cli.report import Report, lines_of
 from fsworkers.cli.request import STDOUT
 from fsworkers.engines.ahead import ScanAhead
@@ -23,7 +24,6 @@ from fsworkers.journal.known import as_written
 from fsworkers.journal.record import State
 from fsworkers.names import printable
 from fsworkers.sinks.errors import DigestsMissing
-from fsworkers.sinks.output import has_reader
 from fsworkers.sinks.summary import summary_text, write_summary
 
 if TYPE_CHECKING:
@@ -118,7 +118,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     def _run(self, shown: DisplayOptions) -> int:
         with ExitStack() as stack:
-            engine = LocalEngine(self.request.settings())
+            settings, live = self.request.settings(), None
+            if self.request.line_buffer:
+                live = LiveOutput()
+                settings = replace(settings, prints_to=live.write)
+            engine = LocalEngine(settings)
             stack.callback(engine.close)
             if not self.rebuilds:
                 stack.callback(self.sink.close)  # one that is not rebuilt stays as it is
@@ -147,17 +151,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 display = stack.enter_context(open_display(run, ahead))
             else:
                 display = PlainLines(run, shown.every_s) if shown.wants_lines else None
-            for portion in run.portions():
-                self._end_if_unread(engine)
-                if portion is not None and portion.outcomes:
-                    report.add(portion.outcomes)
-                if display is not None:
-                    display.refresh()
+            _follow(run, report, display, live)
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
             summary = self._summary(run, report, ending)
             engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
         reducer = None if run.reduction is None else run.reduction.reducer
+        if live is not None:
+            live.check()
         self._write_summary(summary)
         if not shown.quiet:
             report.write(summary, lines_of(reducer, summary), begin=BEGINNINGS.get(ending, ""))
@@ -166,12 +167,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         if interrupts.code is not None:
             return interrupts.code
         return exit_code(summary) if getattr(reducer, "is_well", True) else FAILED
-
-    def _end_if_unread(self, engine: LocalEngine) -> None:
-        """End with the reader of what commands write now: a long one would not learn of it."""
-        if self.request.line_buffer and not has_reader(1):
-            engine.kill()
-            raise BrokenPipeError
 
     def _write_summary(self, summary: RunSummary) -> None:
         if self.request.summary == STDOUT:
@@ -214,6 +209,23 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _how_to_resume(self) -> str:
         return f"resume with: fsworkers resume {self.id}{self.hint}"
+
+
+def _follow(
+    run: Run, report: Report, display: Display | PlainLines | None, live: LiveOutput | None
+) -> None:
+    """Go through a run, and tell of it meanwhile."""
+    for portion in run.portions():
+        if live is not None:
+            try:
+                live.check()
+            except Exception:
+                run.engine.kill()  # a command that says nothing more would never learn of it
+                raise
+        if portion is not None and portion.outcomes:
+            report.add(portion.outcomes)
+        if display is not None:
+            display.refresh()
 
 
 BEGINNINGS: dict[State, str] = {

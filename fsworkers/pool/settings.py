@@ -41,7 +41,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
         grace: Seconds without a sign of life after which a worker counts as hung.
         first_workers: How many are started at once, the others when there is work for them;
             ``None`` for one per usable processor.
-        prints_to: Where what tasks print goes.
+        prints_to: Where what tasks print goes; a function is given it in whole lines, one thread's.
         initializer: Called once in each worker before its first job.
         initargs: With these arguments.
         retry_pause: Seconds before a further attempt; ``None`` for a random time that grows.
@@ -65,7 +65,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     ready_timeout: float | None = None
     grace: float = 30.0
     first_workers: int | None = None
-    prints_to: Literal["stdout", "stderr"] = "stdout"
+    prints_to: Literal["stdout", "stderr"] | Callable[[bytes], object] = "stdout"
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
     retry_pause: float | None = None

@@ -12,16 +12,23 @@ import os
 import select
 import sys
 import threading
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fsworkers.pool.master.wakeup import Wakeup
 from fsworkers.pool.progress import PROGRESS_DESCRIPTOR, above
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEPT_BYTES = 16_384
 CHUNK_BYTES = 65_536
 LONGEST_LINE_BYTES = 1 << 20
 
 StreamName: TypeAlias = Literal["stdout", "stderr"]
+
+PrintsTo: TypeAlias = "StreamName | Callable[[bytes], object]"
+"""Where what tasks print goes: a stream of the caller's, or a function that takes whole lines."""
 
 
 class WorkerOutput:
@@ -38,12 +45,13 @@ class WorkerOutput:
         OSError: No descriptor is free for it.
     """
 
-    def __init__(self, prints_to: StreamName) -> None:
+    def __init__(self, prints_to: PrintsTo) -> None:
         self._pipes: list[_Pipe] = []
         try:
-            self._pipes.append(_Pipe("stderr"))
-            if prints_to == "stdout":
-                self._pipes.append(_Pipe("stdout"))
+            self._pipes.append(_Pipe(partial(_show, "stderr")))
+            if prints_to != "stderr":
+                show = partial(_show, "stdout") if prints_to == "stdout" else prints_to
+                self._pipes.append(_Pipe(show))
             self._wakeup = Wakeup()
         except OSError:
             for pipe in self._pipes:
@@ -103,7 +111,8 @@ class WorkerOutput:
                 if self._is_passing_on:
                     with self._lock:
                         lines = pipe.take_lines(everything=is_over)
-                    _show(pipe.name, lines)
+                    if lines:
+                        pipe.show(lines)
 
     def _take(self, pipe: _Pipe) -> bool:
         """Read what has come; whether there may be more."""
@@ -118,8 +127,8 @@ class WorkerOutput:
 class _Pipe:
     """A pipe, and what of it has not been shown."""
 
-    def __init__(self, name: StreamName) -> None:
-        self.name: StreamName = name
+    def __init__(self, show: Callable[[bytes], object]) -> None:
+        self.show = show
         self._read_end, self.write_end = os.pipe()
         os.set_blocking(self._read_end, False)
         # Where a worker has its own descriptors, it would be replaced before it is handed on.
@@ -156,7 +165,7 @@ class _Pipe:
 def _show(name: StreamName, output: bytes) -> None:
     """Write to the caller's stream, whatever that is: what it can't take must not touch a run."""
     stream = getattr(sys, name)
-    if not output or stream is None:
+    if stream is None:
         return
     buffer = getattr(stream, "buffer", None)
     try:

@@ -17,7 +17,7 @@ from fsworkers.pool.progress import ProgressPage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fsworkers.pool.master.output import StreamName
+    from fsworkers.pool.master.output import PrintsTo
 
 
 SURROUNDINGS_DESCRIPTORS = 5
@@ -36,7 +36,7 @@ class Surroundings:
         spares: Workers that have been started and wait for their configuration.
     """
 
-    def __init__(self, prints_to: StreamName) -> None:
+    def __init__(self, prints_to: PrintsTo) -> None:
         self.prints_to = prints_to
         self.output = WorkerOutput(prints_to)
         try:
@@ -87,7 +87,7 @@ def held_by_prepared() -> int:
     return 0 if _Prepared.surroundings is None else SURROUNDINGS_DESCRIPTORS
 
 
-def take_surroundings(prints_to: StreamName) -> Surroundings:
+def take_surroundings(prints_to: PrintsTo) -> Surroundings:
     """Those that were prepared for a command, if these print to stderr as it does; or new ones.
 
     Raises:

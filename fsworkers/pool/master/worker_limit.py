@@ -11,7 +11,7 @@ from fsworkers.pool.master.links import LANE_DESCRIPTORS, START_DESCRIPTORS, cou
 from fsworkers.pool.master.prespawn import held_by_prepared
 
 if TYPE_CHECKING:
-    from fsworkers.pool.master.output import StreamName
+    from fsworkers.pool.master.output import PrintsTo
 
 POOL_DESCRIPTORS = 15
 """What a pool holds beside its lanes: 6 for ZeroMQ's context and threads and the back channel, the
@@ -21,7 +21,7 @@ PRINT_DESCRIPTORS = 2
 """Of these, what is not needed where all that is printed goes to stderr."""
 
 
-def fitting_workers(asked_for: int, prints_to: StreamName) -> int:
+def fitting_workers(asked_for: int, prints_to: PrintsTo) -> int:
     """``asked_for`` workers, or as many as there are descriptors for in the master; at least 1.
 
     The caller keeps what the descriptor layer needs to work: it reads directories, opens outputs.

@@ -122,6 +122,10 @@ def test_lines_are_shown_while_commands_run(odd: Path) -> None:
         assert run.stdout.readline().startswith(b"odd/")
         run.stdout.close()
     assert run.returncode == 0
+    with open("/dev/full", "wb") as full:
+        refused = subprocess.run(endless, cwd=odd, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert refused.returncode == 3
+    assert b"No space left" in refused.stderr
 
 
 def test_long_output_is_whole_and_leaves_nothing(odd: Path) -> None:
