@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry, Outcome, RunSummary
     from fsworkers.pool.retry import RetryOn
+    from fsworkers.pool.room import Room
     from fsworkers.tasks.outputs import Outputs
 
 
@@ -56,6 +57,7 @@ class PoolOptions(TypedDict, total=False):
     initializer: Callable[..., object] | None
     initargs: tuple[Any, ...]
     nice: int
+    room: Room | None
 
 
 class TreeOptions(PoolOptions, total=False):

@@ -86,12 +86,12 @@ def test_one_table_of_settings() -> None:
     fields = set(PoolSettings.__struct_fields__) - ours
     assert PoolOptions.__annotations__.keys() == fields
     of_pool = inspect.signature(Pool).parameters
-    assert fields - {"retry_pause", "nice"} <= of_pool.keys()
+    assert fields - {"retry_pause", "nice", "room"} <= of_pool.keys()
     for name in fields & of_pool.keys():
         assert of_pool[name].default == getattr(PoolSettings(), name), name
     typed = {
         "max_rss_bytes": "max-rss", "install": "no-install", "filters": "glob",
-        "ordered": "keep-order", "options": "option",
+        "ordered": "keep-order", "options": "option", "room": "memfree",
     }  # fmt: skip
     only_in_python = {
         "max_deaths", "ready_timeout", "grace", "initializer", "initargs", "engine", "observers",
