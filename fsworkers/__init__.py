@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fsworkers.errors import CommandFailed, FsworkersError, RetryLater, Skip
     from fsworkers.model import DescriptorUse, Outcome, RunSummary
     from fsworkers.pool.executor import Pool
+    from fsworkers.pool.room import Room
     from fsworkers.scan.options import ScanOptions
     from fsworkers.tasks.command import Command
     from fsworkers.tasks.task import Column, Preparation, Reducer, Task
@@ -44,6 +45,7 @@ __all__ = [
     "PrometheusTextfile",
     "Reducer",
     "RetryLater",
+    "Room",
     "RunDetails",
     "RunSummary",
     "ScanOptions",
@@ -71,6 +73,7 @@ _HOMES = {
     "PrometheusTextfile": "fsworkers.engines.observers",
     "Reducer": "fsworkers.tasks.task",
     "RetryLater": "fsworkers.errors",
+    "Room": "fsworkers.pool.room",
     "RunDetails": "fsworkers.engines.observers",
     "RunSummary": "fsworkers.model",
     "ScanOptions": "fsworkers.scan.options",

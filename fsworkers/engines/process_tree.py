@@ -57,7 +57,7 @@ class PoolOptions(TypedDict, total=False):
     initializer: Callable[..., object] | None
     initargs: tuple[Any, ...]
     nice: int
-    room: Room | None
+    room: Room
 
 
 class TreeOptions(PoolOptions, total=False):

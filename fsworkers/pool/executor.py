@@ -30,6 +30,7 @@ from fsworkers.pool.map_call import MapCall
 from fsworkers.pool.master.loop import Master
 from fsworkers.pool.master.worker_limit import fitting_workers
 from fsworkers.pool.payload import pack
+from fsworkers.pool.room import ANY_ROOM, Room
 from fsworkers.pool.run_block import encode_bare_values, encode_values
 from fsworkers.pool.settings import PoolSettings, usable_processors
 from fsworkers.pool.statistics import PoolStatistics
@@ -96,6 +97,9 @@ class Pool(Executor):
             take as long as ``ready_timeout``, by default then five minutes. What it raises is the
             end of the pool, as with the standard library's.
         initargs: Its arguments.
+        retry_pause: Seconds before a further attempt, instead of a random pause.
+        nice: How much lower than ours the workers' priority is, as nice(1) counts.
+        room: What must be left on the machine for anything new to be begun.
 
     Raises:
         BadSetting: A value that can't be.
@@ -120,6 +124,9 @@ class Pool(Executor):
         grace: float = 30.0,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
+        retry_pause: float | None = None,
+        nice: int = 0,
+        room: Room = ANY_ROOM,
     ) -> None:
         if not (workers is None or max_workers is None):
             raise BadSetting("max_workers", max_workers, "workers or max_workers, not both")
@@ -138,6 +145,9 @@ class Pool(Executor):
             grace=grace,
             initializer=initializer,
             initargs=initargs,
+            retry_pause=retry_pause,
+            nice=nice,
+            room=room,
         )
         self._pid = os.getpid()
         self._lock = threading.RLock()  # a signal handler may end the pool in the midst of it
@@ -152,7 +162,7 @@ class Pool(Executor):
     def of(cls, settings: PoolSettings) -> Pool:
         """A pool with settings that have been checked already."""
         options = asdict(settings)
-        for only_there in ("first_workers", "prints_to", "retry_pause", "nice", "room"):
+        for only_there in ("first_workers", "prints_to"):
             del options[only_there]
         pool = cls(**options)
         pool._settings = settings

@@ -38,5 +38,8 @@ class Room(NamedTuple):
         return None
 
 
+ANY_ROOM = Room()
+
+
 def _mib(size_bytes: int) -> str:
     return f"{size_bytes / (1 << 20):,.0f}"

@@ -10,7 +10,7 @@ import msgspec
 
 from fsworkers.errors import BadSetting, NotCallable
 from fsworkers.pool.retry import RetryOn  # noqa: TC001  (a Struct keeps its annotations)
-from fsworkers.pool.room import Room
+from fsworkers.pool.room import ANY_ROOM, Room
 
 READY_S = 10.0
 READY_S_PER_WORKER = 0.2
@@ -70,7 +70,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     initargs: tuple[Any, ...] = ()
     retry_pause: float | None = None
     nice: int = 0
-    room: Room = Room()
+    room: Room = ANY_ROOM
 
     def __post_init__(self) -> None:
         _check_count("workers", self.workers, least=1)
