@@ -31,6 +31,7 @@ _SUMS_SUFFIXES = {
     ".blake2b": "blake2b",
     ".b3": "blake3",
     ".blake3": "blake3",
+    ".xxh128": "xxh3_128",  # what xxhsum calls it, whose 64-bit lists have another form
 }
 # The other customs: list.sha256sum, and SHA256SUMS as a whole name.
 _SUMS_NAMES = {
@@ -58,8 +59,8 @@ def open_sink(
         target: The output file; its suffix, in any case, says the format. ``None`` and ``-`` are
             stdout; that, devices and pipes get JSON Lines unless ``format`` says otherwise.
         format: One of ``FORMATS``, to overrule the suffix.
-        algorithm: What the checksum task computes; ``None`` for other tasks, whose values may
-            well be digests too.
+        algorithm: What the checksum task computes, several with commas; ``None`` for other tasks,
+            whose values may well be digests too.
         is_tagged: With the format ``raw``: the path before each line.
 
     Raises:
@@ -74,7 +75,7 @@ def open_sink(
         from fsworkers.sinks.raw import RawSink  # noqa: PLC0415  (as in _sink)
 
         return RawSink(output, is_tagged=is_tagged)
-    return _sink(chosen, output, algorithm or named_for)
+    return _sink(chosen, output, named_for or algorithm)
 
 
 def check_sink(target: Path | None, *, algorithm: str | None = None) -> None:
@@ -111,7 +112,7 @@ def _chosen(target: Path | None, named: str | None, computed: str | None) -> tup
         UnknownFormat: There is no such format.
     """
     chosen, algorithm = _format_of(target, named)
-    if computed is not None and algorithm is not None and algorithm != computed:
+    if not (computed is None or algorithm is None or algorithm in computed.split(",")):
         raise AlgorithmMismatch(os.fspath(target or ""), algorithm, computed)
     return chosen, algorithm
 
