@@ -20,6 +20,7 @@ GROUP = "fsworkers.tasks"
 
 BUILT_IN = {
     "checksum": "fsworkers.tasks.checksum:Checksum",
+    "count": "fsworkers.tasks.count:Count",
 }
 
 
