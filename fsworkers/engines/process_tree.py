@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from msgspec.structs import replace
+
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.made import with_one_maker
@@ -171,6 +173,7 @@ class TreeRun:
         self._wants_outcomes = wants_outcomes
         self._stack = ExitStack()
         self._run: Run | None = None
+        self._is_finished = False
         self._recorder: Recorder | None = None
 
     def __enter__(self) -> Self:
@@ -192,6 +195,7 @@ class TreeRun:
         for portion in self._run.portions():
             if portion is not None:
                 yield from portion.outcomes
+        self._is_finished = True
         if self._recorder is not None:
             self._recorder.end(self._run.state())
 
@@ -199,7 +203,7 @@ class TreeRun:
     def summary(self) -> RunSummary:
         """What it has come to so far."""
         assert self._run is not None, "enter it first: with open_tree(…) as run"
-        return self._run.summary()
+        return _with_missing(self._run) if self._is_finished else self._run.summary()
 
     def _opened(self, stack: ExitStack) -> Run:
         """Open what may be refused, and then what leaves something behind."""
@@ -290,6 +294,15 @@ class TreeRun:
         return new_or_changed(
             found, earlier, recorder.run.cwd, in_order=in_order, is_current=is_current
         )
+
+
+def _with_missing(run: Run) -> RunSummary:
+    """The summary, with how many files the task knows of that were not found."""
+    summary = run.summary()
+    reducer: Any = None if run.reduction is None else run.reduction.reducer
+    if not hasattr(reducer, "missing") or run.is_halted:
+        return summary
+    return replace(summary, missing=len(reducer.missing()))
 
 
 def _recorder(journal: AnyPath, run_id: str, paths: list[AnyPath], mark: str) -> Recorder:
