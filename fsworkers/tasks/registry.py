@@ -21,6 +21,7 @@ GROUP = "fsworkers.tasks"
 BUILT_IN = {
     "checksum": "fsworkers.tasks.checksum:Checksum",
     "count": "fsworkers.tasks.count:Count",
+    "verify": "fsworkers.tasks.verify:Verify",
 }
 
 
