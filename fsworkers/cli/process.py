@@ -169,7 +169,12 @@ def _process(
                 stack, recorder, is_shared=named is not None, fingerprint=recorder.run.fingerprint
             )
             to_do = new_or_changed(
-                found, earlier, recorder.run.cwd, in_order=request.keep_order, is_current=wanted
+                found,
+                earlier,
+                recorder.run.cwd,
+                in_order=request.keep_order,
+                is_current=wanted,
+                still_holds=getattr(function, "still_holds", None),
             )
             if request.changed:
                 missing = partial(gone, earlier, recorder.run)

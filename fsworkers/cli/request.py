@@ -184,8 +184,23 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def prepared(self, function: Callable[[str], Any], own: Iterable[Path]) -> Callable[[str], Any]:
         """The task function that is run, once the task has looked at what there is to do."""
         workers = self.settings().worker_count
-        scan = partial(self.found, self.filters(), own)
+        scan = partial(self._found_before, own)
         return prepared(function, Preparation(self.paths, scan, workers))
+
+    def _found_before(self, own: Iterable[Path]) -> Iterable[list[str] | Entry]:
+        """What the scan will find, for a task that looks at it before the run does.
+
+        Raises:
+            BadOption: The list of files can be read only once, or not at all.
+        """
+        listed = self.files_from
+        stream = None if listed is None else Path(listed)
+        if listed == STDIN or (stream and (stream.is_fifo() or stream.is_char_device())):
+            raise BadOption(
+                f"--files-from {printable(str(listed))}: the task reads the list before the run "
+                "does, and this can be read only once; write it to a file and give its name"
+            )
+        return self.found(self.filters(), own)
 
     @property
     def is_command(self) -> bool:

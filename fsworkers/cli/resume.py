@@ -130,7 +130,8 @@ def _session(
     if only_failures:
         left = _failures(recorder.outcomes(FAILURES), tally)
     else:
-        left = found = left_to_do(found, recorder.blocks(), tally.displace)
+        holds = getattr(function, "still_holds", None)
+        left = found = left_to_do(found, recorder.blocks(), tally.displace, holds)
         wanted = None if outputs is None or request.always else outputs.is_current
         if request.changed or wanted is not None:
             earlier = open_earlier(
@@ -139,7 +140,9 @@ def _session(
                 is_shared=journal is not None,
                 fingerprint=recorder.run.fingerprint,
             )
-            left = new_or_changed(found, earlier, recorder.run.cwd, is_current=wanted)
+            left = new_or_changed(
+                found, earlier, recorder.run.cwd, is_current=wanted, still_holds=holds
+            )
             if request.changed:
                 missing = partial(gone, earlier, recorder.run)
     function = with_spool(stack, function, request)

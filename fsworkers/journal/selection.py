@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from itertools import compress, groupby
 from operator import attrgetter, eq, not_
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -45,6 +45,7 @@ def left_to_do(
     found: Iterable[list[str] | Entry],
     blocks: RunBlocks,
     displace: Callable[[Mapping[Status, int], int], object],
+    still_holds: Callable[[Any], bool] | None = None,
 ) -> Iterator[list[str] | Entry]:
     """What of a new scan a resumed run still has to do: everything but what is settled.
 
@@ -53,6 +54,8 @@ def left_to_do(
         blocks: What the run has recorded.
         displace: Told of the outcomes that will be replaced, just before: how many of each kind,
             and the bytes of those that were done.
+        still_holds: Given the value of a file that is settled: whether it is still good. Without
+            it all are.
 
     Raises:
         JournalUnreadable: The journal is damaged.
@@ -68,6 +71,16 @@ def left_to_do(
         # Whatever an entry was before, it is something else now.
         stamps = [then and then[0] for then in known]
         stay = [False] if isinstance(one, Entry) else _stay(paths, stamps)
+        if still_holds is not None and any(stay):
+            values = [
+                each
+                for (_, names), there in zip(groups, blocks.values(groups), strict=True)
+                for each in map(there.get, names)
+            ]
+            stay = [
+                stays and _is_good(value, still_holds)
+                for stays, value in zip(stay, values, strict=True)
+            ]
         if all(stay):
             continue
         left = list(map(not_, stay))
@@ -123,6 +136,7 @@ def new_or_changed(
     *,
     in_order: bool = False,
     is_current: Callable[[str, int], bool] | None = None,
+    still_holds: Callable[[Any], bool] | None = None,
 ) -> Iterator[list[str] | Entry | Unchanged]:
     """Settle the files that are unchanged since an earlier run; let all others through.
 
@@ -138,6 +152,7 @@ def new_or_changed(
             that are unchanged come together.
         is_current: Given a path and its modification time: whether what was made of it is there.
             Without it nothing is looked for.
+        still_holds: As for ``left_to_do``.
     """
     trusted = list(earlier)
     most = _FIRST_PATHS
@@ -158,6 +173,8 @@ def new_or_changed(
                     for path, one in zip(paths, told, strict=True)
                 ]
             values = _values(paths, told, trusted, cwd)
+            if still_holds is not None:
+                values = [value if _is_good(value, still_holds) else None for value in values]
             yield from _parted(paths, told, values, in_order=in_order)
             size = sum(memoryview(value).nbytes for value in values if value is not None)
             most = max(1, most // 2) if size > _VALUES_BYTES else min(2 * most, _MOST_PATHS)
@@ -218,6 +235,10 @@ def _values(
             for at, value in zip(theirs, found, strict=True):
                 values[at] = value
     return values
+
+
+def _is_good(value: msgspec.Raw | None, still_holds: Callable[[Any], bool]) -> bool:
+    return value is not None and still_holds(msgspec.json.decode(value))
 
 
 def _look_up(

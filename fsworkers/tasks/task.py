@@ -77,6 +77,8 @@ class Task(Protocol):
     - ``each_of(paths)``: yields the value of one file after another, where many at a time are
       cheaper; an exception is of the file at hand, and it is called anew for those behind it.
     - ``prepare(preparation)``: called before anything is begun; what it returns is run instead.
+    - ``still_holds(value)``: whether what is recorded of an unchanged file is still good, for
+      ``--changed`` and a resumed run; called on what ``prepare`` returned.
     - ``open_worker()``: called once in each worker; what it returns is called for each file.
     - ``reducer()``: makes an empty ``Reducer``.
     """
