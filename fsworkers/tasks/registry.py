@@ -22,6 +22,7 @@ BUILT_IN = {
     "checksum": "fsworkers.tasks.checksum:Checksum",
     "count": "fsworkers.tasks.count:Count",
     "verify": "fsworkers.tasks.verify:Verify",
+    "duplicates": "fsworkers.tasks.duplicates:Duplicates",
 }
 
 
