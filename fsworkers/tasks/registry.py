@@ -19,6 +19,7 @@ GROUP = "fsworkers.tasks"
 """The entry points that are tasks."""
 
 BUILT_IN = {
+    "archive": "fsworkers.tasks.archive:Archive",
     "checksum": "fsworkers.tasks.checksum:Checksum",
     "count": "fsworkers.tasks.count:Count",
     "verify": "fsworkers.tasks.verify:Verify",
