@@ -141,6 +141,17 @@ def test_hashdeep_has_the_same_contents_twice(tree: bytes) -> None:
     assert lonely == [hashlib.sha256(b"alone!").hexdigest().encode()]  # two names of one inode
 
 
+def test_jdupes_has_the_same_groups(tree: bytes) -> None:
+    """As many, of as many files."""
+    if shutil.which("jdupes") is None:
+        pytest.skip("jdupes is not installed")
+    told = run(["jdupes", "-r", "-q", "-m", tree], capture_output=True, check=True, text=True)
+    found = re.match(r"(\d+) duplicate files \(in (\d+) sets\)", told.stdout)
+    assert found is not None
+    reduced = process_tree(tree, "duplicates").reduced or {}
+    assert found.groups() == (str(reduced["redundant_files"]), str(reduced["groups"]))
+
+
 @pytest.mark.parametrize("algorithm", ["blake2b", "blake3"])
 def test_a_group_is_named_by_the_digest_asked_for(tmp_path: Path, algorithm: str) -> None:
     """And without ``prepare`` each file has one."""
