@@ -94,8 +94,9 @@ def process(
     try:
         if dry_run:
             function = request.function()
-            request.check()
-            found = request.found(request.filters(), request.writes_to)
+            outputs = request.outputs(function)
+            request.check(outputs)
+            found = request.found(request.filters(), request.writes_to, outputs)
             if request.is_command:
                 return _write_lines(command_lines(cast("Command", function), found))
             return _list_only(found)
@@ -129,13 +130,13 @@ def _process(
 ) -> int:
     """Open what may be refused, run, and return the exit code."""
     function = request.function()
-    request.check()
+    outputs = request.outputs(function)
+    request.check(outputs)
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
     check_sink(output, algorithm=algorithm_of(function))
-    outputs = request.outputs(function)
     if outputs is not None and request.files_from is None:
-        refuse_clash(request.found(request.filters(), request.writes_to), outputs)
+        refuse_clash(request.found(request.filters(), request.writes_to, outputs), outputs)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     if request.metrics is not None:
@@ -149,7 +150,7 @@ def _process(
             own += files_of(journal)
     mark = request.fingerprint(function)
     function = request.prepared(function, own)
-    found = request.found(request.filters(), own)
+    found = request.found(request.filters(), own, outputs)
     found = with_one_maker(found, request.places(function))
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
@@ -160,7 +161,7 @@ def _process(
                 if named is None:
                     make_room()
                 recorder = stack.enter_context(Recorder.begin(journal, run))
-        wanted = None if outputs is None or request.always else outputs.is_current
+        wanted = outputs.is_current if outputs is not None and request.makes_once else None
         if recorder is not None and (request.changed or wanted is not None):
             from fsworkers.journal.earlier import gone, open_earlier  # noqa: PLC0415  (only here)
             from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415

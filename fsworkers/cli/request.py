@@ -16,7 +16,7 @@ import msgspec
 
 from fsworkers.cli.command_options import command_of, refuse_without_command
 from fsworkers.engines.halting import Halting
-from fsworkers.engines.made import folder_of, outside
+from fsworkers.engines.made import outputs_of, outside
 from fsworkers.engines.process_tree import options_named_by
 from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import printable
@@ -115,14 +115,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if path not in {None, STDOUT}
         ]
 
-    @property
-    def makes_below(self) -> list[str]:
-        """Directories apart that outputs are made in, which are no input either."""
-        folders = [] if self.results is None else [self.results]
-        if self.to is not None and (folder := folder_of(self.to)) is not None:
-            folders.append(folder)
-        return folders
-
     def task_options(self) -> dict[str, str]:
         """The task's options by name; a list of checksums says by its name which it holds.
 
@@ -156,21 +148,31 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.is_command:
             return command_of(self)
         refuse_without_command(self)
+        made: Callable[[str], Any]
         if self.call is None:
-            if self.to is not None:
-                raise BadOption("--to is for a command (-x CMD, with {out}) or your own --call")
-            return make_task(self.task or DEFAULT_TASK, self.task_options())
+            made = make_task(self.task or DEFAULT_TASK, self.task_options())
+            if self.to is None and not hasattr(made, "place_outputs"):
+                return made
+            from fsworkers.tasks.outputs import placed  # noqa: PLC0415  (only with outputs)
+
+            made = placed(made, self.to, self.paths)
+            return made
         function = load_callable(self.call, self.task_options(), 1 if self.to is None else 2)
         if self.to is None:
             return function
         from fsworkers.tasks.command import with_output  # noqa: PLC0415  (only with one)
 
-        made: Callable[[str], Any] = with_output(function, self.to, self.paths)
+        made = with_output(function, self.to, self.paths)
         return made
 
     def outputs(self, function: Any) -> Outputs | None:
         """What names the outputs of the task function; ``None`` where none are made."""
-        return None if self.to is None else function.outputs
+        return outputs_of(function)
+
+    @property
+    def makes_once(self) -> bool:
+        """Whether what is up to date is left out by the journal; a task may do so by itself."""
+        return self.to is not None and not self.always
 
     def places(self, function: Any) -> Outputs | None:
         """What names that which no two files may have in common: outputs, or else results."""
@@ -184,10 +186,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def prepared(self, function: Callable[[str], Any], own: Iterable[Path]) -> Callable[[str], Any]:
         """The task function that is run, once the task has looked at what there is to do."""
         workers = self.settings().worker_count
-        scan = partial(self._found_before, own)
+        scan = partial(self._found_before, own, self.outputs(function))
         return prepared(function, Preparation(self.paths, scan, workers))
 
-    def _found_before(self, own: Iterable[Path]) -> Iterable[list[str] | Entry]:
+    def _found_before(
+        self, own: Iterable[Path], outputs: Outputs | None
+    ) -> Iterable[list[str] | Entry]:
         """What the scan will find, for a task that looks at it before the run does.
 
         Raises:
@@ -200,7 +204,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 f"--files-from {printable(str(listed))}: the task reads the list before the run "
                 "does, and this can be read only once; write it to a file and give its name"
             )
-        return self.found(self.filters(), own)
+        return self.found(self.filters(), own, outputs)
 
     @property
     def is_command(self) -> bool:
@@ -233,7 +237,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         name = self.task or DEFAULT_TASK if is_built_in else None
         return fingerprint(function, name=name, options=self.task_options())
 
-    def check(self) -> None:
+    def check(self, outputs: Outputs | None) -> None:
         """Look at what is needed only later, so that it is refused before anything is begun.
 
         Raises:
@@ -243,8 +247,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         self.halting()
         if self.load is not None and not self.load > 0:
             raise BadSetting("--load", self.load, "a number of processes above 0")
-        for folder in self.makes_below:
-            _check_folder(folder)
+        for folder in (self.results, None if outputs is None else outputs.folder):
+            if folder is not None:
+                _check_folder(folder)
         if self.always and self.to is None:
             raise BadOption(
                 "--always is about --to TEMPLATE, whose outputs are made once otherwise"
@@ -339,14 +344,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             changed_before=None if before is None else f"@{before:.6f}",
         )
 
-    def found(self, filters: ScanOptions, own: Iterable[Path]) -> Iterable[list[str] | Entry]:
+    def found(
+        self, filters: ScanOptions, own: Iterable[Path], outputs: Outputs | None = None
+    ) -> Iterable[list[str] | Entry]:
         """What the scan will find; our own outputs are no input.
 
         Raises:
             BadOption: The list of files can't be read.
         """
         if self.files_from is None:
-            return outside(scan(self.paths, filters, own=own), self.paths, self.makes_below)
+            found = scan(self.paths, filters, own=own)
+            folders = [self.results, None if outputs is None else outputs.folder]
+            return outside(found, self.paths, folders)
         if self.files_from == STDIN and sys.stdin is None:
             raise BadOption("--files-from -: standard input is closed")
         from fsworkers.scan.file_list import read_file_list, scan_list  # noqa: PLC0415  (rare)

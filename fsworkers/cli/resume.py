@@ -111,8 +111,9 @@ def _session(
 ) -> Session:
     """Open what may be refused, and then the journal."""
     own = [*request.writes_to, *files_of(located.journal)]
-    found = request.found(request.filters(located.run.started), own) if not only_failures else ()
     outputs = request.outputs(function)
+    filters = request.filters(located.run.started)
+    found = request.found(filters, own, outputs) if not only_failures else ()
     mark = request.fingerprint(function)
     function = request.prepared(function, own)
     found = with_one_maker(found, request.places(function))
@@ -132,7 +133,7 @@ def _session(
     else:
         holds = getattr(function, "still_holds", None)
         left = found = left_to_do(found, recorder.blocks(), tally.displace, holds)
-        wanted = None if outputs is None or request.always else outputs.is_current
+        wanted = outputs.is_current if outputs is not None and request.makes_once else None
         if request.changed or wanted is not None:
             earlier = open_earlier(
                 stack,

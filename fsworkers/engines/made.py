@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadSetting
 from fsworkers.model import Entry
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 MOST_LOOKED_AT = 200_000
 """Files whose outputs are compared before anything runs."""
+
+
+def outputs_of(function: Any) -> Outputs | None:
+    """What names the outputs of a task function; ``None`` where it makes none."""
+    outputs: Outputs | None = getattr(function, "outputs", None)
+    return outputs if hasattr(outputs, "name_for") else None
 
 
 def with_one_maker(
@@ -63,21 +69,14 @@ def refuse_clash(found: Iterable[list[str] | Entry], outputs: Outputs) -> None:
             for path in one:
                 if (clash := claims.clash(path)) is not None:
                     accepted = f"each file an output of its own: {printable(path)}: {clash}"
-                    raise BadSetting("--to", outputs.template, accepted)
+                    raise BadSetting(outputs.option, outputs.template, accepted)
             count += len(one)
             if count > MOST_LOOKED_AT:
                 return
 
 
-def folder_of(template: str) -> str | None:
-    """The directory that all outputs are below, if the template names one."""
-    start = template.partition("{")[0].replace("}}", "}")
-    folder = os.path.dirname(start)
-    return folder or None
-
-
 def outside(
-    found: Iterable[list[str] | Entry], roots: Sequence[str], folders: Sequence[str]
+    found: Iterable[list[str] | Entry], roots: Sequence[str], folders: Sequence[str | None]
 ) -> Iterable[list[str] | Entry]:
     """Leave out what is below directories that outputs are made in, where these are within PATHs.
 
@@ -89,7 +88,7 @@ def outside(
     prefixes = []
     for root in roots:
         real = os.path.realpath(root)
-        for folder in map(os.path.realpath, folders):
+        for folder in [os.path.realpath(folder) for folder in folders if folder is not None]:
             below = os.path.relpath(folder, real)
             if below != "." and not below.startswith(".."):
                 prefixes.append(os.path.join(root, below, ""))

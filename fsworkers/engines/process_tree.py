@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
-from fsworkers.engines.made import with_one_maker
+from fsworkers.engines.made import outputs_of, outside, with_one_maker
 from fsworkers.engines.run import Run, new_run_id
 from fsworkers.errors import BadSetting
 from fsworkers.pool.settings import PoolSettings
@@ -214,15 +213,8 @@ class TreeRun:
         if isinstance(task, str) and output is not None:
             given = options_named_by(task, output) | given
         function = make_task(task, given) if isinstance(task, str) else task
-        outputs = None
-        if to is not None or getattr(function, "is_command", False):
-            from fsworkers.tasks.command import (  # noqa: PLC0415  (only for these)
-                outputs_of,
-                with_output,
-            )
-
-            function = with_output(function, to, roots)
-            outputs = outputs_of(function)
+        function = _placed(function, to, roots)
+        outputs = outputs_of(function)
         halt = asked.get("halt")
         halting = None if halt is None else Halting.parse(halt)
         if asked.get("changed") and journal is None:
@@ -242,7 +234,12 @@ class TreeRun:
             from fsworkers.journal.schema import files_of  # noqa: PLC0415  (SQLite only with one)
 
             own += files_of(Path(os.path.abspath(os.fsdecode(journal))))
-        wanted = partial(scan, paths, asked.get("filters") or ScanOptions(), own=own)
+        filters = asked.get("filters") or ScanOptions()
+        folders = [] if outputs is None else [outputs.folder]
+
+        def wanted() -> Iterable[list[str] | Entry]:
+            return outside(scan(paths, filters, own=own), roots, folders)
+
         mark = fingerprint(function, name=task if isinstance(task, str) else None, options=given)
         function = prepared(function, Preparation(roots, wanted, settings.worker_count))
         found = with_one_maker(wanted(), outputs)
@@ -250,7 +247,9 @@ class TreeRun:
         to_do: Iterable[list[str] | Entry | Unchanged] = found
         if journal is not None:
             recorder = stack.enter_context(_recorder(journal, run_id, paths, mark))
-            to_do = self._compared(stack, recorder, found, outputs)
+            to_do = self._compared(
+                stack, recorder, found, outputs, getattr(function, "still_holds", None)
+            )
         sink = None
         runner = open_engine(asked.get("engine", "local"), settings)
         stack.callback(runner.close)
@@ -277,6 +276,7 @@ class TreeRun:
         recorder: Recorder,
         found: Iterable[list[str] | Entry],
         outputs: Outputs | None,
+        still_holds: Callable[[Any], bool] | None,
     ) -> Iterable[list[str] | Entry | Unchanged]:
         """What is found, without what earlier runs in the journal have done, if that is wanted."""
         is_current = None
@@ -292,7 +292,12 @@ class TreeRun:
         )
         in_order = self._asked.get("ordered", False)
         return new_or_changed(
-            found, earlier, recorder.run.cwd, in_order=in_order, is_current=is_current
+            found,
+            earlier,
+            recorder.run.cwd,
+            in_order=in_order,
+            is_current=is_current,
+            still_holds=still_holds,
         )
 
 
@@ -303,6 +308,19 @@ def _with_missing(run: Run) -> RunSummary:
     if not hasattr(reducer, "missing") or run.is_halted:
         return summary
     return replace(summary, missing=len(reducer.missing()))
+
+
+def _placed(function: Callable[[str], Any], to: str | None, roots: list[str]) -> Any:
+    """The function, once it knows where the outputs go that it makes, if any."""
+    if hasattr(function, "place_outputs"):
+        from fsworkers.tasks.outputs import placed  # noqa: PLC0415  (only for these; and below)
+
+        return placed(function, to, roots)
+    if to is not None or getattr(function, "is_command", False):
+        from fsworkers.tasks.command import with_output  # noqa: PLC0415
+
+        return with_output(function, to, roots)
+    return function
 
 
 def _recorder(journal: AnyPath, run_id: str, paths: list[AnyPath], mark: str) -> Recorder:

@@ -357,11 +357,6 @@ def with_output(function: Callable[..., Any], to: str | None, roots: Sequence[st
     return (WithOutputLater if iscoroutinefunction(function) else WithOutput)(function, outputs)
 
 
-def outputs_of(function: Callable[..., Any]) -> Outputs | None:
-    """What names the outputs of a task function; ``None`` where it has none."""
-    return function.outputs if isinstance(function, (Command, WithOutput)) else None
-
-
 def find_program(name: str) -> str:
     """The file that a program's name stands for.
 

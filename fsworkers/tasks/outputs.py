@@ -7,7 +7,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.errors import BadSetting, BadTemplate, CommandFailed, Skip
+from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, Skip
 from fsworkers.names import printable
 from fsworkers.tasks.templates import (
     File,
@@ -37,6 +37,9 @@ class Outputs:
         BadSetting: It names the input itself.
     """
 
+    option = "--to"
+    """What the template was given by, for messages."""
+
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
         self.template = template
         self.roots = tuple(roots)
@@ -55,8 +58,15 @@ class Outputs:
         """Whether every file has the same output."""
         return not fields_of([self._parsed])
 
+    @property
+    def folder(self) -> str | None:
+        """The directory that all outputs are below, if the template names one."""
+        start = self._parsed[0] if self._parsed else b""
+        folder = os.path.dirname(start) if isinstance(start, bytes) else b""
+        return os.fsdecode(folder) or None
+
     def name_for(self, path: bytes) -> bytes:
-        """The output of a file."""
+        """The output of a file; empty where it has none."""
         name = expand(self._parsed, File(path, relative_to(path, self.roots)))
         return b"./" + name if name.startswith(b"-") else name
 
@@ -69,7 +79,7 @@ class Outputs:
 
     def __reduce__(self) -> tuple[type[Outputs], tuple[str, tuple[bytes, ...]]]:
         """Travel by what it was made of."""
-        return Outputs, (self.template, self.roots)
+        return type(self), (self.template, self.roots)
 
 
 class Claims:
@@ -85,7 +95,10 @@ class Claims:
 
     def clash(self, path: str) -> str | None:
         """Why a file can't have its output; ``None`` if it can, and has it from now on."""
-        output = os.path.normpath(self._outputs.name_for(os.fsencode(path)))
+        name = self._outputs.name_for(os.fsencode(path))
+        if not name:
+            return None
+        output = os.path.normpath(name)
         taker = self._takers.setdefault(output, path)
         if taker == path:
             return None
@@ -130,6 +143,29 @@ def _remove(path: bytes) -> None:
         import shutil  # noqa: PLC0415  (few commands leave a directory)
 
         shutil.rmtree(path)
+
+
+def placed(task: Any, to: str | None, roots: Sequence[str]) -> Any:
+    """The task that is run: one that makes outputs is told where they go.
+
+    Args:
+        task: One that has a name, or another object with a face.
+        to: The template that was asked for, if one was.
+        roots: The PATHs.
+
+    Raises:
+        BadOption: It makes none, and a template was given.
+        BadSetting: They can't go there.
+    """
+    place = getattr(task, "place_outputs", None)
+    if place is not None:
+        return place(to, [os.fsencode(root) for root in roots])
+    if to is not None:
+        raise BadOption(
+            "--to is for a command (-x CMD, with {out}), your own --call, or a task that makes "
+            "an output"
+        )
+    return task
 
 
 class WithOutput:

@@ -79,6 +79,9 @@ class Task(Protocol):
     - ``prepare(preparation)``: called before anything is begun; what it returns is run instead.
     - ``still_holds(value)``: whether what is recorded of an unchanged file is still good, for
       ``--changed`` and a resumed run; called on what ``prepare`` returned.
+    - ``place_outputs(to, roots)``: for one that makes files: called with the ``--to`` template, if
+      there is one, and the PATHs as bytes; what it returns is run instead, and has the ``Outputs``
+      that name its files as ``outputs``, or ``None`` there.
     - ``open_worker()``: called once in each worker; what it returns is called for each file.
     - ``reducer()``: makes an empty ``Reducer``.
     """
