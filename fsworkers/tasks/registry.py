@@ -24,6 +24,7 @@ BUILT_IN = {
     "count": "fsworkers.tasks.count:Count",
     "verify": "fsworkers.tasks.verify:Verify",
     "duplicates": "fsworkers.tasks.duplicates:Duplicates",
+    "copy": "fsworkers.tasks.copy:Copy",
 }
 
 
