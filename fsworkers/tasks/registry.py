@@ -24,7 +24,9 @@ BUILT_IN = {
     "count": "fsworkers.tasks.count:Count",
     "verify": "fsworkers.tasks.verify:Verify",
     "duplicates": "fsworkers.tasks.duplicates:Duplicates",
+    "compress": "fsworkers.tasks.compress:Compress",
     "copy": "fsworkers.tasks.copy:Copy",
+    "decompress": "fsworkers.tasks.compress:Decompress",
 }
 
 

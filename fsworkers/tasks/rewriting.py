@@ -27,7 +27,9 @@ class Pair(NamedTuple):
     target: Any
 
 
-def mirror(folder: str, roots: Sequence[bytes], suffix: str = "") -> Outputs:
+def mirror(
+    folder: str, roots: Sequence[bytes], suffix: str = "", kind: type[Outputs] = Outputs
+) -> Outputs:
     """The names of files at the same places below a folder.
 
     Raises:
@@ -36,7 +38,7 @@ def mirror(folder: str, roots: Sequence[bytes], suffix: str = "") -> Outputs:
     literal = folder.replace("{", "{{").replace("}", "}}")
     if not literal:
         raise BadSetting("to", folder, "a directory")
-    outputs = Outputs(f"{literal}/{{rel}}{suffix}", roots)
+    outputs = kind(f"{literal}/{{rel}}{suffix}", roots)
     outputs.option = "--option to"
     return outputs
 
