@@ -27,6 +27,10 @@ BUILT_IN = {
     "compress": "fsworkers.tasks.compress:Compress",
     "copy": "fsworkers.tasks.copy:Copy",
     "decompress": "fsworkers.tasks.compress:Decompress",
+    "image": "fsworkers.tasks.image:Image",
+    "table": "fsworkers.tasks.table:Table",
+    "text": "fsworkers.tasks.text:Text",
+    "type": "fsworkers.tasks.content_type:ContentType",
 }
 
 
