@@ -68,6 +68,8 @@ def rewriting(
             raise OSError(errno.EBUSY, "it was changed while it was read", os.fsdecode(path))
         if syncs:
             os.fsync(target.fileno())
+        if not os.path.samestat(os.fstat(target.fileno()), os.stat(temporary)):
+            raise OSError(errno.EBUSY, "another run makes it too", os.fsdecode(output))
 
 
 def keep_metadata(path: bytes, target: bytes, status: os.stat_result) -> None:

@@ -92,7 +92,7 @@ class _Reader:
         raise ValueError(str(reason).partition("\n")[0].replace(name, path)) from reason
 
     def _tell(self, source: str) -> dict[str, Any]:
-        execute = self._database.execute
+        execute = self._database.cursor().execute  # each thread has its own
         known = execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608  (a number)
         quoted = ['"' + name.replace('"', '""') + '"' for name, *_ in known]
         counts = ", ".join(f"count({name})" for name in ["*", *quoted])

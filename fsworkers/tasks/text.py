@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import codecs
 import os
+import threading
 from typing import Annotated, Any, ClassVar
 
 from fsworkers import graceful
 from fsworkers.errors import Skip
 from fsworkers.tasks.extras import need
 from fsworkers.tasks.task import Column
+
+_ONE_AT_A_TIME = threading.Lock()
+"""PDFium may not be called by two threads at once, and ``--slots`` makes several."""
 
 _HTML = (".html", ".htm", ".xhtml")
 
@@ -81,7 +85,7 @@ class Text:
 def _of_pdf(data: bytes) -> list[str]:
     import pypdfium2  # noqa: PLC0415  (an extra)
 
-    with pypdfium2.PdfDocument(data) as document:
+    with _ONE_AT_A_TIME, pypdfium2.PdfDocument(data) as document:
         return [page.get_textpage().get_text_bounded() for page in document]
 
 

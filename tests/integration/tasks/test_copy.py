@@ -9,14 +9,18 @@ import stat
 import sys
 from pathlib import Path
 from subprocess import PIPE, Popen, run
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fsworkers import process_tree
 from fsworkers.errors import BadSetting
-from fsworkers.tasks.copy import Copy
+from fsworkers.tasks.copy import Copy, _compare
+from fsworkers.tasks.rewriting import Pair, rewriting
 from tests.integration.tasks.trees import cli, need, odd_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def differences(one: Path, other: Path) -> str:
@@ -84,6 +88,44 @@ def test_only_what_differs_is_copied_again(tmp_path: Path) -> None:
     assert os.stat(mirror / "touched").st_mtime == 2
     assert set(statuses(source, mirror, update="always").values()) == {"done"}
     assert differences(source, mirror) == ""
+
+
+def test_a_copy_that_differs_is_no_copy(tmp_path: Path) -> None:
+    """What is on the disk is compared with what was read."""
+    for name, content in (("a", b"x" * 3_000_000), ("b", b"x" * 2_999_999 + b"y")):
+        (tmp_path / name).write_bytes(content)
+    with (
+        open(tmp_path / "a", "rb") as one,
+        open(tmp_path / "b", "rb") as other,
+        pytest.raises(OSError, match="not what was read"),
+    ):
+        _compare(Pair(one, other), "a")
+
+
+def test_what_changes_meanwhile_is_not_there(tmp_path: Path) -> None:
+    """Neither half of a file, nor what another run writes under the same name."""
+    source, output = tmp_path / "log", tmp_path / "copy"
+    source.write_text("begin")
+
+    def copy_meanwhile(change: Callable[[], None]) -> None:
+        with rewriting(os.fsencode(output), os.fsencode(source), []) as pair:
+            pair.target.write(pair.source.read())
+            change()
+
+    def append() -> None:
+        with open(source, "a") as log:
+            log.write("more")
+
+    def replace() -> None:
+        (temporary,) = unfinished(tmp_path)
+        (tmp_path / temporary).unlink()
+        (tmp_path / temporary).write_text("half")
+
+    with pytest.raises(OSError, match="it was changed"):
+        copy_meanwhile(append)
+    with pytest.raises(OSError, match="another run"):
+        copy_meanwhile(replace)
+    assert os.listdir(tmp_path) == ["log"]
 
 
 def test_holes_stay_holes(tmp_path: Path) -> None:

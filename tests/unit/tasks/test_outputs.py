@@ -74,3 +74,25 @@ def test_an_output_is_current_while_it_is_no_older(tmp_path: Path) -> None:
     os.utime(tmp_path / "a", ns=(7, 7))
     assert outputs.is_current("tree/a", 7)
     assert not outputs.is_current("tree/a", 8)
+
+
+def test_outputs_know_their_folder() -> None:
+    """What a template begins with, if that is a folder: nothing in it is input."""
+    folders = {
+        "thumbs/{rel.}.webp": "thumbs", "{}.gz": None, "a/b-{rel}": "a", "{{x}}/{rel}": "{x}",
+        "name": None,
+    }  # fmt: skip
+    for template, folder in folders.items():
+        assert Outputs(template, [b"src"]).folder == folder
+
+
+def test_files_without_an_output_are_in_nobodys_way() -> None:
+    """A task names none for what it will leave out."""
+
+    class Few(Outputs):
+        def name_for(self, path: bytes) -> bytes:
+            return b"" if path.endswith(b".txt") else b"one"
+
+    claims = Claims(Few("{rel}", [b"src"]))
+    assert [claims.clash(path) for path in ("a.txt", "b.txt", "c")] == [None] * 3
+    assert "is that of 'c' too" in str(claims.clash("d"))
