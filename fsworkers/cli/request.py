@@ -23,6 +23,7 @@ from fsworkers.names import printable
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
 from fsworkers.scan.tree import scan
+from fsworkers.sinks.output import PARTIAL
 from fsworkers.tasks.callables import load_callable
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.registry import DEFAULT_TASK, make_task, prepared
@@ -91,7 +92,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def writes_to(self) -> list[Path]:
         """The files that are written, which are no input."""
-        return [Path(path) for path in (self.output, self.summary) if path not in {None, STDOUT}]
+        partial = None if self.output is None else self.output + PARTIAL
+        written = (self.output, partial, self.summary)
+        return [Path(path) for path in written if path not in {None, STDOUT, STDOUT + PARTIAL}]
 
     @property
     def makes_below(self) -> list[str]:

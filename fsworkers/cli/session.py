@@ -103,24 +103,28 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         except BrokenPipeError:
             raise  # who reads our output has what was wanted
         except KeyboardInterrupt:
-            if self._is_resumable:
-                say(self._how_to_resume)
+            if said := self._what_is_left():
+                say(said)
             raise
         except Exception as error:
-            if self._is_resumable:
-                error.add_note(self._how_to_resume)  # the boundary shows it below the error
+            if said := self._what_is_left():
+                error.add_note(said)  # the boundary shows it below the error
             raise
 
-    @property
-    def _is_resumable(self) -> bool:
-        return self.recorder is not None and not self.recorder.is_ended
+    def _what_is_left(self, *, is_ended: bool = False) -> str:
+        """What there is of an output that is not whole, and how it becomes so."""
+        said = []
+        if self.sink.output.partial is not None:
+            said.append(f"so far there is {printable(self.sink.output.partial)}")
+        if self.recorder is not None and (is_ended or not self.recorder.is_ended):
+            said.append(f"resume with: fsworkers resume {self.id}{self.hint}")
+        return "; ".join(said)
 
     def _run(self, shown: DisplayOptions) -> int:
         with ExitStack() as stack:
             engine = LocalEngine(self.request.settings())
             stack.callback(engine.close)
-            if not self.rebuilds:
-                stack.callback(self.sink.close)  # one that is not rebuilt stays as it is
+            stack.callback(self.sink.close)  # one that is not finished stays as it is
             is_shown = shown.wants_display(self.request.output)
             ahead = None
             # Not of a resumed run: what is scanned there no longer counts as done before.
@@ -158,8 +162,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         self._write_summary(summary)
         if not shown.quiet:
             report.write(summary, lines_of(reducer, summary), begin=BEGINNINGS.get(ending, ""))
-        if ending in BEGINNINGS and self.recorder is not None:
-            say(self._how_to_resume)
+        if ending in BEGINNINGS and (said := self._what_is_left(is_ended=True)):
+            say(said)
         if interrupts.code is not None:
             return interrupts.code
         return exit_code(summary) if getattr(reducer, "is_well", True) else FAILED
@@ -189,22 +193,18 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """Bring the output and the journal to their end."""
         recorder = self.recorder
         if recorder is None:
-            self.sink.close()
+            self.sink.finish(is_whole=state == "finished")
             return
         if self.rebuilds:
             for batch in recorder.outcomes():
                 self.sink.write([as_written(one) for one in batch])
         try:
-            self.sink.close()
+            self.sink.finish(is_whole=state == "finished")
         except DigestsMissing:
             recorder.end(state)
             raise
         recorder.end(state)
         recorder.close()
-
-    @property
-    def _how_to_resume(self) -> str:
-        return f"resume with: fsworkers resume {self.id}{self.hint}"
 
 
 BEGINNINGS: dict[State, str] = {

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fsworkers.engines.engine import Engine
     from fsworkers.journal.recorder import Recorder
     from fsworkers.model import Outcome, RunSummary
+    from fsworkers.sinks.sink import Sink
 
 
 def process_tree(
@@ -58,7 +59,8 @@ def process_tree(
         options: Options of a built-in task.
         filters: Which files: globs, sizes, links…; everything by default.
         output: Write outcomes to this file; its suffix says how (``.jsonl``, ``.sha256``…), and
-            which checksums the task ``checksum`` computes.
+            which checksums the task ``checksum`` computes. It is there when the run has come to its
+            end; until then, and where it was given up, there is ``FILE.partial``.
         on_outcome: Called in this thread with each ``Outcome`` as it arrives.
         ordered: Outcomes in the order in which the files are found.
         workers: As in ``Pool``, like the arguments that follow.
@@ -108,10 +110,11 @@ def process_tree(
         sink = None
         if output is not None:
             from fsworkers.sinks.open import check_sink, open_sink  # noqa: PLC0415  (only with one)
+            from fsworkers.sinks.output import PARTIAL  # noqa: PLC0415
 
             target = Path(os.fsdecode(output))
             check_sink(target, algorithm=algorithm_of(function))
-        own = [] if output is None else [output]
+        own: list[AnyPath] = [] if output is None else [target, f"{target}{PARTIAL}"]
         run_id = new_run_id()
         recorder = None
         if journal is not None:
@@ -144,8 +147,7 @@ def process_tree(
             if on_outcome is not None and portion is not None:
                 for outcome in portion.outcomes:
                     on_outcome(outcome)
-        if recorder is not None:
-            recorder.end(run.state())
+        _finish(run, recorder, sink)
         return run.summary()
 
 
@@ -162,6 +164,14 @@ def _recorder(journal: AnyPath, run_id: str, paths: list[AnyPath], mark: str) ->
         fingerprint=mark,
     )
     return Recorder.begin(Path(os.path.abspath(os.fsdecode(journal))), record)
+
+
+def _finish(run: Run, recorder: Recorder | None, sink: Sink | None) -> None:
+    state = run.state()
+    if recorder is not None:
+        recorder.end(state)
+    if sink is not None:
+        sink.finish(is_whole=state == "finished")
 
 
 def open_engine(name: Literal["local", "inline"], settings: PoolSettings) -> Engine:

@@ -21,6 +21,7 @@ from msgspec import UNSET
 from fsworkers.model import Outcome
 from fsworkers.sinks.plain import encode, lossy
 from fsworkers.sinks.rows import COLUMNS, path_columns
+from fsworkers.sinks.sink import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["CsvSink", "csv_rows", "encode_done"]
 
 
-class CsvSink:
+class CsvSink(Lines):
     """Writes outcomes as CSV; the header comes with the first batch, or at the end."""
 
     def __init__(self, output: Output) -> None:
+        super().__init__(output)
         self.encode_done: DoneEncoder = encode_done
-        self._output = output
         self._has_header = False
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
@@ -48,17 +49,15 @@ class CsvSink:
         """Write rows; see ``Sink.write_encoded``."""
         self._write(lines)
 
-    def close(self) -> None:
-        """End the output; see ``Sink.close``. Without any outcome it holds the header alone."""
-        try:
-            if not self._has_header:
-                self._write(b"")
-        finally:
-            self._output.close()
+    def finish(self, *, is_whole: bool = True) -> None:
+        """End the output; see ``Sink.finish``. Without any outcome it holds the header alone."""
+        if not self._has_header:
+            self._write(b"")
+        super().finish(is_whole=is_whole)
 
     def _write(self, rows: bytes) -> None:
         header = b"" if self._has_header else ",".join(COLUMNS).encode() + b"\r\n"
-        self._output.write(header + rows)
+        self.output.write(header + rows)
         self._has_header = True
 
 

@@ -239,9 +239,9 @@ def test_killed_worker_costs_no_file(many: Path, tmp_path: Path) -> None:
 
 
 def _size_of(output: Path) -> int:
-    """Its size, or 0: an output is made and removed once before a run, to see that it can be."""
+    """How much of it there is before it is whole: nothing before the run."""
     try:
-        return output.stat().st_size
+        return output.with_name(f"{output.name}.partial").stat().st_size
     except FileNotFoundError:
         return 0
 
@@ -279,7 +279,11 @@ def test_interrupt_finishes_what_runs(many: Path, tmp_path: Path) -> None:
     assert summary["done"] > 0
     assert summary["cancelled"] > 0
     assert summary["found"] == summary["done"] + summary["cancelled"]
-    assert len(rows(output.read_bytes())) == summary["found"]
+    assert not output.exists()
+    partial = tmp_path / "o.jsonl.partial"
+    assert len(rows(partial.read_bytes())) == summary["found"]
+    last = stderr.decode().splitlines()[-1]
+    assert last.startswith(f"so far there is {partial}; resume with: fsworkers resume ")
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT.value, signal.SIGTERM.value, 0])
