@@ -34,8 +34,9 @@ from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths, tidy
-from fsworkers.sinks.open import check_sink, open_sink
+from fsworkers.sinks.open import Wanted, check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
+from fsworkers.tasks.task import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,8 +99,8 @@ def process(
     check_paths(request.paths)
     if request.summary == STDOUT and request.output in {None, STDOUT}:
         raise BadOption("results and --summary - both go to stdout: give a file to one of them")
-    if output is not None and summary is not None and _is_same(output, summary):
-        raise BadOption(f"-o and --summary are the same file, {printable(output)}: give two")
+    _refuse_same(output, "--summary", summary)
+    _refuse_same(output, "--journal", journal)
     every_s = parse_seconds("--progress-every", progress_every)
     if not every_s > 0:
         raise BadSetting("--progress-every", progress_every, "a time above 0")
@@ -125,7 +126,7 @@ def _process(
     request.check()
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
-    check_sink(output, algorithm=algorithm_of(function))
+    check_sink(output, wanted=sink_wanted(request, function))
     outputs = request.outputs(function)
     if outputs is not None and request.files_from is None:
         refuse_clash(request.found(request.filters(), request.writes_to), outputs)
@@ -171,16 +172,18 @@ def _process(
             function=function,
             found=to_do,
             sink=open_sink(
-                output,
-                format=request.shown_format,
-                algorithm=algorithm_of(function),
-                is_tagged=request.tag,
+                output, format=request.shown_format, wanted=sink_wanted(request, function)
             ),
             tally=Tally(),
             recorder=recorder,
             hint=journal_hint(named),
             gone=missing,
         ).run(shown)
+
+
+def sink_wanted(request: Request, function: Any) -> Wanted:
+    """What a run's sink is told of it."""
+    return Wanted(algorithm_of(function), columns_of(function), request.tag)
 
 
 @contextmanager
@@ -203,6 +206,11 @@ def _record(request: Request, run_id: str, mark: str) -> RunRecord:
         options=request.to_json(),
         fingerprint=mark,
     )
+
+
+def _refuse_same(output: Path | None, option: str, other: Path | None) -> None:
+    if output is not None and other is not None and _is_same(output, other):
+        raise BadOption(f"-o and {option} are the same file, {printable(output)}: give two")
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -20,7 +20,7 @@ from fsworkers.scan.tree import scan
 from fsworkers.tasks.checksum import Checksum
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.registry import DEFAULT_TASK, make_task, prepared
-from fsworkers.tasks.task import Preparation
+from fsworkers.tasks.task import Preparation, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -109,11 +109,15 @@ def process_tree(
     with ExitStack() as stack:
         sink = None
         if output is not None:
-            from fsworkers.sinks.open import check_sink, open_sink  # noqa: PLC0415  (only with one)
+            from fsworkers.sinks.open import (  # noqa: PLC0415  (only with one)
+                Wanted,
+                check_sink,
+                open_sink,
+            )
             from fsworkers.sinks.output import PARTIAL  # noqa: PLC0415
 
             target = Path(os.fsdecode(output))
-            check_sink(target, algorithm=algorithm_of(function))
+            check_sink(target, wanted=Wanted(algorithm_of(function), columns_of(function)))
         own: list[AnyPath] = [] if output is None else [target, f"{target}{PARTIAL}"]
         run_id = new_run_id()
         recorder = None
@@ -129,7 +133,8 @@ def process_tree(
         runner = open_engine(engine, settings)
         stack.callback(runner.close)
         if output is not None:  # last: who is refused leaves no empty file
-            sink = open_sink(target, algorithm=algorithm_of(function))
+            wanted_ = Wanted(algorithm_of(function), columns_of(function))
+            sink = open_sink(target, wanted=wanted_)
             stack.callback(sink.close)
         found = with_one_maker(wanted(), outputs)
         run = Run(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import DoneEncoder
 
-__all__ = ["CsvSink", "csv_rows", "encode_done"]
+__all__ = ["CsvSink", "csv_rows", "encode_done", "field"]
 
 
 class CsvSink(Lines):
@@ -75,6 +75,7 @@ def encode_done(
     durations_s: Sequence[float],
     attempts: int,
     worker: int,
+    mtimes_ns: Sequence[int | None] = (),  # noqa: ARG001  (no column of this format)
 ) -> bytes:
     """Encode files that were done, given in columns, as rows without the header."""
     return csv_rows(
@@ -90,7 +91,7 @@ def _fields(outcome: Outcome) -> tuple[object, ...]:
     return (
         path,
         outcome.status,
-        _field(outcome.value),
+        field(outcome.value),
         lossy(outcome.error or ""),
         outcome.attempts,
         outcome.size,
@@ -101,7 +102,8 @@ def _fields(outcome: Outcome) -> tuple[object, ...]:
     )
 
 
-def _field(value: Any) -> object:
+def field(value: Any) -> object:
+    """A value as one field: text and numbers as they are, all else as JSON."""
     if value is None or type(value) is float:
         return value
     if type(value) is int and value.bit_length() <= 64:

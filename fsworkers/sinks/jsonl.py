@@ -65,6 +65,7 @@ def encode_done(
     durations_s: Sequence[float],
     attempts: int,
     worker: int,
+    mtimes_ns: Sequence[int | None] = (),  # noqa: ARG001  (no key of this format)
 ) -> bytes:
     """Encode files that were done, given in columns, as lines of JSON (0.4 µs each)."""
     try:

@@ -70,6 +70,7 @@ def encode_done(
     durations_s: Sequence[float],  # noqa: ARG001
     attempts: int,  # noqa: ARG001
     worker: int,  # noqa: ARG001
+    mtimes_ns: Sequence[int | None] = (),  # noqa: ARG001
 ) -> bytes | None:
     """Encode what commands left that wrote anything."""
     wrote = [

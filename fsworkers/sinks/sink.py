@@ -24,6 +24,7 @@ class DoneEncoder(Protocol):
         durations_s: Sequence[float],
         attempts: int,
         worker: int,
+        mtimes_ns: Sequence[int | None],
     ) -> bytes | None:
         """Encode columns of equal length; ``None`` where ``Sink.write`` must see the outcomes."""
 

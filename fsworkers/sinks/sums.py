@@ -100,6 +100,7 @@ def encode_done(
     _durations_s: Sequence[float],
     _attempts: int,
     _worker: int,
+    _mtimes_ns: Sequence[int | None] = (),
 ) -> bytes | None:
     """Encode files that were done, given in columns; ``None`` if one of them has no digest."""
     digests = [digest_of(value, algorithm) for value in values]

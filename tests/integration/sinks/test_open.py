@@ -22,7 +22,7 @@ from fsworkers.sinks.errors import (
     UnknownFormat,
 )
 from fsworkers.sinks.jsonl import JsonLinesSink
-from fsworkers.sinks.open import check_sink, open_sink
+from fsworkers.sinks.open import Wanted, check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target, write_summary
 from fsworkers.sinks.sums import SumsSink
 
@@ -51,18 +51,18 @@ def test_the_name_says_the_format(tmp_path: Path, name: str, kind: type) -> None
 
 def test_a_named_format_overrules_the_suffix(tmp_path: Path) -> None:
     """Any name will do then."""
-    sink = open_sink(tmp_path / "list.txt", format="sums", algorithm="md5")
+    sink = open_sink(tmp_path / "list.txt", format="sums", wanted=Wanted("md5"))
     sink.write(DONE)
     sink.finish()
     assert (tmp_path / "list.txt").read_text() == f"{'ab' * 16}  a\n"
 
 
-@pytest.mark.parametrize("name", ["o.txt", "o", ".sha256", "o.parquet"])
+@pytest.mark.parametrize("name", ["o.txt", "o", ".sha256", "o.tsv"])
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> None:
     """And creates nothing."""
     with pytest.raises(UnknownFormat, match=r"\.jsonl, .*\.sha256"):
         open_sink(tmp_path / name)
-    with pytest.raises(UnknownFormat, match="jsonl, csv, sums"):
+    with pytest.raises(UnknownFormat, match="jsonl, csv, sqlite, sums"):
         open_sink(tmp_path / name, format="yaml")
     assert list(tmp_path.iterdir()) == []
 
@@ -72,9 +72,9 @@ def test_a_list_named_for_another_algorithm_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "o.md5"
     target.write_text("precious")
     with pytest.raises(AlgorithmMismatch, match="sha256"):
-        open_sink(target, algorithm="sha256")
+        open_sink(target, wanted=Wanted("sha256"))
     assert target.read_text() == "precious"
-    open_sink(target, algorithm="md5").finish()
+    open_sink(target, wanted=Wanted("md5")).finish()
     open_sink(target).finish()
 
 
@@ -277,7 +277,7 @@ def test_coreutils_accepts_the_list(tmp_path: Path, tool: str, suffix: str, algo
         digest = hashlib.new(algorithm, content).hexdigest()
         outcomes.append(Outcome(os.fsdecode(name), "done", digest))
     target = tmp_path / f"list{suffix}"
-    sink = open_sink(target, algorithm=algorithm)
+    sink = open_sink(target, wanted=Wanted(algorithm))
     sink.write([Outcome("gone", "failed", error="x"), *outcomes])
     sink.finish()
     subprocess.run([tool, "-c", "--strict", "--quiet", target], cwd=files, check=True, timeout=20)
