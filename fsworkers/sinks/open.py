@@ -66,11 +66,13 @@ class Format(NamedTuple):
         open: Makes the sink; a run loads the one format that it writes.
         suffixes: What names of such files end in.
         needs_file: It can't be written to a pipe.
+        check: Refuses what it can't do, before the run.
     """
 
     open: Callable[[Output, Wanted], Sink]
     suffixes: tuple[str, ...] = ()
     needs_file: bool = False
+    check: Callable[[Wanted], None] | None = None
 
 
 def _jsonl(output: Output, _wanted: Wanted) -> Sink:
@@ -83,6 +85,18 @@ def _csv(output: Output, _wanted: Wanted) -> Sink:
     from fsworkers.sinks.csv_rows import CsvSink  # noqa: PLC0415
 
     return CsvSink(output)
+
+
+def _parquet(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.parquet import ParquetSink  # noqa: PLC0415
+
+    return ParquetSink(output, wanted.declared)
+
+
+def _check_parquet(_wanted: Wanted) -> None:
+    from fsworkers.sinks.parquet import load_pyarrow  # noqa: PLC0415
+
+    load_pyarrow()
 
 
 def _sqlite(output: Output, wanted: Wanted) -> Sink:
@@ -107,6 +121,7 @@ def _raw(output: Output, wanted: Wanted) -> Sink:
 FORMATS = {
     "jsonl": Format(_jsonl, (".jsonl", ".ndjson")),
     "csv": Format(_csv, (".csv",)),
+    "parquet": Format(_parquet, (".parquet",), check=_check_parquet),
     "sqlite": Format(_sqlite, (".db", ".sqlite"), needs_file=True),
     "sums": Format(_sums, tuple(_SUMS_SUFFIXES)),
     "raw": Format(_raw),
@@ -160,10 +175,13 @@ def check_sink(
     """
     target = _without_dash(target)
     chosen, _ = _chosen(target, format, wanted.algorithm)
+    kind = FORMATS[chosen]
+    if kind.check is not None:
+        kind.check(wanted)
     if target is None:
         return
     check_output(target)
-    if FORMATS[chosen].needs_file and partial_of(target) is None:
+    if kind.needs_file and partial_of(target) is None:
         raise OutputUnwritable(os.fspath(target), f"it is no file, which {chosen} needs")
 
 
