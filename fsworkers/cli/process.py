@@ -126,7 +126,7 @@ def _process(
     request.check()
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
-    check_sink(output, wanted=sink_wanted(request, function))
+    check_sink(output, format=request.shown_format, wanted=sink_wanted(request, function))
     outputs = request.outputs(function)
     if outputs is not None and request.files_from is None:
         refuse_clash(request.found(request.filters(), request.writes_to), outputs)

@@ -205,8 +205,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise BadOption(
                 "--always is about --to TEMPLATE, whose outputs are made once otherwise"
             )
-        if self.shown_format not in {None, "jsonl", "csv", "raw"}:
-            raise BadSetting("--format", self.format, "jsonl, csv, or raw")
+        shown = self.shown_format
+        if shown not in {None, "jsonl", "csv", "raw"} and not {"{", "}"} & set(shown):
+            from fsworkers.sinks.template import shown_fields  # noqa: PLC0415  (only for this)
+
+            accepted = f"jsonl, csv, raw, or a template of {shown_fields()}, {{value.KEY}}"
+            raise BadSetting("--format", shown, accepted)
 
     def settings(self) -> PoolSettings:
         """The pool's settings.

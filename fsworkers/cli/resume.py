@@ -116,7 +116,7 @@ def _session(
     function = request.prepared(function, own)
     found = with_one_maker(found, request.places(function))
     output = None if request.output is None else Path(request.output)
-    check_sink(output, wanted=sink_wanted(request, function))
+    check_sink(output, format=request.shown_format, wanted=sink_wanted(request, function))
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import Sink
+    from fsworkers.sinks.template import Template
 
 __all__ = ["FORMATS", "KNOWN_SUFFIXES", "Wanted", "check_sink", "named_algorithm", "open_sink"]
 
@@ -45,11 +46,13 @@ class Wanted(NamedTuple):
             well be digests too.
         columns: What the task's values hold: names and types first.
         is_tagged: With the format ``raw``: the path before each line.
+        template: What ``template`` is to make lines of.
     """
 
     algorithm: str | None = None
     columns: Sequence[Sequence[str]] = ()
     is_tagged: bool = False
+    template: str = ""
 
     @property
     def declared(self) -> list[Any]:
@@ -72,7 +75,7 @@ class Format(NamedTuple):
     open: Callable[[Output, Wanted], Sink]
     suffixes: tuple[str, ...] = ()
     needs_file: bool = False
-    check: Callable[[Wanted], None] | None = None
+    check: Callable[[Wanted], object] | None = None
 
 
 def _jsonl(output: Output, _wanted: Wanted) -> Sink:
@@ -117,6 +120,18 @@ def _raw(output: Output, wanted: Wanted) -> Sink:
     return RawSink(output, is_tagged=wanted.is_tagged)
 
 
+def _template(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.template import TemplateSink  # noqa: PLC0415
+
+    return TemplateSink(output, _parsed(wanted))
+
+
+def _parsed(wanted: Wanted) -> Template:
+    from fsworkers.sinks.template import parse  # noqa: PLC0415
+
+    return parse(wanted.template, [one[0] for one in wanted.columns])
+
+
 #: The formats by name.
 FORMATS = {
     "jsonl": Format(_jsonl, (".jsonl", ".ndjson")),
@@ -125,6 +140,7 @@ FORMATS = {
     "sqlite": Format(_sqlite, (".db", ".sqlite"), needs_file=True),
     "sums": Format(_sums, tuple(_SUMS_SUFFIXES)),
     "raw": Format(_raw),
+    "template": Format(_template, check=_parsed),
 }
 
 _BY_SUFFIX = {suffix: name for name, one in FORMATS.items() for suffix in one.suffixes}
@@ -148,15 +164,17 @@ def open_sink(
     Args:
         target: The output file; its suffix, in any case, says the format. ``None`` and ``-`` are
             stdout; that, devices and pipes get JSON Lines unless ``format`` says otherwise.
-        format: One of ``FORMATS``, to overrule the suffix.
+        format: One of ``FORMATS``, to overrule the suffix, or a template: what has a brace.
         wanted: What the sink has to know.
 
     Raises:
         UnknownFormat: Neither the suffix nor ``format`` is known.
         AlgorithmMismatch: The suffix is that of another algorithm's checksum list.
         OutputUnwritable: The target cannot be written to.
+        BadTemplate: The template means nothing.
     """
     target = _without_dash(target)
+    format, wanted = _with_template(format, wanted)  # noqa: A001
     chosen, named_for = _chosen(target, format, wanted.algorithm)
     output = standard_output() if target is None else open_output(target)
     return FORMATS[chosen].open(output, wanted._replace(algorithm=wanted.algorithm or named_for))
@@ -172,8 +190,11 @@ def check_sink(
 
     Raises:
         SinkError: As ``open_sink``.
+        BadTemplate: Likewise.
+        MissingExtra: A package is needed that is not installed.
     """
     target = _without_dash(target)
+    format, wanted = _with_template(format, wanted)  # noqa: A001
     chosen, _ = _chosen(target, format, wanted.algorithm)
     kind = FORMATS[chosen]
     if kind.check is not None:
@@ -193,6 +214,12 @@ def named_algorithm(target: Path | None) -> str | None:
     return _SUMS_SUFFIXES.get(suffix) or _SUMS_NAMES.get(
         suffix.removeprefix(".") or target.name.lower()
     )
+
+
+def _with_template(named: str | None, wanted: Wanted) -> tuple[str | None, Wanted]:
+    if named is None or not {"{", "}"} & set(named):
+        return named, wanted
+    return "template", wanted._replace(template=named)
 
 
 def _without_dash(target: Path | None) -> Path | None:
@@ -215,7 +242,7 @@ def _chosen(target: Path | None, named: str | None, computed: str | None) -> tup
 def _format_of(target: Path | None, named: str | None) -> tuple[str, str | None]:
     if named is not None and named not in FORMATS:
         raise UnknownFormat(named, tuple(FORMATS))
-    if target is None or named == "raw":
+    if target is None or named in {"raw", "template"}:
         return named or "jsonl", None
     algorithm = named_algorithm(target)
     if named is not None:

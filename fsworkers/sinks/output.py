@@ -82,6 +82,14 @@ class Output:
         self._is_closed = False
         self._written_bytes = 0
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads it."""
+        try:
+            return os.isatty(self._raw.fileno())
+        except OSError:
+            return False  # it has no descriptor
+
     def write(self, data: bytes) -> None:
         """Write all of ``data``, which ends with a whole line.
 

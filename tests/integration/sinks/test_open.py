@@ -62,7 +62,7 @@ def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> No
     """And creates nothing."""
     with pytest.raises(UnknownFormat, match=r"\.jsonl, .*\.sha256"):
         open_sink(tmp_path / name)
-    with pytest.raises(UnknownFormat, match="jsonl, csv, parquet, sqlite, sums"):
+    with pytest.raises(UnknownFormat, match="jsonl, csv, parquet, sqlite, sums, raw"):
         open_sink(tmp_path / name, format="yaml")
     assert list(tmp_path.iterdir()) == []
 
