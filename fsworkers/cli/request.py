@@ -185,7 +185,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         is_raw = self.format in {None, "raw"} and self.is_command and self.output is None
         if self.tag and not is_raw:
             raise BadOption("--tag is about a command's own output; leave out -o and --format")
-        return "raw" if is_raw else self.format
+        if is_raw:
+            return "raw"
+        if self.format is None and self.output is None and os.isatty(1):
+            return "table"  # a person would be flooded by lines
+        return self.format
 
     def fingerprint(self, function: Callable[[str], Any]) -> str:
         """What the task is, its code included."""
@@ -206,10 +210,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 "--always is about --to TEMPLATE, whose outputs are made once otherwise"
             )
         shown = self.shown_format
-        if shown not in {None, "jsonl", "csv", "raw"} and not {"{", "}"} & set(shown):
+        if shown not in {None, "table", "jsonl", "csv", "raw"} and not {"{", "}"} & set(shown):
             from fsworkers.sinks.template import shown_fields  # noqa: PLC0415  (only for this)
 
-            accepted = f"jsonl, csv, raw, or a template of {shown_fields()}, {{value.KEY}}"
+            accepted = f"table, jsonl, csv, raw, or a template of {shown_fields()}, {{value.KEY}}"
             raise BadSetting("--format", shown, accepted)
 
     def settings(self) -> PoolSettings:

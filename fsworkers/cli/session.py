@@ -56,11 +56,13 @@ class DisplayOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Whether to tell the figures now and then: where nobody could see a live line."""
         return not (self.quiet or self.progress is False or os.isatty(STDERR))
 
-    def wants_display(self, output: str | None) -> bool:
+    def wants_display(self, request: Request) -> bool:
         """Whether to show a live line: by default where it has a terminal to itself."""
         if self.quiet or not os.isatty(STDERR):
             return False
-        return has_terminal_to_itself(output) if self.progress is None else self.progress
+        if self.progress is not None:
+            return self.progress
+        return has_terminal_to_itself(request.output, is_at_end=request.shown_format == "table")
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +127,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             engine = LocalEngine(self.request.settings())
             stack.callback(engine.close)
             stack.callback(self.sink.close)  # one that is not finished stays as it is
-            is_shown = shown.wants_display(self.request.output)
+            is_shown = shown.wants_display(self.request)
             ahead = None
             # Not of a resumed run: what is scanned there no longer counts as done before.
             if is_shown and not self.goes_on:
@@ -156,6 +158,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                     display.refresh()
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
             summary = self._summary(run, report, ending)
+            if isinstance(display, Display):
+                display.clear()
             engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
         reducer = None if run.reduction is None else run.reduction.reducer

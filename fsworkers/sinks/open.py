@@ -120,6 +120,12 @@ def _raw(output: Output, wanted: Wanted) -> Sink:
     return RawSink(output, is_tagged=wanted.is_tagged)
 
 
+def _table(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.table import TableSink  # noqa: PLC0415
+
+    return TableSink(output, wanted.declared)
+
+
 def _template(output: Output, wanted: Wanted) -> Sink:
     from fsworkers.sinks.template import TemplateSink  # noqa: PLC0415
 
@@ -140,6 +146,7 @@ FORMATS = {
     "sqlite": Format(_sqlite, (".db", ".sqlite"), needs_file=True),
     "sums": Format(_sums, tuple(_SUMS_SUFFIXES)),
     "raw": Format(_raw),
+    "table": Format(_table),
     "template": Format(_template, check=_parsed),
 }
 

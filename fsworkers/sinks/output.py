@@ -38,6 +38,8 @@ PARTIAL = ".partial"
 
 _FLAGS = os.O_WRONLY | os.O_CLOEXEC
 
+_USUAL_WIDTH = 80
+
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
@@ -83,12 +85,12 @@ class Output:
         self._written_bytes = 0
 
     @property
-    def is_terminal(self) -> bool:
-        """Whether a person reads it."""
+    def width(self) -> int:
+        """How many columns a terminal has; 0 of what is none."""
         try:
-            return os.isatty(self._raw.fileno())
+            return os.get_terminal_size(self._raw.fileno()).columns or _USUAL_WIDTH
         except OSError:
-            return False  # it has no descriptor
+            return 0
 
     def write(self, data: bytes) -> None:
         """Write all of ``data``, which ends with a whole line.

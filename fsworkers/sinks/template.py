@@ -101,7 +101,7 @@ class TemplateSink(Lines):
 
     def __init__(self, output: Output, template: Template) -> None:
         super().__init__(output)
-        self._template = template._replace(is_shown=output.is_terminal)
+        self._template = template._replace(is_shown=output.width > 0)
         self.encode_done: DoneEncoder = self._template
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
