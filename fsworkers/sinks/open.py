@@ -230,7 +230,7 @@ def _with_template(named: str | None, wanted: Wanted) -> tuple[str | None, Wante
 
 
 def _without_dash(target: Path | None) -> Path | None:
-    return None if target is None or os.fspath(target) == "-" else target
+    return None if target is None or os.fspath(target) in {"-", "/dev/stdout"} else target
 
 
 def _chosen(target: Path | None, named: str | None, computed: str | None) -> tuple[str, str | None]:
@@ -257,8 +257,8 @@ def _format_of(target: Path | None, named: str | None) -> tuple[str, str | None]
     if algorithm is not None:
         return "sums", algorithm
     chosen = _BY_SUFFIX.get(target.suffix.lower())
-    if chosen is None and target.exists() and not target.is_file():
-        return "jsonl", None  # /dev/stdout, a FIFO: they have no suffix to say it by
+    if chosen is None and (target.is_dir() or partial_of(target) is None):
+        return "jsonl", None  # /dev/fd/3, a FIFO: they have no suffix to say it by
     if chosen is None:
         raise UnknownFormat(os.fspath(target), KNOWN_SUFFIXES)
     return chosen, None

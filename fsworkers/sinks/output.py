@@ -140,7 +140,7 @@ class Output:
         """Say of what the system refuses within that this output failed."""
         try:
             yield
-        except BrokenPipeError:
+        except (BrokenPipeError, OutputFailed):
             raise
         except OSError as error:
             raise OutputFailed(self.partial or self.name, reason_of(error)) from error

@@ -624,6 +624,13 @@ def test_output_to_stdout_by_name(tmp_path: Path, target: str) -> None:
     (tmp_path / "a").write_text("a")
     done = fsworkers("process", "a", "-o", target, "-q", cwd=tmp_path)
     assert (done.returncode, len(rows(done.stdout))) == (0, 1)
+    with (tmp_path / "log").open("ab") as log:
+        log.write(b"before\n")
+        log.flush()
+        subprocess.run(
+            [*FSWORKERS, "process", "a", "-o", target, "-q"], cwd=tmp_path, stdout=log, check=True
+        )
+    assert len((tmp_path / "log").read_bytes().splitlines()) == 2
 
 
 def test_deleted_working_directory(tmp_path: Path) -> None:
