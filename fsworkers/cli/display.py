@@ -161,18 +161,19 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def has_terminal_to_itself(output: str | None) -> bool:
+def has_terminal_to_itself(output: str | None, *, is_at_end: bool = False) -> bool:
     """Whether the terminal that is stderr shows neither results nor another program.
 
     Behind a pipe there is likely one that is: a pager, ``grep``. So there is behind ``-o >(less)``.
 
     Args:
         output: Where results go; ``None`` for stdout.
+        is_at_end: They are written when the line has gone.
     """
     if os.environ.get("TERM", "dumb") == "dumb":
         return False
     results = STDOUT if output is None or output == "-" else output
-    return not (stat.S_ISFIFO(_mode(STDOUT)) or _may_be_shown(results))
+    return not (stat.S_ISFIFO(_mode(STDOUT)) or (not is_at_end and _may_be_shown(results)))
 
 
 def _may_be_shown(target: int | str) -> bool:
@@ -272,6 +273,10 @@ class Display:
             size = _size()
             width, most = size.columns - 1, min(MOST_ROWS, size.lines - 2)
             self._line.draw(fitted(look, width), *rows_of(look.long, most, width))
+
+    def clear(self) -> None:
+        """Take it away: results are about to be written."""
+        self._line.clear()
 
 
 def look_at(run: Run, ahead: ScanAhead | None) -> Look:

@@ -57,8 +57,8 @@ Halt = Annotated[str | None, typer.Option("--halt", metavar="RULE", help="Give u
 NoInstall = Annotated[bool, typer.Option("--no-install", help="Leave open() and the like as they are in the workers.", rich_help_panel=_HOW)]
 DryRun = Annotated[bool, typer.Option("-n", "--dry-run", help="Only list what would be processed: the paths, or the commands.", rich_help_panel=_HOW)]
 
-Output = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write results here, as its suffix says: .jsonl, .csv, .sha256, .md5 and so on; by default JSON Lines on stdout.", rich_help_panel=_OUTPUT)]
-Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="Of what goes to stdout: jsonl, csv, or raw, a command's own output, which is what -x and -X show by default.", rich_help_panel=_OUTPUT)]
+Output = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write results here, as its suffix says: .jsonl, .csv, .parquet, .db (SQLite), .sha256, .md5 and so on; - is stdout, in full.", rich_help_panel=_OUTPUT)]
+Format = Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="Of what goes to stdout: jsonl, which a pipe gets by default; table, the first results, which a terminal gets; csv; raw, a command's own output, which -x and -X show by default; or a template, as in '{path}\\t{value}\\t{size}'.", rich_help_panel=_OUTPUT)]
 Tag = Annotated[bool, typer.Option("--tag", help="With a command's own output: the path before each line.", rich_help_panel=_OUTPUT)]
 LineBuffer = Annotated[bool, typer.Option("--line-buffer", help="Show a command's own output while it runs, each line at once.", rich_help_panel=_OUTPUT)]
 Results = Annotated[str | None, typer.Option("--results", metavar="DIR", help="Write each command's stdout, stderr and exit code below DIR, in full.", rich_help_panel=_OUTPUT)]

@@ -35,8 +35,9 @@ from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths, tidy
-from fsworkers.sinks.open import check_sink, open_sink
+from fsworkers.sinks.open import Wanted, check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target
+from fsworkers.tasks.task import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,6 +88,7 @@ def process(
         other = "--changed, which looks" if request.changed else "--journal FILE, which records"
         raise BadOption(f"--no-journal does not go with {other} into the journal")
     _refuse_misfits(request)
+    _refuse_same(request.output, "--journal", None if journal is None else os.fspath(journal))
     every_s = parse_seconds("--progress-every", progress_every)
     if not every_s > 0:
         raise BadSetting("--progress-every", progress_every, "a time above 0")
@@ -120,9 +122,7 @@ def _refuse_misfits(request: Request) -> None:
     check_paths(request.paths)
     if request.summary == STDOUT and request.output in {None, STDOUT}:
         raise BadOption("results and --summary - both go to stdout: give a file to one of them")
-    written = [one for one in (request.output, request.summary) if one is not None]
-    if len(written) == 2 and _is_same(*written):
-        raise BadOption(f"-o and --summary are the same file, {printable(written[0])}: give two")
+    _refuse_same(request.output, "--summary", request.summary)
 
 
 def _process(
@@ -134,7 +134,7 @@ def _process(
     request.check(outputs)
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
-    check_sink(output, algorithm=algorithm_of(function))
+    check_sink(output, format=request.shown_format, wanted=sink_wanted(request, function))
     if outputs is not None and request.files_from is None:
         refuse_clash(request.found(request.filters(), request.writes_to, outputs), outputs)
     if request.summary is not None and request.summary != STDOUT:
@@ -186,16 +186,18 @@ def _process(
             function=function,
             found=to_do,
             sink=open_sink(
-                output,
-                format=request.shown_format,
-                algorithm=algorithm_of(function),
-                is_tagged=request.tag,
+                output, format=request.shown_format, wanted=sink_wanted(request, function)
             ),
             tally=Tally(),
             recorder=recorder,
             hint=journal_hint(named),
             gone=missing,
         ).run(shown)
+
+
+def sink_wanted(request: Request, function: Any) -> Wanted:
+    """What a run's sink is told of it."""
+    return Wanted(algorithm_of(function), columns_of(function), request.tag)
 
 
 @contextmanager
@@ -218,6 +220,11 @@ def _record(request: Request, run_id: str, mark: str) -> RunRecord:
         options=request.to_json(),
         fingerprint=mark,
     )
+
+
+def _refuse_same(output: str | None, option: str, other: str | None) -> None:
+    if output is not None and other is not None and _is_same(output, other):
+        raise BadOption(f"-o and {option} are the same file, {printable(output)}: give two")
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -24,6 +24,7 @@ from fsworkers.pool.room import Room
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
 from fsworkers.scan.tree import scan
+from fsworkers.sinks.output import PARTIAL
 from fsworkers.tasks.callables import load_callable
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.registry import DEFAULT_TASK, make_task, prepared
@@ -109,11 +110,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def writes_to(self) -> list[Path]:
         """The files that are written, which are no input."""
-        return [
-            Path(path)
-            for path in (self.output, self.summary, self.metrics)
-            if path not in {None, STDOUT}
-        ]
+        partial = None if self.output is None else self.output + PARTIAL
+        written = (self.output, partial, self.summary, self.metrics)
+        return [Path(path) for path in written if path not in {None, STDOUT, STDOUT + PARTIAL}]
 
     def task_options(self) -> dict[str, str]:
         """The task's options by name; a list of checksums says by its name which it holds.
@@ -229,7 +228,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.line_buffer and (self.keep_order or self.results is not None):
             other = "-k" if self.keep_order else "--results"
             raise BadOption(f"--line-buffer shows each line at once; leave out that or {other}")
-        return "raw" if is_raw else self.format
+        if is_raw:
+            return "raw"
+        if self.format is None and self.output is None and os.isatty(1):
+            return "table"  # a person would be flooded by lines
+        return self.format
 
     def fingerprint(self, function: Callable[[str], Any]) -> str:
         """What the task is, its code included."""
@@ -254,8 +257,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise BadOption(
                 "--always is about --to TEMPLATE, whose outputs are made once otherwise"
             )
-        if self.shown_format not in {None, "jsonl", "csv", "raw"}:
-            raise BadSetting("--format", self.format, "jsonl, csv, or raw")
+        shown = self.shown_format
+        if shown not in {None, "table", "jsonl", "csv", "raw"} and not {"{", "}"} & set(shown):
+            from fsworkers.sinks.template import shown_fields  # noqa: PLC0415  (only for this)
+
+            accepted = f"table, jsonl, csv, raw, or a template of {shown_fields()}, {{value.KEY}}"
+            raise BadSetting("--format", shown, accepted)
 
     def settings(self) -> PoolSettings:
         """The pool's settings.

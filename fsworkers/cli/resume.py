@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.cli.exits import DONE, FAILED, leave_quietly, say
-from fsworkers.cli.process import with_spool
+from fsworkers.cli.process import sink_wanted, with_spool
 from fsworkers.cli.request import STDIN, STDOUT, Request, request_from_json
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
 from fsworkers.engines.made import with_one_maker
-from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.tally import Tally
 from fsworkers.journal.blocks import RunBlocks
 from fsworkers.journal.earlier import gone, open_earlier
@@ -118,7 +117,7 @@ def _session(
     function = request.prepared(function, own)
     found = with_one_maker(found, request.places(function))
     output = None if request.output is None else Path(request.output)
-    check_sink(output, algorithm=algorithm_of(function))
+    check_sink(output, format=request.shown_format, wanted=sink_wanted(request, function))
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))
@@ -153,12 +152,7 @@ def _session(
         request=request,
         function=function,
         found=left,
-        sink=open_sink(
-            output,
-            format=request.shown_format,
-            algorithm=algorithm_of(function),
-            is_tagged=request.tag,
-        ),
+        sink=open_sink(output, format=request.shown_format, wanted=sink_wanted(request, function)),
         tally=tally,
         recorder=recorder,
         hint=journal_hint(journal),

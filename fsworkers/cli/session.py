@@ -57,11 +57,13 @@ class DisplayOptions(msgspec.Struct, frozen=True, kw_only=True):
         """Whether to tell the figures now and then: where nobody could see a live line."""
         return not (self.quiet or self.progress is False or os.isatty(STDERR))
 
-    def wants_display(self, output: str | None) -> bool:
+    def wants_display(self, request: Request) -> bool:
         """Whether to show a live line: by default where it has a terminal to itself."""
         if self.quiet or not os.isatty(STDERR):
             return False
-        return has_terminal_to_itself(output) if self.progress is None else self.progress
+        if self.progress is not None:
+            return self.progress
+        return has_terminal_to_itself(request.output, is_at_end=request.shown_format == "table")
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,17 +106,22 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         except BrokenPipeError:
             raise  # who reads our output has what was wanted
         except KeyboardInterrupt:
-            if self._is_resumable:
-                say(self._how_to_resume)
+            if said := self._what_is_left():
+                say(said)
             raise
         except Exception as error:
-            if self._is_resumable:
-                error.add_note(self._how_to_resume)  # the boundary shows it below the error
+            if said := self._what_is_left():
+                error.add_note(said)  # the boundary shows it below the error
             raise
 
-    @property
-    def _is_resumable(self) -> bool:
-        return self.recorder is not None and not self.recorder.is_ended
+    def _what_is_left(self, *, is_ended: bool = False) -> str:
+        """What there is of an output that is not whole, and how it becomes so."""
+        said = []
+        if self.sink.output.partial is not None:
+            said.append(f"so far there is {printable(self.sink.output.partial)}")
+        if self.recorder is not None and (is_ended or not self.recorder.is_ended):
+            said.append(f"resume with: fsworkers resume {self.id}{self.hint}")
+        return "; ".join(said)
 
     def _run(self, shown: DisplayOptions) -> int:
         with ExitStack() as stack:
@@ -124,9 +131,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 settings = replace(settings, prints_to=live.write)
             engine = LocalEngine(settings)
             stack.callback(engine.close)
-            if not self.rebuilds:
-                stack.callback(self.sink.close)  # one that is not rebuilt stays as it is
-            is_shown = shown.wants_display(self.request.output)
+            stack.callback(self.sink.close)  # one that is not finished stays as it is
+            is_shown = shown.wants_display(self.request)
             ahead = None
             # Not of a resumed run: what is scanned there no longer counts as done before.
             if is_shown and not self.goes_on:
@@ -154,6 +160,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             _follow(run, report, display, live)
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
             summary = self._summary(run, report, ending)
+            if isinstance(display, Display):
+                display.clear()
             engine.stop()  # while the workers end, the journal comes to rest
             self._finish(ending)
         reducer = None if run.reduction is None else run.reduction.reducer
@@ -162,8 +170,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         self._write_summary(summary)
         if not shown.quiet:
             report.write(summary, lines_of(reducer, summary), begin=BEGINNINGS.get(ending, ""))
-        if ending in BEGINNINGS and self.recorder is not None:
-            say(self._how_to_resume)
+        if ending in BEGINNINGS and (said := self._what_is_left(is_ended=True)):
+            say(said)
         if interrupts.code is not None:
             return interrupts.code
         return exit_code(summary) if getattr(reducer, "is_well", True) else FAILED
@@ -193,22 +201,18 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """Bring the output and the journal to their end."""
         recorder = self.recorder
         if recorder is None:
-            self.sink.close()
+            self.sink.finish(is_whole=state == "finished")
             return
         if self.rebuilds:
             for batch in recorder.outcomes():
                 self.sink.write([as_written(one) for one in batch])
         try:
-            self.sink.close()
+            self.sink.finish(is_whole=state == "finished")
         except DigestsMissing:
             recorder.end(state)
             raise
         recorder.end(state)
         recorder.close()
-
-    @property
-    def _how_to_resume(self) -> str:
-        return f"resume with: fsworkers resume {self.id}{self.hint}"
 
 
 def _follow(

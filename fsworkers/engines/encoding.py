@@ -61,7 +61,7 @@ class BlockEncoder(NamedTuple):
         lines: bytes | None = _NO_LINES
         if self.encode_done is not None:
             lines = self.encode_done(
-                rows.items, values, sizes, durations_s, rows.attempts, rows.worker
+                rows.items, values, sizes, durations_s, rows.attempts, rows.worker, mtimes_ns
             )
         columns: Sequence[bytes] = (b"", b"", b"")
         if lines is None or self.wants_outcomes:

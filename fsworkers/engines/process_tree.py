@@ -22,7 +22,7 @@ from fsworkers.scan.tree import scan
 from fsworkers.tasks.checksum import Checksum
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.registry import DEFAULT_TASK, make_task, prepared
-from fsworkers.tasks.task import Preparation
+from fsworkers.tasks.task import Preparation, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fsworkers.model import Entry, Outcome, RunSummary
     from fsworkers.pool.retry import RetryOn
     from fsworkers.pool.room import Room
+    from fsworkers.sinks.sink import Sink
     from fsworkers.tasks.outputs import Outputs
 
 
@@ -97,7 +98,9 @@ def process_tree(
             - ``options``: Options of the task, if it is named.
             - ``filters``: Which files: globs, sizes, links…; everything by default.
             - ``output``: Write outcomes to this file; its suffix says how (``.jsonl``,
-              ``.sha256``…), and which checksums the task ``checksum`` computes.
+              ``.sha256``…), and which checksums the task ``checksum`` computes. It is there when
+              the run has come to its end; until then, and where it was given up, there is
+              ``FILE.partial``.
             - ``ordered``: Outcomes in the order in which the files are found.
             - ``halt``: When to give up: ``soon,fail=3`` starts nothing more after three failures,
               ``now,fail=10%`` also ends what runs. What was found and not run is ``cancelled``.
@@ -174,6 +177,7 @@ class TreeRun:
         self._run: Run | None = None
         self._is_finished = False
         self._recorder: Recorder | None = None
+        self._sink: Sink | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -195,8 +199,7 @@ class TreeRun:
             if portion is not None:
                 yield from portion.outcomes
         self._is_finished = True
-        if self._recorder is not None:
-            self._recorder.end(self._run.state())
+        _finish(self._run, self._recorder, self._sink)
 
     @property
     def summary(self) -> RunSummary:
@@ -225,11 +228,17 @@ class TreeRun:
         )
         own: list[AnyPath] = []
         if output is not None:
-            from fsworkers.sinks.open import check_sink, open_sink  # noqa: PLC0415  (only with one)
+            from fsworkers.sinks.open import (  # noqa: PLC0415  (only with one)
+                Wanted,
+                check_sink,
+                open_sink,
+            )
+            from fsworkers.sinks.output import PARTIAL  # noqa: PLC0415
 
             target = Path(os.fsdecode(output))
-            check_sink(target, algorithm=algorithm_of(function))
-            own.append(output)
+            asked_of_sink = Wanted(algorithm_of(function), columns_of(function))
+            check_sink(target, wanted=asked_of_sink)
+            own += [target, f"{target}{PARTIAL}"]
         if journal is not None:
             from fsworkers.journal.schema import files_of  # noqa: PLC0415  (SQLite only with one)
 
@@ -254,9 +263,9 @@ class TreeRun:
         runner = open_engine(asked.get("engine", "local"), settings)
         stack.callback(runner.close)
         if output is not None:  # last: who is refused leaves no empty file
-            sink = open_sink(target, algorithm=algorithm_of(function))
+            sink = open_sink(target, wanted=asked_of_sink)
             stack.callback(sink.close)
-        self._recorder = recorder
+        self._recorder, self._sink = recorder, sink
         return Run(
             runner,
             function,
@@ -336,6 +345,14 @@ def _recorder(journal: AnyPath, run_id: str, paths: list[AnyPath], mark: str) ->
         fingerprint=mark,
     )
     return Recorder.begin(Path(os.path.abspath(os.fsdecode(journal))), record)
+
+
+def _finish(run: Run, recorder: Recorder | None, sink: Sink | None) -> None:
+    state = run.state()
+    if recorder is not None:
+        recorder.end(state)
+    if sink is not None:
+        sink.finish(is_whole=state == "finished")
 
 
 def open_engine(name: Literal["local", "inline"], settings: PoolSettings) -> Engine:

@@ -21,6 +21,7 @@ from msgspec import UNSET
 from fsworkers.model import Outcome
 from fsworkers.sinks.plain import encode, lossy
 from fsworkers.sinks.rows import COLUMNS, path_columns
+from fsworkers.sinks.sink import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import DoneEncoder
 
-__all__ = ["CsvSink", "csv_rows", "encode_done"]
+__all__ = ["CsvSink", "csv_rows", "encode_done", "field"]
 
 
-class CsvSink:
+class CsvSink(Lines):
     """Writes outcomes as CSV; the header comes with the first batch, or at the end."""
 
     def __init__(self, output: Output) -> None:
+        super().__init__(output)
         self.encode_done: DoneEncoder = encode_done
-        self._output = output
         self._has_header = False
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
@@ -48,17 +49,15 @@ class CsvSink:
         """Write rows; see ``Sink.write_encoded``."""
         self._write(lines)
 
-    def close(self) -> None:
-        """End the output; see ``Sink.close``. Without any outcome it holds the header alone."""
-        try:
-            if not self._has_header:
-                self._write(b"")
-        finally:
-            self._output.close()
+    def finish(self, *, is_whole: bool = True) -> None:
+        """End the output; see ``Sink.finish``. Without any outcome it holds the header alone."""
+        if not self._has_header:
+            self._write(b"")
+        super().finish(is_whole=is_whole)
 
     def _write(self, rows: bytes) -> None:
         header = b"" if self._has_header else ",".join(COLUMNS).encode() + b"\r\n"
-        self._output.write(header + rows)
+        self.output.write(header + rows)
         self._has_header = True
 
 
@@ -76,6 +75,7 @@ def encode_done(
     durations_s: Sequence[float],
     attempts: int,
     worker: int,
+    mtimes_ns: Sequence[int | None] = (),  # noqa: ARG001  (no column of this format)
 ) -> bytes:
     """Encode files that were done, given in columns, as rows without the header."""
     return csv_rows(
@@ -91,7 +91,7 @@ def _fields(outcome: Outcome) -> tuple[object, ...]:
     return (
         path,
         outcome.status,
-        _field(outcome.value),
+        field(outcome.value),
         lossy(outcome.error or ""),
         outcome.attempts,
         outcome.size,
@@ -102,7 +102,8 @@ def _fields(outcome: Outcome) -> tuple[object, ...]:
     )
 
 
-def _field(value: Any) -> object:
+def field(value: Any) -> object:
+    """A value as one field: text and numbers as they are, all else as JSON."""
     if value is None or type(value) is float:
         return value
     if type(value) is int and value.bit_length() <= 64:

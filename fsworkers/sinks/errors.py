@@ -58,15 +58,14 @@ class OutputUnwritable(SinkError, OSError):
 class OutputFailed(SinkError, OSError):
     """Writing to an output failed in mid-run, for example because the disk is full.
 
-    A regular file was cut back to its last whole line where the system allowed it.
+    A file of lines was cut back to its last whole one where the system allowed it.
     """
 
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         self.reason = reason
         super().__init__(
-            f"writing to '{printable(path)}' failed: {reason}. "
-            "What it holds up to here is whole; make room or choose another output."
+            f"writing to '{printable(path)}' failed: {reason}. Make room or choose another output."
         )
 
 

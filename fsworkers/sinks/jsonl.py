@@ -26,6 +26,7 @@ from fsworkers.sinks.plain import (
     with_marks,
 )
 from fsworkers.sinks.rows import Row, path_columns
+from fsworkers.sinks.sink import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,25 +37,17 @@ if TYPE_CHECKING:
 __all__ = ["JsonLinesSink", "encode_done", "json_lines"]
 
 
-class JsonLinesSink:
+class JsonLinesSink(Lines):
     """Writes outcomes as JSON Lines."""
 
     def __init__(self, output: Output) -> None:
+        super().__init__(output)
         self.encode_done: DoneEncoder = encode_done
-        self._output = output
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Write a batch; see ``Sink.write``."""
         if outcomes:
-            self._output.write(json_lines(outcomes))
-
-    def write_encoded(self, lines: bytes) -> None:
-        """Write lines; see ``Sink.write_encoded``."""
-        self._output.write(lines)
-
-    def close(self) -> None:
-        """End the output; see ``Sink.close``."""
-        self._output.close()
+            self.output.write(json_lines(outcomes))
 
 
 def json_lines(outcomes: Sequence[Outcome]) -> bytes:
@@ -72,6 +65,7 @@ def encode_done(
     durations_s: Sequence[float],
     attempts: int,
     worker: int,
+    mtimes_ns: Sequence[int | None] = (),  # noqa: ARG001  (no key of this format)
 ) -> bytes:
     """Encode files that were done, given in columns, as lines of JSON (0.4 µs each)."""
     try:

@@ -1,25 +1,23 @@
-"""Which sink a name asks for: formats by suffix, and the checks that come before a run."""
+"""The registry of formats, which one a name asks for, and the checks that come before a run."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fsworkers.sinks.errors import AlgorithmMismatch, UnknownFormat
-from fsworkers.sinks.output import check_output, open_output, standard_output
+from fsworkers.sinks.errors import AlgorithmMismatch, OutputUnwritable, UnknownFormat
+from fsworkers.sinks.output import check_output, open_output, partial_of, standard_output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import Sink
+    from fsworkers.sinks.template import Template
 
-__all__ = ["FORMATS", "KNOWN_SUFFIXES", "check_sink", "named_algorithm", "open_sink"]
+__all__ = ["FORMATS", "KNOWN_SUFFIXES", "Wanted", "check_sink", "named_algorithm", "open_sink"]
 
-#: The formats that may be named outright.
-FORMATS = ("jsonl", "csv", "sums", "raw")
-
-_ROW_SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 _SUMS_SUFFIXES = {
     ".md5": "md5",
     ".sha1": "sha1",
@@ -40,54 +38,180 @@ _SUMS_NAMES = {
     for ending in ("sum", "sums")
 }
 
+
+class Wanted(NamedTuple):
+    """What a sink is told of its run.
+
+    Attributes:
+        algorithm: What the checksum task computes; ``None`` for other tasks, whose values may
+            well be digests too.
+        columns: What the task's values hold: names and types first.
+        is_tagged: With the format ``raw``: the path before each line.
+        template: What ``template`` is to make lines of.
+    """
+
+    algorithm: str | None = None
+    columns: Sequence[Sequence[str]] = ()
+    is_tagged: bool = False
+    template: str = ""
+
+    @property
+    def declared(self) -> list[Any]:
+        """The columns as ``fsworkers.sinks.columns`` has them."""
+        from fsworkers.sinks.columns import Declared  # noqa: PLC0415  (only for tables)
+
+        return [Declared(*one[:2]) for one in self.columns]
+
+
+class Format(NamedTuple):
+    """A way to write outcomes.
+
+    Attributes:
+        open: Makes the sink; a run loads the one format that it writes.
+        suffixes: What names of such files end in.
+        needs_file: It can't be written to a pipe.
+        check: Refuses what it can't do, before the run.
+    """
+
+    open: Callable[[Output, Wanted], Sink]
+    suffixes: tuple[str, ...] = ()
+    needs_file: bool = False
+    check: Callable[[Wanted], object] | None = None
+
+
+def _jsonl(output: Output, _wanted: Wanted) -> Sink:
+    from fsworkers.sinks.jsonl import JsonLinesSink  # noqa: PLC0415  (see Format; likewise below)
+
+    return JsonLinesSink(output)
+
+
+def _csv(output: Output, _wanted: Wanted) -> Sink:
+    from fsworkers.sinks.csv_rows import CsvSink  # noqa: PLC0415
+
+    return CsvSink(output)
+
+
+def _parquet(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.parquet import ParquetSink  # noqa: PLC0415
+
+    return ParquetSink(output, wanted.declared)
+
+
+def _check_parquet(_wanted: Wanted) -> None:
+    from fsworkers.sinks.parquet import load_pyarrow  # noqa: PLC0415
+
+    load_pyarrow()
+
+
+def _sqlite(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.sqlite import SqliteSink  # noqa: PLC0415
+
+    return SqliteSink(output, wanted.declared)
+
+
+def _sums(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.sums import SumsSink  # noqa: PLC0415
+
+    return SumsSink(output, wanted.algorithm)
+
+
+def _raw(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.raw import RawSink  # noqa: PLC0415
+
+    return RawSink(output, is_tagged=wanted.is_tagged)
+
+
+def _table(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.table import TableSink  # noqa: PLC0415
+
+    return TableSink(output, wanted.declared)
+
+
+def _template(output: Output, wanted: Wanted) -> Sink:
+    from fsworkers.sinks.template import TemplateSink  # noqa: PLC0415
+
+    return TemplateSink(output, _parsed(wanted))
+
+
+def _parsed(wanted: Wanted) -> Template:
+    from fsworkers.sinks.template import parse  # noqa: PLC0415
+
+    return parse(wanted.template, [one[0] for one in wanted.columns])
+
+
+#: The formats by name.
+FORMATS = {
+    "jsonl": Format(_jsonl, (".jsonl", ".ndjson")),
+    "csv": Format(_csv, (".csv",)),
+    "parquet": Format(_parquet, (".parquet",), check=_check_parquet),
+    "sqlite": Format(_sqlite, (".db", ".sqlite"), needs_file=True),
+    "sums": Format(_sums, tuple(_SUMS_SUFFIXES)),
+    "raw": Format(_raw),
+    "table": Format(_table),
+    "template": Format(_template, check=_parsed),
+}
+
+_BY_SUFFIX = {suffix: name for name, one in FORMATS.items() for suffix in one.suffixes}
+
 #: What a name may end in, for help texts and messages.
-KNOWN_SUFFIXES: tuple[str, ...] = (*_ROW_SUFFIXES, *_SUMS_SUFFIXES)
+KNOWN_SUFFIXES = tuple(_BY_SUFFIX)
+
+_NOTHING = Wanted()
 
 
 def open_sink(
     target: Path | None,
     *,
     format: str | None = None,  # noqa: A002 - the option of that name
-    algorithm: str | None = None,
-    is_tagged: bool = False,
+    wanted: Wanted = _NOTHING,
 ) -> Sink:
     """Open the sink that a target's name asks for.
 
-    An existing file stays as it is until the first batch is written or the sink closed.
+    An existing file stays as it is until the sink is finished.
 
     Args:
         target: The output file; its suffix, in any case, says the format. ``None`` and ``-`` are
             stdout; that, devices and pipes get JSON Lines unless ``format`` says otherwise.
-        format: One of ``FORMATS``, to overrule the suffix.
-        algorithm: What the checksum task computes, several with commas; ``None`` for other tasks,
-            whose values may well be digests too.
-        is_tagged: With the format ``raw``: the path before each line.
+        format: One of ``FORMATS``, to overrule the suffix, or a template: what has a brace.
+        wanted: What the sink has to know.
 
     Raises:
         UnknownFormat: Neither the suffix nor ``format`` is known.
         AlgorithmMismatch: The suffix is that of another algorithm's checksum list.
         OutputUnwritable: The target cannot be written to.
+        BadTemplate: The template means nothing.
     """
     target = _without_dash(target)
-    chosen, named_for = _chosen(target, format, algorithm)
+    format, wanted = _with_template(format, wanted)  # noqa: A001
+    chosen, named_for = _chosen(target, format, wanted.algorithm)
     output = standard_output() if target is None else open_output(target)
-    if chosen == "raw":
-        from fsworkers.sinks.raw import RawSink  # noqa: PLC0415  (as in _sink)
-
-        return RawSink(output, is_tagged=is_tagged)
-    return _sink(chosen, output, named_for or algorithm)
+    return FORMATS[chosen].open(output, wanted._replace(algorithm=wanted.algorithm or named_for))
 
 
-def check_sink(target: Path | None, *, algorithm: str | None = None) -> None:
+def check_sink(
+    target: Path | None,
+    *,
+    format: str | None = None,  # noqa: A002
+    wanted: Wanted = _NOTHING,
+) -> None:
     """Refuse, before anything is begun, what ``open_sink`` would refuse; nothing is left behind.
 
     Raises:
         SinkError: As ``open_sink``.
+        BadTemplate: Likewise.
+        MissingExtra: A package is needed that is not installed.
     """
     target = _without_dash(target)
-    _chosen(target, None, algorithm)
-    if target is not None:
-        check_output(target)
+    format, wanted = _with_template(format, wanted)  # noqa: A001
+    chosen, _ = _chosen(target, format, wanted.algorithm)
+    kind = FORMATS[chosen]
+    if kind.check is not None:
+        kind.check(wanted)
+    if target is None:
+        return
+    check_output(target)
+    if kind.needs_file and partial_of(target) is None:
+        raise OutputUnwritable(os.fspath(target), f"it is no file, which {chosen} needs")
 
 
 def named_algorithm(target: Path | None) -> str | None:
@@ -100,8 +224,14 @@ def named_algorithm(target: Path | None) -> str | None:
     )
 
 
+def _with_template(named: str | None, wanted: Wanted) -> tuple[str | None, Wanted]:
+    if named is None or not {"{", "}"} & set(named):
+        return named, wanted
+    return "template", wanted._replace(template=named)
+
+
 def _without_dash(target: Path | None) -> Path | None:
-    return None if target is None or os.fspath(target) == "-" else target
+    return None if target is None or os.fspath(target) in {"-", "/dev/stdout"} else target
 
 
 def _chosen(target: Path | None, named: str | None, computed: str | None) -> tuple[str, str | None]:
@@ -119,32 +249,17 @@ def _chosen(target: Path | None, named: str | None, computed: str | None) -> tup
 
 def _format_of(target: Path | None, named: str | None) -> tuple[str, str | None]:
     if named is not None and named not in FORMATS:
-        raise UnknownFormat(named, FORMATS)
-    if target is None or named == "raw":
+        raise UnknownFormat(named, tuple(FORMATS))
+    if target is None or named in {"raw", "template"}:
         return named or "jsonl", None
     algorithm = named_algorithm(target)
-    suffix = target.suffix.lower()
     if named is not None:
         return named, algorithm if named == "sums" else None
     if algorithm is not None:
         return "sums", algorithm
-    if suffix not in _ROW_SUFFIXES and target.exists() and not target.is_file():
-        return "jsonl", None  # /dev/stdout, a FIFO: they have no suffix to say it by
-    if suffix not in _ROW_SUFFIXES:
+    chosen = _BY_SUFFIX.get(target.suffix.lower())
+    if chosen is None and (target.is_dir() or partial_of(target) is None):
+        return "jsonl", None  # /dev/fd/3, a FIFO: they have no suffix to say it by
+    if chosen is None:
         raise UnknownFormat(os.fspath(target), KNOWN_SUFFIXES)
-    return _ROW_SUFFIXES[suffix], None
-
-
-def _sink(chosen: str, output: Output, algorithm: str | None) -> Sink:
-    # A run loads the one format that it writes.
-    if chosen == "csv":
-        from fsworkers.sinks.csv_rows import CsvSink  # noqa: PLC0415
-
-        return CsvSink(output)
-    if chosen == "sums":
-        from fsworkers.sinks.sums import SumsSink  # noqa: PLC0415
-
-        return SumsSink(output, algorithm)
-    from fsworkers.sinks.jsonl import JsonLinesSink  # noqa: PLC0415
-
-    return JsonLinesSink(output)
+    return chosen, None

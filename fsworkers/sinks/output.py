@@ -1,18 +1,21 @@
-"""The binary output under every sink: opens late, writes whole batches, never half a line.
+"""The binary output under every sink: writes whole batches, never half a line.
 
-Nothing is buffered here, so what a file holds is what was handed over. An existing file is opened
-before the run but only emptied when the first batch (or the end) comes: a run that is refused for
-another reason has destroyed nothing.
+Nothing is buffered here, so what a file holds is what was handed over. A file is written as
+``FILE.partial`` and takes its name when it is whole; an earlier one stands there until then. Who
+writes to ``FILE.partial`` has it locked, so two runs never write to one output. Pipes and devices
+are written directly.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import select
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from fsworkers.sinks.errors import OutputFailed, OutputUnwritable, reason_of
@@ -21,9 +24,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Output", "RawWriter", "check_output", "has_reader", "open_output", "standard_output"]
+__all__ = [
+    "PARTIAL",
+    "Output",
+    "RawWriter",
+    "check_output",
+    "has_reader",
+    "open_output",
+    "partial_of",
+    "standard_output",
+]
+
+PARTIAL = ".partial"
 
 _FLAGS = os.O_WRONLY | os.O_CLOEXEC
+
+_USUAL_WIDTH = 80
+
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 class RawWriter(Protocol):
@@ -45,16 +63,35 @@ class Output:
 
     Attributes:
         name: The output's name for messages.
+        partial: The name that a file has as long as it is not whole; ``None`` for what is written
+            directly, and when there is no such file any more.
     """
 
-    def __init__(self, raw: RawWriter, name: str, *, is_regular: bool, is_owned: bool) -> None:
+    def __init__(
+        self,
+        raw: RawWriter,
+        name: str,
+        *,
+        is_regular: bool,
+        is_owned: bool,
+        partial: str | None = None,
+    ) -> None:
         self.name = name
+        self.partial = partial
         self._raw = raw
         self._is_regular = is_regular
         self._is_owned = is_owned
         self._is_emptied = not is_regular
         self._is_closed = False
         self._written_bytes = 0
+
+    @property
+    def width(self) -> int:
+        """How many columns a terminal has; 0 of what is none."""
+        try:
+            return os.get_terminal_size(self._raw.fileno()).columns or _USUAL_WIDTH
+        except OSError:
+            return 0
 
     def write(self, data: bytes) -> None:
         """Write all of ``data``, which ends with a whole line.
@@ -63,38 +100,62 @@ class Output:
             OutputFailed: The system refused. A regular file is cut back to where ``data`` began.
             BrokenPipeError: Nobody reads any more.
         """
-        try:
-            self._empty()
-            self._write_all(memoryview(data))
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            self._cut_back()
-            raise OutputFailed(self.name, reason_of(error)) from error
+        with self.failing():
+            try:
+                self.empty()
+                self._write_all(memoryview(data))
+            except OSError:
+                self._cut_back()
+                raise
         self._written_bytes += len(data)
 
-    def close(self) -> None:
-        """Close a file of ours; calling it again does nothing.
+    def finish(self, *, is_whole: bool = True) -> None:
+        """End it; a file that is whole takes its name. Calling it again does nothing.
 
         Raises:
-            OutputFailed: The system reported only now that a write had failed.
+            OutputFailed: The system refused, or reported only now that a write had failed.
         """
         if self._is_closed:
             return
-        self._is_closed = True
-        try:
+        with self.failing():
             try:
-                self._empty()
+                self.empty()
+                if is_whole and self.partial is not None:
+                    self._put_in_place(self.partial)
             finally:
-                if self._is_owned:
-                    self._raw.close()
-        except OSError as error:
-            raise OutputFailed(self.name, reason_of(error)) from error
+                self.close()
 
-    def _empty(self) -> None:
+    def close(self) -> None:
+        """Let go of a file of ours, which stays ``partial`` if there is anything in it."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self.partial is not None and not os.fstat(self._raw.fileno()).st_size:
+            os.unlink(self.partial)
+            self.partial = None
+        if self._is_owned:
+            self._raw.close()
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Say of what the system refuses within that this output failed."""
+        try:
+            yield
+        except (BrokenPipeError, OutputFailed):
+            raise
+        except OSError as error:
+            raise OutputFailed(self.partial or self.name, reason_of(error)) from error
+
+    def empty(self) -> None:
+        """Take away what an earlier run has left under the partial name."""
         if not self._is_emptied:
             os.ftruncate(self._raw.fileno(), 0)
             self._is_emptied = True
+
+    def _put_in_place(self, partial: str) -> None:
+        os.fsync(self._raw.fileno())
+        os.replace(partial, partial.removesuffix(PARTIAL))
+        self.partial = None
 
     def _write_all(self, rest: memoryview) -> None:
         while rest:
@@ -122,15 +183,24 @@ class Output:
 
 
 def open_output(path: Path) -> Output:
-    """Open a file for writing, as yet without emptying it.
+    """Open an output; a file under its partial name, which as yet is not emptied.
 
     Raises:
-        OutputUnwritable: It is a directory, its directory is missing, permission is lacking…
+        OutputUnwritable: It is a directory, its directory is missing, permission is lacking, or
+            another run writes to it.
     """
+    name = os.fspath(path)
     with _refusals(path):
-        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o666)
-    is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    return Output(io.FileIO(descriptor, "w"), os.fspath(path), is_regular=is_regular, is_owned=True)
+        partial = partial_of(path)
+        if partial is None:
+            raw = io.FileIO(os.open(path, _FLAGS), "w")
+            return Output(raw, name, is_regular=stat.S_ISREG(_mode(raw)), is_owned=True)
+        _refuse_read_only(path)
+        descriptor = _locked(partial)
+        with suppress(FileNotFoundError):
+            os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+    raw = io.FileIO(descriptor, "w")
+    return Output(raw, name, is_regular=True, is_owned=True, partial=partial)
 
 
 def check_output(path: Path) -> None:
@@ -142,14 +212,64 @@ def check_output(path: Path) -> None:
         OutputUnwritable: As ``open_output``.
     """
     with _refusals(path):
+        partial = partial_of(path)
+        if partial is None:
+            return
+        _refuse_read_only(path)
+        was_there = os.path.lexists(partial)
+        descriptor = _locked(partial)
+        if not was_there:
+            os.unlink(partial)
+        os.close(descriptor)
+
+
+def partial_of(path: Path) -> str | None:
+    """What an output is called until it is whole; ``None`` for what is written directly.
+
+    A link is followed. Directly: pipes, devices, and descriptors by name, as ``/dev/stdout``.
+    """
+    folder = os.path.realpath(path.parent)
+    is_direct = folder in {"/dev", "/dev/fd"} or folder.startswith("/proc/")
+    if is_direct or (path.exists() and not path.is_file() and not path.is_dir()):
+        return None
+    return os.path.realpath(path) + PARTIAL
+
+
+def _refuse_read_only(path: Path) -> None:
+    """An existing file is replaced, which its own permissions would not prevent."""
+    with suppress(FileNotFoundError):
+        os.close(os.open(path, _FLAGS))
+
+
+def _locked(partial: str) -> int:
+    """Open the file, which nobody else writes to.
+
+    Raises:
+        BlockingIOError: Somebody does.
+    """
+    while True:
+        descriptor = os.open(partial, _FLAGS | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
-            descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            if path.is_file() or path.is_dir():
-                os.close(os.open(path, _FLAGS))
-        else:
+            _lock(descriptor)
+            with suppress(FileNotFoundError):  # its run has ended in this moment
+                if os.path.samestat(os.fstat(descriptor), os.stat(partial)):
+                    return descriptor
+        except BaseException:
             os.close(descriptor)
-            path.unlink()
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:  # such a file system has none: then nobody is refused
+            raise
+
+
+def _mode(raw: io.FileIO) -> int:
+    return os.fstat(raw.fileno()).st_mode
 
 
 @contextmanager
@@ -159,6 +279,8 @@ def _refusals(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise OutputUnwritable(name, "its directory does not exist") from None
+    except BlockingIOError:
+        raise OutputUnwritable(name, "another run writes to it at this moment") from None
     except (OSError, ValueError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else str(error)
         raise OutputUnwritable(name, reason) from error

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.names import printable
+from fsworkers.sinks.sink import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ __all__ = ["RawSink", "encode_done"]
 _CHUNK_BYTES = 1 << 20
 
 
-class RawSink:
+class RawSink(Lines):
     """Writes what commands wrote.
 
     Args:
@@ -36,8 +37,8 @@ class RawSink:
     """
 
     def __init__(self, output: Output, *, is_tagged: bool = False) -> None:
+        super().__init__(output)
         self.encode_done: DoneEncoder = encode_done
-        self._output = output
         self._is_tagged = is_tagged
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
@@ -51,17 +52,13 @@ class RawSink:
         for path, value in pickle.loads(lines):
             self._write_value(path, value)
 
-    def close(self) -> None:
-        """End the output; see ``Sink.close``."""
-        self._output.close()
-
     def _write_value(self, path: Any, value: Mapping[str, Any]) -> None:
         tag = b""
         if self._is_tagged:
             tag = printable(path).encode(errors="backslashreplace") + b"\t"
         spilled = getattr(value, "spilled", (None, None))
         for name, file, write in zip(
-            ("stdout", "stderr"), spilled, (self._output.write, _to_stderr), strict=True
+            ("stdout", "stderr"), spilled, (self.output.write, _to_stderr), strict=True
         ):
             _write(_pieces(value, name, file), tag, write)
 
@@ -73,6 +70,7 @@ def encode_done(
     durations_s: Sequence[float],  # noqa: ARG001
     attempts: int,  # noqa: ARG001
     worker: int,  # noqa: ARG001
+    mtimes_ns: Sequence[int | None] = (),  # noqa: ARG001
 ) -> bytes | None:
     """Encode what commands left that wrote anything."""
     wrote = [

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.sinks.errors import DigestsMissing
+from fsworkers.sinks.sink import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,10 @@ _is_digest = re.compile(r"(?:[0-9a-fA-F]{2}){4,}").fullmatch
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
 
 
-class SumsSink:
+class SumsSink(Lines):
     """Writes the digests of files that are done.
 
-    A value that is no digest has no line; it does not end the run, but ``close`` tells of it.
+    A value that is no digest has no line; it does not end the run, but ``finish`` tells of it.
 
     Args:
         output: Where the lines go.
@@ -40,8 +41,8 @@ class SumsSink:
     """
 
     def __init__(self, output: Output, algorithm: str | None = None) -> None:
+        super().__init__(output)
         self.encode_done: DoneEncoder = partial(encode_done, algorithm)
-        self._output = output
         self._algorithm = algorithm
         self._missing_count = 0
         self._first_missing = ""
@@ -63,23 +64,19 @@ class SumsSink:
             else:
                 self._miss(path)
         if lines:
-            self._output.write(os.fsencode("".join(lines)))
+            self.output.write(os.fsencode("".join(lines)))
 
-    def write_encoded(self, lines: bytes) -> None:
-        """Write lines; see ``Sink.write_encoded``."""
-        self._output.write(lines)
-
-    def close(self) -> None:
-        """End the output; see ``Sink.close``.
+    def finish(self, *, is_whole: bool = True) -> None:
+        """End the output; see ``Sink.finish``.
 
         Raises:
             DigestsMissing: Files were done whose value was no digest. The output is complete
                 but for them.
         """
-        self._output.close()
+        super().finish(is_whole=is_whole)
         if self._missing_count:
             missing_count, self._missing_count = self._missing_count, 0
-            raise DigestsMissing(self._output.name, missing_count, self._first_missing)
+            raise DigestsMissing(self.output.name, missing_count, self._first_missing)
 
     def _miss(self, path: Any) -> None:
         if not self._missing_count:
@@ -103,6 +100,7 @@ def encode_done(
     _durations_s: Sequence[float],
     _attempts: int,
     _worker: int,
+    _mtimes_ns: Sequence[int | None] = (),
 ) -> bytes | None:
     """Encode files that were done, given in columns; ``None`` if one of them has no digest."""
     digests = [digest_of(value, algorithm) for value in values]

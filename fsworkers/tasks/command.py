@@ -11,12 +11,13 @@ import os
 import shlex
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, TaskNotFound
 from fsworkers.names import printable
 from fsworkers.tasks.arguments import in_batches, room_for_files, system_limit
 from fsworkers.tasks.outputs import Outputs, WithOutput, WithOutputLater, making
+from fsworkers.tasks.task import Column
 from fsworkers.tasks.templates import File, expand, fields_of, parse, relative_to
 
 if TYPE_CHECKING:
@@ -84,6 +85,11 @@ class Command:
         TaskNotFound: There is no such program.
     """
 
+    columns: ClassVar[Sequence[Column]] = (
+        Column("exit", "integer", meaning="the exit code; a signal's name is no number"),
+        Column("stdout", "text", meaning="what it wrote, up to 64 KiB"),
+        Column("stderr", "text", meaning="likewise"),
+    )
     is_command = True
     is_graceful = True
     wants_place = True
@@ -261,6 +267,10 @@ class BatchCommand(Command):
         bisect: Run the halves of what failed again, until those that it fails on are alone.
     """
 
+    columns: ClassVar = (
+        *Command.columns,
+        Column("call", "integer", meaning="which call it was, of all files of one but the first"),
+    )
     is_batching = True
     most: int | None = None
     bisect: bool = False

@@ -28,6 +28,12 @@ class Column(NamedTuple):
     meaning: str = ""
 
 
+def columns_of(function: Any) -> Sequence[Column]:
+    """What a task function's values hold, as far as it says so."""
+    columns = getattr(function, "columns", ())
+    return [one for one in columns if isinstance(one, Column)] if columns else ()
+
+
 class Preparation(NamedTuple):
     """What a task may look at before its run begins.
 

@@ -27,6 +27,8 @@ def work(path):
     if number == 5:
         raise ValueError("five")
     threading.Event().wait(0.05)
+def name(path, text):
+    return text
 """
 
 
@@ -51,10 +53,11 @@ def on_terminal(
         stdout: Likewise the terminal, if none is given.
         interrupt: Send SIGINT as soon as a line is there.
     """
+    call = () if "--call" in arguments else ("--call", "task:work")
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 70))
     run = subprocess.Popen(
-        [*FSWORKERS, "process", "tree", "-k", "--call", "task:work", "-j1", *arguments],
+        [*FSWORKERS, "process", "tree", "-k", "-j1", *call, *arguments],
         cwd=place,
         stdin=subprocess.DEVNULL,
         stdout=theirs if stdout is None else stdout,
@@ -96,9 +99,9 @@ def test_ctrl_c_clears_the_line(place: Path) -> None:
 
 def test_no_line_where_results_are_shown(place: Path) -> None:
     """Results on the same terminal would be torn; ``--progress`` asks for it all the same."""
-    assert CLEAR not in on_terminal(place)[1]
+    assert CLEAR not in on_terminal(place, "-o", "-")[1]
     assert CLEAR not in on_terminal(place, "-o", "/dev/stdout")[1]
-    assert CLEAR in on_terminal(place, "--progress")[1]
+    assert CLEAR in on_terminal(place, "-o", "-", "--progress")[1]
     assert CLEAR not in on_terminal(place, "--no-progress", "-o", "o.jsonl")[1]
 
 
@@ -113,3 +116,19 @@ def test_no_line_beside_a_pager(place: Path) -> None:
     assert CLEAR in on_terminal(place, stdout=subprocess.DEVNULL)[1]
     with (place / "o.jsonl").open("wb") as file:
         assert CLEAR in on_terminal(place, stdout=file.fileno())[1]
+
+
+def test_a_person_gets_a_table_when_the_line_has_gone(place: Path) -> None:
+    """Of the first results, in the width of the terminal; what it says beside goes to stderr."""
+    for number in range(20, 30):
+        (place / "tree" / f"{number}").touch()
+    (place / "tree" / f"5{'x' * 90}").touch()
+    code, shown = on_terminal(place, "--call", "task:name", "--option", "text=\x1b[31m")
+    assert code == 0
+    table = shown.rpartition(CLEAR)[2].splitlines()
+    assert table[0].split() == ["path", "bytes", "value"]
+    assert len(table) == 23
+    assert all(len(line) < 71 for line in table)
+    assert all(line.endswith(("\\x1b[31m", "…")) for line in table[1:21])
+    assert table[21] == "… and 11 more; -o FILE keeps all"
+    assert table[22].startswith("31 files: 31 done; ")

@@ -175,7 +175,7 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
     [
         (["nowhere"], "no such file or directory: 'nowhere'"),
         ([], "no PATH is given; name at least one directory or file"),
-        ([".", "-t", "nosuch"], "there are checksum"),
+        ([".", "-t", "nosuch"], "there are archive, checksum"),
         ([".", "--call", "nosuch:f"], "can't be imported"),
         ([".", "--call", "os:nosuch"], "has no 'nosuch'"),
         ([".", "--call", "os"], "MODULE:FUNCTION"),
@@ -249,9 +249,9 @@ def test_killed_worker_costs_no_file(many: Path, tmp_path: Path) -> None:
 
 
 def _size_of(output: Path) -> int:
-    """Its size, or 0: an output is made and removed once before a run, to see that it can be."""
+    """How much of it there is before it is whole: nothing before the run."""
     try:
-        return output.stat().st_size
+        return output.with_name(f"{output.name}.partial").stat().st_size
     except FileNotFoundError:
         return 0
 
@@ -289,7 +289,11 @@ def test_interrupt_finishes_what_runs(many: Path, tmp_path: Path) -> None:
     assert summary["done"] > 0
     assert summary["cancelled"] > 0
     assert summary["found"] == summary["done"] + summary["cancelled"]
-    assert len(rows(output.read_bytes())) == summary["found"]
+    assert not output.exists()
+    partial = tmp_path / "o.jsonl.partial"
+    assert len(rows(partial.read_bytes())) == summary["found"]
+    last = stderr.decode().splitlines()[-1]
+    assert last.startswith(f"so far there is {partial}; resume with: fsworkers resume ")
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT.value, signal.SIGTERM.value, 0])
@@ -631,6 +635,13 @@ def test_output_to_stdout_by_name(tmp_path: Path, target: str) -> None:
     (tmp_path / "a").write_text("a")
     done = fsworkers("process", "a", "-o", target, "-q", cwd=tmp_path)
     assert (done.returncode, len(rows(done.stdout))) == (0, 1)
+    with (tmp_path / "log").open("ab") as log:
+        log.write(b"before\n")
+        log.flush()
+        subprocess.run(
+            [*FSWORKERS, "process", "a", "-o", target, "-q"], cwd=tmp_path, stdout=log, check=True
+        )
+    assert len((tmp_path / "log").read_bytes().splitlines()) == 2
 
 
 def test_deleted_working_directory(tmp_path: Path) -> None:

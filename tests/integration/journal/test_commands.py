@@ -42,7 +42,11 @@ def test_interrupted_run_is_resumed_as_it_says(place: Workplace) -> None:
     said = interrupt(place, "-o", "out.jsonl", "--summary", "sum.json")
     before = place.executed()
     assert len(before) < 500
-    command = said.splitlines()[-1].removeprefix("resume with: fsworkers ")
+    so_far, command = said.splitlines()[-1].split("; resume with: fsworkers ")
+    partial = place.root / "out.jsonl.partial"
+    assert so_far == f"so far there is {partial}"
+    assert {row["path"] for row in rows(partial.read_bytes())} >= set(before)
+    assert not (place.root / "out.jsonl").exists()
     assert place.runs()[-1]["state"] == "interrupted"
     elsewhere = place.root / "elsewhere"
     elsewhere.mkdir()
@@ -60,6 +64,7 @@ def test_interrupted_run_is_resumed_as_it_says(place: Workplace) -> None:
     lines = rows((place.root / "out.jsonl").read_bytes())
     assert {line["status"] for line in lines} == {"done"}
     assert len({line["path"] for line in lines}) == len(lines) == 500
+    assert not partial.exists()
     summary = json.loads((place.root / "sum.json").read_text())
     assert (summary["found"], summary["done"]) == (500, 500)
     assert summary["run"] in command
@@ -77,7 +82,7 @@ def test_second_interrupt_leaves_at_once(place: Workplace) -> None:
     master.send_signal(signal.SIGINT)
     _, stderr = master.communicate(timeout=20)
     assert master.returncode == 130
-    assert stderr.decode().splitlines()[-1].startswith("resume with: fsworkers resume ")
+    assert "resume with: fsworkers resume " in stderr.decode().splitlines()[-1]
     _, alive = psutil.wait_procs(below, timeout=5)
     assert not alive
     assert not list(place.temporary.iterdir())
@@ -95,7 +100,7 @@ def test_termination_is_one_interrupt(place: Workplace) -> None:
     _, stderr = master.communicate(timeout=20)
     assert master.returncode == 143
     assert "resume with: fsworkers resume " in stderr.decode()
-    lines = rows((place.root / "out.jsonl").read_bytes())
+    lines = rows((place.root / "out.jsonl.partial").read_bytes())
     assert Counter(line["status"] for line in lines)["done"] == len(place.executed())
 
 

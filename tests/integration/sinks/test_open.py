@@ -22,7 +22,7 @@ from fsworkers.sinks.errors import (
     UnknownFormat,
 )
 from fsworkers.sinks.jsonl import JsonLinesSink
-from fsworkers.sinks.open import check_sink, open_sink
+from fsworkers.sinks.open import Wanted, check_sink, open_sink
 from fsworkers.sinks.summary import check_summary_target, write_summary
 from fsworkers.sinks.sums import SumsSink
 
@@ -46,23 +46,23 @@ def test_the_name_says_the_format(tmp_path: Path, name: str, kind: type) -> None
     """By suffix in any case, and by the customary whole names."""
     sink = open_sink(tmp_path / name)
     assert isinstance(sink, kind)
-    sink.close()
+    sink.finish()
 
 
 def test_a_named_format_overrules_the_suffix(tmp_path: Path) -> None:
     """Any name will do then."""
-    sink = open_sink(tmp_path / "list.txt", format="sums", algorithm="md5")
+    sink = open_sink(tmp_path / "list.txt", format="sums", wanted=Wanted("md5"))
     sink.write(DONE)
-    sink.close()
+    sink.finish()
     assert (tmp_path / "list.txt").read_text() == f"{'ab' * 16}  a\n"
 
 
-@pytest.mark.parametrize("name", ["o.txt", "o", ".sha256", "o.parquet"])
+@pytest.mark.parametrize("name", ["o.txt", "o", ".sha256", "o.tsv"])
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> None:
     """And creates nothing."""
     with pytest.raises(UnknownFormat, match=r"\.jsonl, .*\.sha256"):
         open_sink(tmp_path / name)
-    with pytest.raises(UnknownFormat, match="jsonl, csv, sums"):
+    with pytest.raises(UnknownFormat, match="jsonl, csv, parquet, sqlite, sums, raw"):
         open_sink(tmp_path / name, format="yaml")
     assert list(tmp_path.iterdir()) == []
 
@@ -72,10 +72,10 @@ def test_a_list_named_for_another_algorithm_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "o.md5"
     target.write_text("precious")
     with pytest.raises(AlgorithmMismatch, match="sha256"):
-        open_sink(target, algorithm="sha256")
+        open_sink(target, wanted=Wanted("sha256"))
     assert target.read_text() == "precious"
-    open_sink(target, algorithm="md5").close()
-    open_sink(target).close()
+    open_sink(target, wanted=Wanted("md5")).finish()
+    open_sink(target).finish()
 
 
 def test_unwritable_targets_are_refused(tmp_path: Path) -> None:
@@ -93,8 +93,11 @@ def test_a_check_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "o.csv").write_text("old")
     (tmp_path / "link.csv").symlink_to("new.csv")
     os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "o.csv.partial").write_text("part")
     for target in ("o.csv", "link.csv", "pipe.csv", "other.csv"):
         check_sink(tmp_path / target)
+    assert (tmp_path / "o.csv.partial").read_text() == "part"
+    (tmp_path / "o.csv.partial").unlink()
     assert {path.name for path in tmp_path.iterdir()} == {"o.csv", "link.csv", "pipe.csv"}
     assert (tmp_path / "o.csv").read_text() == "old"
 
@@ -118,19 +121,65 @@ def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
         check_summary_target(closed / "s.json")
 
 
-def test_an_existing_file_is_emptied_with_the_first_batch_or_at_the_end(tmp_path: Path) -> None:
-    """Opening alone destroys nothing, and an output without outcomes is not stale."""
-    for batches, expected in (([], 0), ([DONE], 1), ([DONE, [], DONE], 2)):
-        target = tmp_path / "o.jsonl"
-        target.write_text("stale" * 1000)
-        sink = open_sink(target)
-        assert target.read_text().startswith("stale")
-        for batch in batches:
-            sink.write(batch)
-        if batches:
-            assert len(target.read_text().splitlines()) == expected  # before it is closed
+@pytest.mark.parametrize(("batches", "expected"), [([], 0), ([DONE], 1), ([DONE, [], DONE], 2)])
+def test_a_file_takes_its_name_when_it_is_whole(
+    tmp_path: Path, batches: list[list[Outcome]], expected: int
+) -> None:
+    """Until then the earlier one stands there; it lends its permissions, and a link stays one."""
+    (tmp_path / "real.jsonl").write_text("stale" * 1000)
+    (tmp_path / "real.jsonl").chmod(0o640)
+    target = tmp_path / "o.jsonl"
+    target.symlink_to("real.jsonl")
+    sink = open_sink(target)
+    for batch in batches:
+        sink.write(batch)
+    assert target.read_text().startswith("stale")
+    partial = tmp_path / "real.jsonl.partial"
+    assert sink.output.partial == str(partial)
+    assert len(partial.read_text().splitlines()) == expected  # before it is finished
+    sink.finish()
+    sink.close()
+    assert len(target.read_text().splitlines()) == expected
+    assert {path.name for path in tmp_path.iterdir()} == {"o.jsonl", "real.jsonl"}
+    assert target.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_what_is_not_whole_stays_partial(tmp_path: Path, is_finished: bool) -> None:
+    """Whether it was ended as what it is or let go of; with nothing in it, nothing is left."""
+    for batch, left in ((DONE, {"o.csv", "o.csv.partial"}), ([], {"o.csv"})):
+        (tmp_path / "o.csv").write_text("earlier")
+        sink = open_sink(tmp_path / "o.csv")
+        sink.write(batch)
+        if is_finished and batch:
+            sink.finish(is_whole=False)
         sink.close()
-        assert len(target.read_text().splitlines()) == expected
+        assert (tmp_path / "o.csv").read_text() == "earlier"
+        assert {path.name for path in tmp_path.iterdir()} == left
+        (tmp_path / "o.csv.partial").unlink(missing_ok=True)
+
+
+def test_an_output_has_one_writer(tmp_path: Path) -> None:
+    """A second one is refused, and takes nothing away; afterwards there may be another."""
+    sink = open_sink(tmp_path / "o.jsonl")
+    sink.write(DONE)
+    for refuse in open_sink, check_sink:
+        with pytest.raises(OutputUnwritable, match="another run writes to it"):
+            refuse(tmp_path / "o.jsonl")
+    sink.finish()
+    assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 1
+    open_sink(tmp_path / "o.jsonl").finish()
+
+
+def test_descriptors_by_name_are_written_directly(tmp_path: Path) -> None:
+    """What a shell has opened for us would not see a file that takes its name."""
+    with (tmp_path / "o").open("wb") as file:
+        sink = open_sink(Path(f"/dev/fd/{file.fileno()}"), format="jsonl")
+        sink.write(DONE)
+        sink.finish()
+        assert os.fstat(file.fileno()).st_size > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["o"]
 
 
 def test_csv_has_one_header_always(tmp_path: Path) -> None:
@@ -139,7 +188,7 @@ def test_csv_has_one_header_always(tmp_path: Path) -> None:
         sink = open_sink(tmp_path / "o.csv")
         for _ in range(count):
             sink.write(DONE)
-        sink.close()
+        sink.finish()
         lines = (tmp_path / "o.csv").read_text().splitlines()
         assert lines[0] == (
             "path,status,value,error,attempts,size,duration_s,worker,path_b64,traceback"
@@ -152,7 +201,7 @@ def test_full_device_is_an_error_that_names_it() -> None:
     sink = open_sink(Path("/dev/full"), format="jsonl")
     with pytest.raises(OutputFailed, match="'/dev/full' failed: No space left on device"):
         sink.write(DONE)
-    sink.close()
+    sink.finish()
 
 
 def test_a_pipe_without_reader_is_the_callers_matter(tmp_path: Path) -> None:
@@ -163,7 +212,7 @@ def test_a_pipe_without_reader_is_the_callers_matter(tmp_path: Path) -> None:
     os.close(reader)
     with pytest.raises(BrokenPipeError):
         sink.write(DONE)
-    sink.close()
+    sink.finish()
 
 
 def test_stdout_is_json_lines_and_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +223,7 @@ def test_stdout_is_json_lines_and_stays_open(monkeypatch: pytest.MonkeyPatch) ->
     print("before")
     sink = open_sink(None)
     sink.write(DONE)
-    sink.close()
+    sink.finish()
     print("after")
     replaced.flush()
     before, line, after = beneath.getvalue().splitlines()
@@ -228,9 +277,9 @@ def test_coreutils_accepts_the_list(tmp_path: Path, tool: str, suffix: str, algo
         digest = hashlib.new(algorithm, content).hexdigest()
         outcomes.append(Outcome(os.fsdecode(name), "done", digest))
     target = tmp_path / f"list{suffix}"
-    sink = open_sink(target, algorithm=algorithm)
+    sink = open_sink(target, wanted=Wanted(algorithm))
     sink.write([Outcome("gone", "failed", error="x"), *outcomes])
-    sink.close()
+    sink.finish()
     subprocess.run([tool, "-c", "--strict", "--quiet", target], cwd=files, check=True, timeout=20)
     names = [name if name != b"-" else b"./-" for name in ODD_NAMES]
     printed = subprocess.run([tool, "--", *names], cwd=files, check=True, capture_output=True)
@@ -252,8 +301,8 @@ def test_mappings_give_their_digest_and_other_values_are_told_at_the_end(tmp_pat
         ]
     )
     with pytest.raises(DigestsMissing, match=r"lacks 3 files.*'c' the first"):
-        sink.close()
-    sink.close()
+        sink.finish()
+    sink.finish()
     assert (tmp_path / "o.md5").read_text() == "".join(f"{digest}  {each}\n" for each in "abd")
 
 

@@ -47,7 +47,7 @@ def test_short_writes_go_on() -> None:
     output = Output(raw, "out", is_regular=True, is_owned=True)
     output.write(b"abcdef\n")
     assert raw.content() == b"abcdef\n"
-    output.close()
+    output.finish()
 
 
 def test_full_disk_leaves_whole_lines_and_names_the_file() -> None:
@@ -60,7 +60,8 @@ def test_full_disk_leaves_whole_lines_and_names_the_file() -> None:
     assert raw.content() == b"one\n"
     output.write(b"three\n")
     assert raw.content() == b"one\nthree\n"
-    output.close()
+    output.finish()
+    output.finish()
     output.close()
 
 
@@ -70,7 +71,7 @@ def test_a_reader_that_left_is_the_callers_matter() -> None:
     output = Output(raw, "out", is_regular=False, is_owned=True)
     with pytest.raises(BrokenPipeError):
         output.write(b"x\n")
-    output.close()
+    output.finish()
 
 
 def test_error_at_close_names_the_file() -> None:
@@ -83,7 +84,7 @@ def test_error_at_close_names_the_file() -> None:
 
     output = Output(FailingClose(), "out", is_regular=False, is_owned=True)
     with pytest.raises(OutputFailed, match="'out' failed"):
-        output.close()
+        output.finish()
 
 
 @pytest.mark.parametrize(

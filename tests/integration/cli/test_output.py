@@ -1,0 +1,110 @@
+"""What goes to stdout, as a user asks for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.test_process import FSWORKERS, fsworkers, rows
+from tests.integration.sinks.test_open import ODD_NAMES
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A folder of odd names, each with its number in it."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    for number, name in enumerate(ODD_NAMES):
+        (folder / os.fsdecode(name)).write_bytes(b"%d" % number)
+    return folder
+
+
+def test_a_template_makes_lines_with_exact_names(tree: Path, tmp_path: Path) -> None:
+    r"""``{path}\0`` is what ``xargs -0`` reads; a command's value has its columns."""
+    done = fsworkers("process", "tree", "-q", "--format", r"{path}\0", cwd=tmp_path)
+    assert sorted(done.stdout.split(b"\0")[:-1]) == sorted(b"tree/" + name for name in ODD_NAMES)
+    done = fsworkers(
+        "process", "tree", "-q", "--format", "{exit} {stdout}", "-x", "cat", cwd=tmp_path
+    )
+    assert sorted(done.stdout.splitlines()) == sorted(b"0 %d" % n for n in range(len(ODD_NAMES)))
+    done = fsworkers("process", "tree", "-q", "--format", "{digest}{value}", cwd=tmp_path)
+    assert {line[:64] == line[64:] for line in done.stdout.splitlines()} == {True}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("yaml", "jsonl, csv, raw, or a template of {path}, {value},"),
+        ("{pth}", "there is no {pth}; there are {path}, "),
+        ("{path", "a brace of its own is doubled"),
+        ("sqlite", "jsonl, csv, raw, or a template"),
+    ],
+)
+def test_formats_that_there_are_not(tmp_path: Path, given: str, words: str) -> None:
+    """One line, before anything is begun."""
+    (tmp_path / "a").touch()
+    done = fsworkers("process", "a", "--format", given, cwd=tmp_path)
+    lines = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (2, b"", 1)
+    assert words in lines[0]
+
+
+def test_resumed_templates_tell_all(tree: Path, tmp_path: Path) -> None:
+    """As a resumed run does in any format."""
+    state = str(tmp_path / "state")
+    again = fsworkers(
+        "process", "tree", "-q", "--format", r"{path}\0", cwd=tmp_path, XDG_STATE_HOME=state
+    )
+    done = fsworkers("resume", "-q", cwd=tmp_path, XDG_STATE_HOME=state)
+    assert sorted(done.stdout.split(b"\0")) == sorted(again.stdout.split(b"\0"))
+
+
+@pytest.mark.parametrize("name", ["o.db", "o.jsonl"])
+def test_two_runs_never_write_to_one_output(tmp_path: Path, name: str) -> None:
+    """The second is refused before it begins; the first one's output is whole."""
+    (tmp_path / "tree").mkdir()
+    for number in range(3):
+        (tmp_path / "tree" / str(number)).touch()
+    (tmp_path / "task.py").write_text(
+        "import os, threading\n"
+        "def wait(path):\n"
+        "    open('begun', 'w').close()\n"
+        "    while not os.path.exists('go'): threading.Event().wait(0.01)\n"
+    )
+    command = ["process", "tree", "--call", "task:wait", "-o", name, "-q", "--no-journal"]
+    first = subprocess.Popen([*FSWORKERS, *command], cwd=tmp_path, stderr=subprocess.PIPE)
+    while not (tmp_path / "begun").exists():
+        assert first.poll() is None
+        os.sched_yield()
+    second = fsworkers(*command, cwd=tmp_path)
+    (tmp_path / "go").touch()
+    assert (second.returncode, b"another run writes to it" in second.stderr) == (2, True)
+    assert first.communicate(timeout=30)[1] == b""
+    assert (first.returncode, (tmp_path / name).exists()) == (0, True)
+    assert not (tmp_path / f"{name}.partial").exists()
+
+
+def test_an_interrupted_run_that_is_not_recorded_tells_what_there_is(tmp_path: Path) -> None:
+    """``FILE.partial``, in the last line; FILE is what it was."""
+    (tmp_path / "o.jsonl").write_text("earlier")
+    (tmp_path / "tree").mkdir()
+    for number in range(500):
+        (tmp_path / "tree" / str(number)).touch()
+    (tmp_path / "task.py").write_text(
+        "import threading\ndef nap(path): threading.Event().wait(0.02)\n"
+    )
+    command = ["process", "tree", "--call", "task:nap", "-o", "o.jsonl", "--no-journal"]
+    run = subprocess.Popen([*FSWORKERS, *command], cwd=tmp_path, stderr=subprocess.PIPE)
+    partial = tmp_path / "o.jsonl.partial"
+    while not (partial.exists() and partial.stat().st_size):
+        assert run.poll() is None
+        os.sched_yield()
+    run.send_signal(signal.SIGINT)
+    said = run.communicate(timeout=30)[1].decode().splitlines()
+    assert (run.returncode, said[-1]) == (130, f"so far there is {partial}")
+    assert (tmp_path / "o.jsonl").read_text() == "earlier"
+    assert {row["status"] for row in rows(partial.read_bytes())} == {"done", "cancelled"}
