@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["tutorial"])
+@pytest.mark.parametrize("page", ["tutorial", "recipes"])
 def test_examples_run(page: str, tmp_path: Path) -> None:
     """Each does what it says, in the order of the page, and prints something."""
     text = (ROOT / "docs" / f"{page}.md").read_text()
