@@ -108,16 +108,23 @@ def running(word: str) -> list[psutil.Process]:
 
 
 def test_what_a_command_leaves_behind_is_ended_and_a_daemon_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A daemon has a session of its own."""
+    """A daemon has a session of its own; the command goes on when that is so."""
+    mark = tmp_path / "mark"
+    daemonize = (
+        f"setsid sh -c 'echo > {mark}; exec sleep 63.25' & "
+        f"while [ ! -e {mark} ]; do sleep 0.01; done; echo started"
+    )
     monkeypatch.setattr(child, "LEFT_S", 0.05)
     began = time.monotonic()
     assert shell("sleep 62.25 & echo started")("x")["stdout"] == "started\n"
     assert not running("62.25")
-    assert shell("setsid sleep 63.25 & sleep 0.1; echo started")("x")["stdout"] == "started\n"
-    assert time.monotonic() - began < 10
-    (daemon,) = running("63.25")
+    assert shell(daemonize)("x")["stdout"] == "started\n"
+    assert time.monotonic() - began < 30
+    while not (daemons := running("63.25")):  # its shell becomes it
+        assert time.monotonic() - began < 30
+    (daemon,) = daemons
     daemon.kill()
 
 
