@@ -151,6 +151,7 @@ def _process(
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
         recorder = missing = None
+        opened = request.engine_opener(stack)
         if journal is not None:
             run = _record(request, run_id, mark)
             with _excused(is_optional):
@@ -175,6 +176,7 @@ def _process(
             id=run_id,
             request=request,
             function=function,
+            opened=opened,
             found=to_do,
             sink=open_sink(
                 output,

@@ -17,7 +17,6 @@ from fsworkers.cli.interrupts import Interrupts
 from fsworkers.cli.report import Report, lines_of
 from fsworkers.cli.request import STDOUT
 from fsworkers.engines.ahead import ScanAhead
-from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.run import Run
 from fsworkers.journal.known import as_written
 from fsworkers.journal.record import State
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fsworkers.cli.request import Request
+    from fsworkers.engines.engine import Engine
     from fsworkers.engines.tally import Tally
     from fsworkers.journal.recorder import Recorder
     from fsworkers.journal.selection import Unchanged
@@ -70,6 +70,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         id: The run's name.
         request: What was asked for.
         function: The task function.
+        opened: Opens the engine.
         found: What there is to do now.
         sink: Where outcomes go.
         tally: Counts them.
@@ -86,6 +87,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     request: Request
     function: Callable[[str], Any]
+    opened: Callable[[], Engine]
     found: Iterable[list[str] | Entry | Unchanged]
     sink: Sink
     tally: Tally
@@ -117,7 +119,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     def _run(self, shown: DisplayOptions) -> int:
         with ExitStack() as stack:
-            engine = LocalEngine(self.request.settings())
+            engine = self.opened()
             stack.callback(engine.close)
             if not self.rebuilds:
                 stack.callback(self.sink.close)  # one that is not rebuilt stays as it is
