@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import subprocess
+import sys
+import tempfile
 import warnings
 from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadSetting, FsworkersError, MissingExtra
+from fsworkers.pool.settings import usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,18 +121,11 @@ def connect(name: str, settings: PoolSettings, stack: ExitStack) -> Client:
     """
     import distributed  # noqa: PLC0415  (only for these runs)
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is raised
+    for logger in [one for one in logging.root.manager.loggerDict if one.startswith("distributed")]:
+        logging.getLogger(logger).setLevel(logging.CRITICAL)  # what matters is raised
     place: dict[str, Any] = {"address": name.removeprefix("dask://")}
     if name == "dask":
-        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-        cluster = distributed.LocalCluster(
-            n_workers=LOCAL_NODES,
-            threads_per_worker=settings.workers or max(1, processors // LOCAL_NODES),
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        )
-        stack.callback(cluster.close)
-        place = {"address": cluster}
+        place = {"address": _start_here(settings, stack)}
     elif not name.startswith("dask://"):
         file = name.removeprefix("dask:")
         if not os.path.isfile(file):
@@ -142,6 +139,39 @@ def connect(name: str, settings: PoolSettings, stack: ExitStack) -> Client:
         raise ClusterNotReached(name, str(error)) from error
     stack.callback(client.close)
     return client
+
+
+def _start_here(settings: PoolSettings, stack: ExitStack) -> str:
+    """Start a cluster for trying: its scheduler in this process, its workers as a user would.
+
+    They have sessions of their own, so that Ctrl-C is only ours, and end with the scheduler.
+    """
+    import distributed  # noqa: PLC0415  (only for these runs)
+
+    cluster = distributed.LocalCluster(
+        n_workers=0,
+        host="127.0.0.1",
+        processes=False,
+        protocol="tcp://",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    )
+    stack.callback(cluster.close)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fsworkers-"))
+    threads = settings.workers or max(1, usable_processors() // LOCAL_NODES)
+    command = [
+        sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address,
+        "--nthreads", str(threads), "--no-dashboard", "--local-directory", folder,
+    ]  # fmt: skip
+    for _ in range(LOCAL_NODES):
+        nothing = subprocess.DEVNULL
+        worker = subprocess.Popen(
+            command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+        )
+        stack.callback(worker.wait)
+        stack.callback(worker.terminate)
+    address: str = cluster.scheduler_address
+    return address
 
 
 def misfits(

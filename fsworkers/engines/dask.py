@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from itertools import count
 from logging import getLogger
+from math import isqrt
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -71,11 +72,11 @@ NO_NODES_S = 10.0
 """After so long without a node, that is said."""
 
 RESULT_S = 10
+MOST_ALONE = 4
+"""Files of a block that took its node along which are put to the test at once, each for itself."""
+
 MOST_TRIES = 3
 """So often a block is sent to a node that can't run it."""
-
-PARTS = 16
-"""Into so many a block is divided that took its node along, until its files are alone."""
 
 
 class Order(NamedTuple):
@@ -142,15 +143,21 @@ def cancel_node(run: str, *, aborts: bool, dask_worker: Worker) -> None:
 
 
 class _Piece:
-    """A block of the run, with what is known of its way."""
+    """A block of the run, with what is known of its way.
 
-    __slots__ = ("borders", "first", "future", "node", "packed", "tries")
+    A suspect is what nodes have died with; it has a node to itself, so that it blames no others.
+    """
 
-    def __init__(self, first: int, packed: PackedItems, borders: list[int], tries: int = 0) -> None:
+    __slots__ = ("borders", "first", "future", "is_suspect", "node", "packed", "tries")
+
+    def __init__(
+        self, first: int, packed: PackedItems, borders: list[int], *, is_suspect: bool = False
+    ) -> None:
         self.first = first
         self.packed = packed
         self.borders = borders
-        self.tries = tries
+        self.is_suspect = is_suspect
+        self.tries = 0
         self.node: _NodeState | None = None
         self.future: Future[bytes] | None = None
 
@@ -158,14 +165,14 @@ class _Piece:
         return [*map(unpack, unpack_items(self.packed.kind, self.packed.frame))]
 
     def parts(self) -> list[_Piece]:
-        """The same in up to ``PARTS`` pieces."""
+        """The same as suspects, as many as each has files: so all are alone after two divisions."""
         items = self.items()
-        size = -(-len(items) // PARTS)
+        size = isqrt(len(items) - 1) + 1 if self.packed.length > MOST_ALONE else 1
         pieces = []
         for start in range(0, len(items), size):
             packed = pack_items(items[start : start + size], len(self.packed.frame))
             borders = [border - start for border in self.borders if 0 < border - start < size]
-            pieces.append(_Piece(self.first + start, packed, borders))
+            pieces.append(_Piece(self.first + start, packed, borders, is_suspect=True))
         return pieces
 
 
@@ -176,6 +183,7 @@ class _NodeState:
         self.address = address
         self.workers = workers
         self.pace = Pace(workers * slots, BLOCK_S)
+        self.is_solo = False
         self.pieces = 0
         self.files = 0
         self.statistics = PoolStatistics()
@@ -183,7 +191,7 @@ class _NodeState:
     @property
     def has_room(self) -> bool:
         """Two blocks overlap; where they are of few files, each slot has one at hand."""
-        return self.pieces < 2 or self.files < 2 * self.pace.slots
+        return not self.is_solo and (self.pieces < 2 or self.files < 2 * self.pace.slots)
 
 
 class DaskEngine:
@@ -215,6 +223,7 @@ class DaskEngine:
         self._ended: SimpleQueue[_Piece] = SimpleQueue()
         self._out: dict[_Piece, None] = {}
         self._again: list[_Piece] = []
+        self._suspects: list[_Piece] = []
         self._early: list[tuple[int, int, list[Record | Conclude]]] = []
         self._next_out = 0
         self._result_bytes = 0.0
@@ -250,7 +259,7 @@ class DaskEngine:
                 else:
                     self._look_at_nodes()
                     self._submit(supply, ordered=ordered)
-                if not self._out and not self._again and supply.is_over:
+                if supply.is_over and not (self._out or self._again or self._suspects):
                     break
                 yield self._arrived(ordered=ordered)
         finally:
@@ -312,13 +321,20 @@ class DaskEngine:
             self._alone_since = now + 1e9  # once is enough
 
     def _lost(self, error: BaseException) -> ClusterLost:
-        return ClusterLost(str(error) or type(error).__name__)
+        return ClusterLost(getattr(error, "reason", None) or str(error) or type(error).__name__)
 
     # What goes out
 
     def _submit(self, supply: Supply, *, ordered: bool) -> None:
         """Give every node blocks until it has enough."""
+        is_wanted_alone = bool(self._suspects)
         for node in sorted(self._nodes.values(), key=lambda one: one.pieces):
+            if is_wanted_alone and not node.is_solo:
+                is_wanted_alone = bool(not node.pieces and len(self._suspects) > 1)
+                if not node.pieces:
+                    node.is_solo = True
+                    self._send(self._suspects.pop(), node)
+                continue  # else it gets nothing until it has nothing
             while node.has_room and (piece := self._next_piece(node, supply, ordered=ordered)):
                 self._send(piece, node)
 
@@ -396,6 +412,7 @@ class DaskEngine:
         """It has ended, and its result is let go: kept, it would be made again for nobody."""
         assert piece.node is not None
         piece.node.pieces -= 1
+        piece.node.is_solo = False
         piece.node.files -= piece.packed.length
         del self._out[piece]
         if piece.future is not None:
@@ -403,7 +420,6 @@ class DaskEngine:
 
     def _undone(self, piece: _Piece, error: Exception) -> list[Record | Conclude] | None:
         assert piece.node is not None
-        count_ = piece.packed.length
         if isinstance(error, TaskLoadError):
             raise error
         if not isinstance(error, KilledWorker):
@@ -415,8 +431,8 @@ class DaskEngine:
                 raise NodeFailed(piece.node.address, reason) from error
             self._again.append(piece)
             return None
-        if count_ > 1:
-            self._again += reversed(piece.parts())
+        if piece.packed.length > 1 or not piece.is_suspect:
+            self._suspects += reversed(piece.parts())
             return None
         deaths = error.allowed_failures + 1
         failure = Failure(f"its node died {deaths} times while it ran")
@@ -453,7 +469,8 @@ class DaskEngine:
 
     def _concluded(self, supply: Supply, *, ordered: bool) -> list[Record | Conclude]:
         """What was not sent of a run that is cancelled."""
-        waiting, self._again = self._again, []
+        waiting = [*self._again, *self._suspects]
+        self._again, self._suspects = [], []
         first, paths = supply.taken, supply.drain()
         if paths:
             waiting.append(_Piece(first, pack_items(paths, sys.maxsize), []))
@@ -503,7 +520,12 @@ class DaskEngine:
     def statistics(self) -> PoolStatistics:
         """The figures of all nodes, as of the last block of each."""
         figures = [node.statistics for node in self._known.values() if node is not None]
-        return replace(total(figures), in_flight=sum(node.files for node in self._nodes.values()))
+        here = self._nodes.values()
+        return replace(
+            total(figures),
+            workers=sum(node.statistics.workers for node in here),
+            in_flight=sum(node.files for node in here),
+        )
 
     def story(self) -> Sequence[StoryEvent]:
         """What happens to workers is known to their nodes."""
