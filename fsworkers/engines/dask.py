@@ -65,6 +65,12 @@ IN_FLIGHT_BYTES = 1 << 28
 RESULT_BYTES = 1 << 24
 """What a block may come to, as far as that is known from those before."""
 
+MOST_AT_ONCE = 16
+"""Blocks that are passed on together, if so many have ended."""
+
+NODES_AT_EASE = 200
+"""With more nodes than that blocks are larger in proportion: one client looks at each of them."""
+
 NODES_S = 1.0
 """How often it is asked which nodes there are."""
 
@@ -345,6 +351,7 @@ class DaskEngine:
             return None  # the one that all of them wait for is under way
         nodes = len(self._nodes)
         left = supply.left
+        node.pace.block_s = BLOCK_S * max(1.0, nodes / NODES_AT_EASE)
         wanted = node.pace.block_items(left, nodes)
         if self._result_bytes:
             wanted = max(1, min(wanted, int(RESULT_BYTES / self._result_bytes)))
@@ -374,15 +381,24 @@ class DaskEngine:
     # What comes back
 
     def _arrived(self, *, ordered: bool) -> list[Record | Conclude]:
-        """What became of a block that has ended, or nothing after a while."""
+        """What became of blocks that have ended, or nothing after a while."""
         try:
             piece = self._ended.get(timeout=LOOK_S)
         except Empty:
             if self._client.status != "running":
                 raise ClusterLost("its connection is closed") from None
             return []
-        settled = self._result_of(piece)
-        return [] if settled is None else self._emit(piece, settled, ordered=ordered)
+        due: list[Record | Conclude] = []
+        for _ in range(MOST_AT_ONCE):
+            settled = self._result_of(piece)
+            if settled is not None:
+                due += self._emit(piece, settled, ordered=ordered)
+            try:
+                piece = self._ended.get_nowait()
+            except Empty:
+                return due
+        self._ended.put(piece)  # it is for the next time
+        return due
 
     def _result_of(self, piece: _Piece) -> list[Record | Conclude] | None:
         """What became of a block's items; ``None`` if it is not known yet, or it goes out again."""
