@@ -81,6 +81,9 @@ RESULT_S = 10
 MOST_ALONE = 4
 """Files of a block that took its node along which are put to the test at once, each for itself."""
 
+MOST_DEATHS = 3
+"""So many nodes die with a block before it is taken for the reason."""
+
 MOST_TRIES = 3
 """So often a block is sent to a node that can't run it."""
 
@@ -154,7 +157,7 @@ class _Piece:
     A suspect is what nodes have died with; it has a node to itself, so that it blames no others.
     """
 
-    __slots__ = ("borders", "first", "future", "is_suspect", "node", "packed", "tries")
+    __slots__ = ("borders", "deaths", "first", "future", "is_suspect", "node", "packed", "tries")
 
     def __init__(
         self, first: int, packed: PackedItems, borders: list[int], *, is_suspect: bool = False
@@ -163,12 +166,19 @@ class _Piece:
         self.packed = packed
         self.borders = borders
         self.is_suspect = is_suspect
+        self.deaths = 0
         self.tries = 0
         self.node: _NodeState | None = None
         self.future: Future[bytes] | None = None
 
     def items(self) -> list[Any]:
         return [*map(unpack, unpack_items(self.packed.kind, self.packed.frame))]
+
+    def after_death(self) -> _Piece:
+        """The same, whose node has died once more."""
+        again = _Piece(self.first, self.packed, self.borders, is_suspect=self.is_suspect)
+        again.deaths = self.deaths + 1
+        return again
 
     def parts(self) -> list[_Piece]:
         """The same as suspects, as many as each has files: so all are alone after two divisions."""
@@ -262,8 +272,8 @@ class DaskEngine:
                     self._drop(aborts=told == "abort")
                 if told is not None:
                     yield self._concluded(supply, ordered=ordered)
-                else:
-                    self._look_at_nodes()
+                self._look_at_nodes()
+                if told is None:
                     self._submit(supply, ordered=ordered)
                 if supply.is_over and not (self._out or self._again or self._suspects):
                     break
@@ -318,6 +328,7 @@ class DaskEngine:
         self._nodes = {
             address: node for address in threads if (node := self._known[address]) is not None
         }
+        self._take_back([one for one in self._out if one.node and one.node.address not in threads])
         if self._nodes:
             self._alone_since = None
         elif self._alone_since is None:
@@ -325,6 +336,26 @@ class DaskEngine:
         elif now - self._alone_since > NO_NODES_S:
             LOGGER.warning("the cluster has had no worker for %d s; waiting", NO_NODES_S)
             self._alone_since = now + 1e9  # once is enough
+
+    def _take_back(self, pieces: list[_Piece]) -> None:
+        """Send again what nodes had that are gone; Dask would let it wait for just these for ever.
+
+        It does so with ``allow_other_workers`` too, if there are none at that moment (2026.8).
+        """
+        if not pieces:
+            return
+        try:
+            self._client.cancel([piece.future for piece in pieces], force=True)
+        except OSError as error:
+            raise self._lost(error) from error
+        for piece in pieces:
+            self._forget(piece)
+            again = piece.after_death()
+            if again.deaths >= MOST_DEATHS:
+                self._out[again] = None
+                self._ended.put(again)
+            else:
+                (self._suspects if again.is_suspect else self._again).append(again)
 
     def _lost(self, error: BaseException) -> ClusterLost:
         return ClusterLost(getattr(error, "reason", None) or str(error) or type(error).__name__)
@@ -372,7 +403,7 @@ class DaskEngine:
             piece.future = self._client.submit(
                 run_block, pickle.dumps(order, protocol=5), pure=False, retries=0,
                 key=f"{self._run}-{next(self._numbers)}",
-                workers=[node.address], allow_other_workers=True,
+                workers=[node.address],
             )  # fmt: skip
             piece.future.add_done_callback(lambda _future: self._ended.put(piece))
         except (OSError, RuntimeError, ValueError) as error:
@@ -402,18 +433,18 @@ class DaskEngine:
 
     def _result_of(self, piece: _Piece) -> list[Record | Conclude] | None:
         """What became of a block's items; ``None`` if it is not known yet, or it goes out again."""
-        assert piece.future is not None
-        assert piece.node is not None
+        if piece not in self._out:
+            return None  # it was sent again, because its node was gone
+        if piece.future is None:
+            self._forget(piece)
+            return self._blamed(piece)
         try:
             packed = piece.future.result(timeout=RESULT_S)
         except TimeoutError:
             self._ended.put(piece)  # its node died with the result, and it runs again
             return None
         except CancelledError as error:
-            if self._wish is None or self._client.status != "running":
-                raise self._lost(error) from error
-            self._forget(piece)
-            return [Conclude(Block(0, piece.first, piece.items()), "cancelled", CANCELLED)]
+            raise self._lost(error) from error
         except Exception as error:  # noqa: BLE001  (whatever a node raises)
             self._forget(piece)
             return self._undone(piece, error)
@@ -426,11 +457,11 @@ class DaskEngine:
 
     def _forget(self, piece: _Piece) -> None:
         """It has ended, and its result is let go: kept, it would be made again for nobody."""
-        assert piece.node is not None
-        piece.node.pieces -= 1
-        piece.node.is_solo = False
-        piece.node.files -= piece.packed.length
         del self._out[piece]
+        if piece.node is not None:
+            piece.node.pieces -= 1
+            piece.node.is_solo = False
+            piece.node.files -= piece.packed.length
         if piece.future is not None:
             piece.future.release()
 
@@ -438,22 +469,26 @@ class DaskEngine:
         assert piece.node is not None
         if isinstance(error, TaskLoadError):
             raise error
-        if not isinstance(error, KilledWorker):
-            piece.tries += 1
-            if piece.tries >= MOST_TRIES:
-                if isinstance(error, FsworkersError):
-                    raise error
-                reason = f"{type(error).__name__}: {error}"
-                raise NodeFailed(piece.node.address, reason) from error
-            self._again.append(piece)
-            return None
+        if isinstance(error, KilledWorker):  # where nodes come back under the same address
+            piece.deaths = error.allowed_failures + 1
+            return self._blamed(piece)
+        piece.tries += 1
+        if piece.tries >= MOST_TRIES:
+            if isinstance(error, FsworkersError):
+                raise error
+            reason = f"{type(error).__name__}: {error}"
+            raise NodeFailed(piece.node.address, reason) from error
+        self._again.append(piece)
+        return None
+
+    def _blamed(self, piece: _Piece) -> list[Record | Conclude] | None:
+        """Judge a block with which nodes have died: its files are put to the test by themselves."""
         if piece.packed.length > 1 or not piece.is_suspect:
             self._suspects += reversed(piece.parts())
             return None
-        deaths = error.allowed_failures + 1
-        failure = Failure(f"its node died {deaths} times while it ran")
+        failure = Failure(f"its node died {piece.deaths} times while it ran")
         block = Block(0, piece.first, piece.items())
-        return [Conclude(block, "crashed", failure, None, deaths)]
+        return [Conclude(block, "crashed", failure, None, piece.deaths)]
 
     def _learn(self, piece: _Piece, report: Report, size: int) -> None:
         node = self._known.get(report.node) or piece.node
@@ -498,11 +533,9 @@ class DaskEngine:
         return concluded
 
     def _drop(self, *, aborts: bool) -> None:
-        """Let nodes begin nothing more; what no node has is never going to end."""
+        """Let nodes begin nothing more."""
         try:
             self._client.run(cancel_node, self._run, aborts=aborts, on_error="ignore")
-            if not self._nodes:
-                self._client.cancel(self._futures())
         except OSError as error:
             raise self._lost(error) from error
 

@@ -232,7 +232,7 @@ def test_a_file_that_kills_its_node_is_found(nursed: Cluster, tree: Path) -> Non
     (crashed,) = [one for one in seen if one.status == "crashed"]
     assert (crashed.path, crashed.error) == (
         str(tree / "3" / "33"),
-        "its node died 4 times while it ran",
+        "its node died 3 times while it ran",
     )
 
 
