@@ -46,6 +46,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     seed: filter_options.Seed = None,
     files_from: options.FilesFrom = None,
     nul: options.Nul = False,
+    engine: options.Engine = None,
     workers: options.Workers = None,
     slots: options.Slots = None,
     max_open_files: options.MaxOpenFiles = None,
@@ -89,7 +90,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
         typer.echo(shown(context), nl=False)
         return 0
     asked["workers"] = count = worker_count(workers)
-    if not (dry_run or line_buffer):  # whose workers have another stdout
+    if not (dry_run or line_buffer) and engine in {None, "local"}:  # else it has another stdout
         prespawn_for(paths or [], count, has_command=bool(exec_ or exec_batch))
     from fsworkers.cli.process import process as run  # noqa: PLC0415  (as above; likewise below)
 
@@ -98,6 +99,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
 
 def resume(
     run: options.Run = None,
+    engine: options.ResumeEngine = None,
     journal: options.Journal = None,
     progress: options.Progress = None,
     quiet: options.Quiet = False,
@@ -115,6 +117,7 @@ def resume(
 
 def retry(
     run: options.Run = None,
+    engine: options.ResumeEngine = None,
     journal: options.Journal = None,
     progress: options.Progress = None,
     quiet: options.Quiet = False,

@@ -41,6 +41,8 @@ Sizes = Annotated[list[str] | None, typer.Option("-S", "--size", metavar="SIZE",
 FilesFrom = Annotated[str | None, typer.Option("--files-from", metavar="FILE", help="Read the paths from a file, or from stdin (-), one a line.", rich_help_panel=_WHICH)]
 Nul = Annotated[bool, typer.Option("-0", help="The paths of --files-from end with NUL instead of a newline.", rich_help_panel=_WHICH)]
 
+Engine = Annotated[str | None, typer.Option("--engine", metavar="NAME", help="Where it runs: local, worker processes here; inline, this very process; dask://HOST:PORT or dask:FILE.json, a Dask cluster; dask, a small one here, for trying.", show_default="local", rich_help_panel=_HOW)]
+ResumeEngine = Annotated[str | None, typer.Option("--engine", metavar="NAME", help="Where it runs now, as in process; by default as before.", rich_help_panel=_HOW)]
 Workers = Annotated[str | None, typer.Option("-j", "--workers", metavar="N", help="Worker processes: 4, 50% of the processors, +1 more than those; by default one per processor.", rich_help_panel=_HOW)]
 Slots = Annotated[int | None, typer.Option("--slots", metavar="N", help="Jobs at one time in each worker: 1, and 64 for coroutines.", rich_help_panel=_HOW)]
 MaxOpenFiles = Annotated[int | None, typer.Option("--max-open-files", metavar="N", help="Descriptors each worker may lend; by default what its limit leaves.", rich_help_panel=_HOW)]

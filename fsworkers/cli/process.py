@@ -155,6 +155,7 @@ def _process(
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
         recorder = missing = None
+        opened = request.engine_opener(stack)
         if journal is not None:
             run = _record(request, run_id, mark)
             with _excused(is_optional):
@@ -184,6 +185,7 @@ def _process(
             id=run_id,
             request=request,
             function=function,
+            opened=opened,
             found=to_do,
             sink=open_sink(
                 output, format=request.shown_format, wanted=sink_wanted(request, function)

@@ -17,7 +17,7 @@ import msgspec
 from fsworkers.cli.command_options import command_of, refuse_without_command
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.made import outputs_of, outside
-from fsworkers.engines.process_tree import options_named_by
+from fsworkers.engines.process_tree import engine_opener, options_named_by
 from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import printable
 from fsworkers.pool.room import Room
@@ -32,7 +32,9 @@ from fsworkers.tasks.task import Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import ExitStack
 
+    from fsworkers.engines.engine import Engine
     from fsworkers.engines.observers import Observer
     from fsworkers.model import Entry
     from fsworkers.tasks.outputs import Outputs
@@ -58,6 +60,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     to: str | None = None
     always: bool = False
     stdin: bool = False
+    engine: str = "local"
     workers: int | None = None
     slots: int | None = None
     max_open_files: int | None = None
@@ -253,6 +256,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         for folder in (self.results, None if outputs is None else outputs.folder):
             if folder is not None:
                 _check_folder(folder)
+        if self.engine != "local":
+            from fsworkers.engines.cluster import check_engine  # noqa: PLC0415  (rare)
+
+            check_engine("--engine", self.engine)
+            if self.line_buffer:
+                raise BadOption("--line-buffer is of commands on this machine; leave out --engine")
         if self.always and self.to is None:
             raise BadOption(
                 "--always is about --to TEMPLATE, whose outputs are made once otherwise"
@@ -285,6 +294,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             first_workers=1,  # it has been started before this was read
             prints_to="stderr",  # stdout belongs to results
         )
+
+    def engine_opener(self, stack: ExitStack) -> Callable[[], Engine]:
+        """What opens the engine; see ``process_tree.engine_opener``."""
+        return engine_opener(self.engine, self.settings(), self.paths, stack)
 
     def observers(self) -> list[Observer]:
         """Who is told of the run while it goes on."""

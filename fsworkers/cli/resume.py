@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 def resume(
     *,
     run: str | None,
+    engine: str | None,
     journal: Path | None,
     progress: bool | None,
     quiet: bool,
@@ -52,12 +53,13 @@ def resume(
     What is done and unchanged since is not done again.
     """
     shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose)
-    return _go_on(run, journal, shown, only_failures=False)
+    return _go_on(run, engine, journal, shown, only_failures=False)
 
 
 def retry(
     *,
     run: str | None,
+    engine: str | None,
     journal: Path | None,
     progress: bool | None,
     quiet: bool,
@@ -65,21 +67,30 @@ def retry(
 ) -> int:
     """Do the files again that failed, were timed out or crashed in a run, and no others."""
     shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose)
-    return _go_on(run, journal, shown, only_failures=True)
+    return _go_on(run, engine, journal, shown, only_failures=True)
 
 
 def _go_on(
-    wanted: str | None, named: Path | None, shown: DisplayOptions, *, only_failures: bool
+    wanted: str | None,
+    engine: str | None,
+    named: Path | None,
+    shown: DisplayOptions,
+    *,
+    only_failures: bool,
 ) -> int:
     journal = None if named is None else Path(os.path.abspath(named))
     located = find_run(journal, wanted)
     request = _request_of(located)
+    if engine is not None:
+        request = msgspec.structs.replace(request, engine=engine)
     _enter_directory(located)
     if only_failures and located.run.state != "running" and not _has_failures(located):
         if not shown.quiet:
             say(f"there is nothing to retry in run {located.run.id}")
         return DONE if located.run.found == _well(located.run.counts) else FAILED
     function = request.function()
+    if engine is not None:
+        request.check(request.outputs(function))
     if not only_failures:
         check_paths(request.paths)
         if request.files_from == STDIN and not _has_input():
@@ -120,6 +131,7 @@ def _session(
     check_sink(output, format=request.shown_format, wanted=sink_wanted(request, function))
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
+    opened = request.engine_opener(stack)
     recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))
     _compare_tasks(recorder, mark)
     if not only_failures:
@@ -151,6 +163,7 @@ def _session(
         id=located.run.id,
         request=request,
         function=function,
+        opened=opened,
         found=left,
         sink=open_sink(output, format=request.shown_format, wanted=sink_wanted(request, function)),
         tally=tally,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fsworkers.cli.request import Request
+    from fsworkers.engines.engine import Engine
     from fsworkers.engines.tally import Tally
     from fsworkers.journal.recorder import Recorder
     from fsworkers.journal.selection import Unchanged
@@ -73,6 +74,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         id: The run's name.
         request: What was asked for.
         function: The task function.
+        opened: Opens the engine.
         found: What there is to do now.
         sink: Where outcomes go.
         tally: Counts them.
@@ -89,6 +91,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     request: Request
     function: Callable[[str], Any]
+    opened: Callable[[], Engine]
     found: Iterable[list[str] | Entry | Unchanged]
     sink: Sink
     tally: Tally
@@ -125,11 +128,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     def _run(self, shown: DisplayOptions) -> int:
         with ExitStack() as stack:
-            settings, live = self.request.settings(), None
+            live = None
             if self.request.line_buffer:
                 live = LiveOutput()
-                settings = replace(settings, prints_to=live.write)
-            engine = LocalEngine(settings)
+                engine: Engine = LocalEngine(replace(self.request.settings(), prints_to=live.write))
+            else:
+                engine = self.opened()
             stack.callback(engine.close)
             stack.callback(self.sink.close)  # one that is not finished stays as it is
             is_shown = shown.wants_display(self.request)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from msgspec.structs import replace
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self, Unpack
+
+    from distributed import Client
 
     from fsworkers.engines.engine import Engine
     from fsworkers.engines.observers import Observer
@@ -70,7 +73,7 @@ class TreeOptions(PoolOptions, total=False):
     output: AnyPath | None
     ordered: bool
     halt: str | None
-    engine: Literal["local", "inline"]
+    engine: str | Client
     journal: AnyPath | None
     changed: bool
     to: str | None
@@ -104,7 +107,9 @@ def process_tree(
             - ``ordered``: Outcomes in the order in which the files are found.
             - ``halt``: When to give up: ``soon,fail=3`` starts nothing more after three failures,
               ``now,fail=10%`` also ends what runs. What was found and not run is ``cancelled``.
-            - ``engine``: ``local`` runs worker processes, ``inline`` everything in this thread.
+            - ``engine``: ``local`` runs worker processes, ``inline`` everything in this thread,
+              ``dask://HOST:PORT``, ``dask:FILE.json`` (a scheduler file) or a ``Client`` of Dask a
+              pool on each machine of a cluster; ``dask`` is a small one here, for trying.
             - ``journal``: Record the run in this file, which ``fsworkers show`` and ``runs`` read;
               further runs are added to it.
             - ``changed``: Do only what is new or changed since earlier runs of this task in the
@@ -252,6 +257,7 @@ class TreeRun:
         mark = fingerprint(function, name=task if isinstance(task, str) else None, options=given)
         function = prepared(function, Preparation(roots, wanted, settings.worker_count))
         found = with_one_maker(wanted(), outputs)
+        opened = engine_opener(asked.get("engine", "local"), settings, roots, stack)
         run_id, recorder = new_run_id(), None
         to_do: Iterable[list[str] | Entry | Unchanged] = found
         if journal is not None:
@@ -260,7 +266,7 @@ class TreeRun:
                 stack, recorder, found, outputs, getattr(function, "still_holds", None)
             )
         sink = None
-        runner = open_engine(asked.get("engine", "local"), settings)
+        runner = opened()
         stack.callback(runner.close)
         if output is not None:  # last: who is refused leaves no empty file
             sink = open_sink(target, wanted=asked_of_sink)
@@ -355,13 +361,48 @@ def _finish(run: Run, recorder: Recorder | None, sink: Sink | None) -> None:
         sink.finish(is_whole=state == "finished")
 
 
-def open_engine(name: Literal["local", "inline"], settings: PoolSettings) -> Engine:
-    """Make the engine of that name."""
-    if name == "local":
-        return LocalEngine(settings)
-    from fsworkers.engines.inline import InlineEngine  # noqa: PLC0415  (takes asyncio along)
+def open_engine(engine: str | Client, settings: PoolSettings, roots: Iterable[str] = ()) -> Engine:
+    """Make the engine of that name, or one over a client of Dask.
 
-    return InlineEngine(settings)
+    Args:
+        engine: ``local``, ``inline``, ``dask``, ``dask://HOST:PORT``, ``dask:FILE.json``; a client.
+        settings: Of the pool, or of each node's.
+        roots: Paths that all nodes of a cluster must see.
+
+    Raises:
+        FsworkersError: It is not to be had.
+    """
+    if engine == "local":
+        return LocalEngine(settings)
+    if engine == "inline":
+        from fsworkers.engines.inline import InlineEngine  # noqa: PLC0415  (takes asyncio along)
+
+        return InlineEngine(settings)
+    from fsworkers.engines.cluster import check_engine, require_dask  # noqa: PLC0415  (only there)
+
+    if isinstance(engine, str):
+        check_engine("engine", engine)
+    require_dask()
+    from fsworkers.engines.dask import DaskEngine  # noqa: PLC0415  (likewise)
+
+    return DaskEngine(engine, settings, roots)
+
+
+def engine_opener(
+    engine: str | Client, settings: PoolSettings, roots: Iterable[str], stack: ExitStack
+) -> Callable[[], Engine]:
+    """Refuse an engine that is not to be had, and give what opens it.
+
+    A pool is opened only then: what takes descriptors is there before its workers are counted.
+
+    Raises:
+        FsworkersError: As ``open_engine``.
+    """
+    if engine == "local":
+        return partial(LocalEngine, settings)
+    opened = open_engine(engine, settings, roots)
+    stack.callback(opened.close)
+    return lambda: opened
 
 
 def options_named_by(task: str, output: AnyPath) -> dict[str, str]:

@@ -293,19 +293,55 @@ class Pool(Executor):
             UnpicklableTask: ``fn`` can't be sent to the workers.
             PoolClosed: The pool has been shut down.
         """
+        task = self.task_of(fn, ordered=ordered, wants_size=wants_size, encode=encode)
+        return self.begin_task(task, items, batched=batched, divided=ordered)
+
+    def task_of(
+        self,
+        fn: Callable[[Any], Any],
+        *,
+        ordered: bool = False,
+        wants_size: bool = False,
+        encode: Encoder = encode_values,
+    ) -> wire.Task:
+        """A task function as it travels, here or to the pool of another machine; see ``begin``.
+
+        Raises:
+            NotCallable: ``fn`` is no function.
+            UnpicklableTask: ``fn`` can't be sent.
+        """
         function = fn.function if isinstance(fn, _Spread) else fn
         if not callable(function):
             raise NotCallable(function)
-        is_coroutine = is_coroutine_function(function)
-        task = self._task_of(
-            fn, is_coroutine=is_coroutine, ordered=ordered, wants_size=wants_size, encode=encode
+        return self._task_of(
+            fn,
+            is_coroutine=is_coroutine_function(function),
+            ordered=ordered,
+            wants_size=wants_size,
+            encode=encode,
         )
+
+    def begin_task(
+        self, task: wire.Task, items: Iterable[Any], *, batched: bool, divided: bool
+    ) -> MapCall:
+        """As ``begin``, with what ``task_of`` made.
+
+        Args:
+            task: It.
+            items: The items.
+            batched: Whether ``items`` yields lists.
+            divided: Whether no block reaches over an empty one of these.
+
+        Raises:
+            PoolClosed: The pool has been shut down.
+        """
         master = self._running_master()
         started = MapCall(
             task,
             items,
             workers=master.worker_count,
             is_batched=batched,
+            is_divided=divided,
             begin=master.begin,
             wake=master.wake,
             cancel=master.cancel,

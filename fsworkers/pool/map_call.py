@@ -81,8 +81,8 @@ class MapCall:
         task: The task function, ready to travel.
         items: Drawn lazily; a list, tuple or range is cut instead.
         workers: How many workers there may be.
-        is_batched: ``items`` yields lists of items; an empty one ends a block, so that what was
-            found in between can be put there in order.
+        is_batched: ``items`` yields lists of items.
+        is_divided: An empty one ends a block, so that what was found in between can be put there.
         begin: Called to have it taken on.
         wake: Called when there is something to take.
         cancel: Called to have its waiting items dropped.
@@ -97,6 +97,7 @@ class MapCall:
         *,
         workers: int,
         is_batched: bool,
+        is_divided: bool = False,
         begin: Callable[[Call], None],
         wake: Callable[[], None],
         cancel: Callable[[Call], None],
@@ -114,6 +115,7 @@ class MapCall:
         self._sequence: Sequence[Any] = items if self._is_cut else []  # type: ignore[assignment]
         self._items = items
         self._is_batched = is_batched
+        self._is_divided = is_divided
         self._at = 0
         self._is_drawing = not self._is_cut
         self._borders: deque[int] = deque()
@@ -249,7 +251,7 @@ class MapCall:
                 put(item)
                 if self._is_batched:
                     drawn += len(item)
-                    if not item and self.task.is_ordered:
+                    if not item and self._is_divided:
                         self._borders.append(drawn)
                 if self._is_starved:
                     self._is_starved = False

@@ -13,12 +13,12 @@ from math import ceil
 BLOCK_S = 0.05
 """A block is about this much work: long against a message (some 100 µs), short against a run."""
 
-LEAST_S = 0.002
-"""Blocks at the end of a run are not made smaller than this: ending together to within it is
-enough."""
+LEAST_PART = 0.04
+"""Blocks at the end of a run are not made smaller than this part of one (2 ms): ending together to
+within it is enough."""
 
-MEMORY_S = 4 * BLOCK_S
-"""How much work the average is over."""
+MEMORY_BLOCKS = 4
+"""How many blocks' work the average is over."""
 
 GROWTH = 4
 """Largest block, in multiples of the items that the average rests on."""
@@ -31,11 +31,13 @@ class Pace:
         item_s: Moving average of the seconds an item takes in its slot; ``None`` at first.
         learned: How many items it rests on.
         slots: How many items a worker runs at one time.
+        block_s: How much work a block is.
     """
 
-    __slots__ = ("_weight", "item_s", "learned", "slots")
+    __slots__ = ("_weight", "block_s", "item_s", "learned", "slots")
 
-    def __init__(self, slots: int = 1) -> None:
+    def __init__(self, slots: int = 1, block_s: float = BLOCK_S) -> None:
+        self.block_s = block_s
         self.item_s: float | None = None
         self.learned = 0
         self._weight = 0.0
@@ -48,7 +50,9 @@ class Pace:
         blocks. So an odd one among thousands moves it little, and the first is soon forgotten.
         """
         before_s = 0.0 if self.item_s is None else self.item_s
-        remembered = min(self._weight, MEMORY_S * self.slots / max(before_s, 1e-9))
+        remembered = min(
+            self._weight, MEMORY_BLOCKS * self.block_s * self.slots / max(before_s, 1e-9)
+        )
         if busy_s < before_s * count / 2:
             remembered = min(remembered, count)  # the first ones were slow, or had to be loaded
         self._weight = remembered + count
@@ -61,7 +65,7 @@ class Pace:
 
         Where items run side by side it also keeps all slots at work while a block comes to its end.
         """
-        return self.item_s is not None and (self.slots > 1 or self.item_s < BLOCK_S)
+        return self.item_s is not None and (self.slots > 1 or self.item_s < self.block_s)
 
     def block_items(self, left: int | None, lanes: int) -> int:
         """Size of the next block.
@@ -73,8 +77,8 @@ class Pace:
         size = float(self.slots)
         if self.item_s is not None:
             item_s = max(self.item_s, 1e-9) / self.slots
-            size = max(size, min(BLOCK_S / item_s, float(GROWTH * self.learned)))
-            least = LEAST_S / item_s
+            size = max(size, min(self.block_s / item_s, float(GROWTH * self.learned)))
+            least = LEAST_PART * self.block_s / item_s
         else:
             least = 1.0
         if left is not None:

@@ -9,7 +9,7 @@ import msgspec
 from fsworkers.model import DescriptorUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fsworkers.pool.wire import Descriptors
 
@@ -103,12 +103,24 @@ class Figures:
         )
 
 
-def _combine(total: DescriptorUse, more: list[Descriptors]) -> DescriptorUse:
+def _combine(before: DescriptorUse, more: Sequence[Descriptors | DescriptorUse]) -> DescriptorUse:
     return DescriptorUse(
-        limit=max([total.limit, *(one.limit for one in more)]),
-        budget=max([total.budget, *(one.budget for one in more)]),
-        peak=max([total.peak, *(one.peak for one in more)]),
-        waits=total.waits + sum(one.waits for one in more),
-        waited_s=total.waited_s + sum(one.waited_s for one in more),
-        refused=total.refused + sum(one.refused for one in more),
+        limit=max([before.limit, *(one.limit for one in more)]),
+        budget=max([before.budget, *(one.budget for one in more)]),
+        peak=max([before.peak, *(one.peak for one in more)]),
+        waits=before.waits + sum(one.waits for one in more),
+        waited_s=before.waited_s + sum(one.waited_s for one in more),
+        refused=before.refused + sum(one.refused for one in more),
+    )
+
+
+def total(pools: Sequence[PoolStatistics]) -> PoolStatistics:
+    """The figures of several pools together, but for what they have in flight."""
+    descriptors = [pool.descriptors for pool in pools]
+    return PoolStatistics(
+        workers=sum(pool.workers for pool in pools),
+        restarts=sum(pool.restarts for pool in pools),
+        recycled=sum(pool.recycled for pool in pools),
+        retries=sum(pool.retries for pool in pools),
+        descriptors=_combine(DescriptorUse(), descriptors),
     )

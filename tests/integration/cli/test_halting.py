@@ -92,7 +92,7 @@ def test_process_tree_halts_as_well(folder: Path, engine: str) -> None:
     def fail(path: str) -> None:
         raise ValueError(path)
 
-    summary = process_tree(folder, fail, halt="soon,fail=3", engine=engine)  # type: ignore[arg-type]
+    summary = process_tree(folder, fail, halt="soon,fail=3", engine=engine)
     assert 3 <= summary.failed < 3000
     assert summary.found == summary.failed + summary.cancelled
     with pytest.raises(BadSetting, match="soon,fail=10%"):

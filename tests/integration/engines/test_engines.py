@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,14 +26,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fsworkers.engines.engine import Engine
+    from tests.integration.engines.clusters import Cluster
 
-ENGINES: list[Literal["local", "inline"]] = ["local", "inline"]
+
+@pytest.fixture(scope="session", params=["local", "inline", "dask"])
+def name(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn, as it is named."""
+    if request.param != "dask":
+        return str(request.param)
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return cluster.engine
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+@pytest.fixture
+def engine(name: str) -> Iterator[Engine]:
     """Each engine in turn."""
-    engine = open_engine(request.param, PoolSettings(workers=2, retries=1))
+    engine = open_engine(name, PoolSettings(workers=2, retries=1))
     yield engine
     engine.close()
 
@@ -149,10 +157,7 @@ def test_closing_stops_the_engine(engine: Engine) -> None:
     assert len(told) < 100_000
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_process_tree_in_one_call(
-    tree: Path, tmp_path: Path, name: Literal["local", "inline"]
-) -> None:
+def test_process_tree_in_one_call(tree: Path, tmp_path: Path, name: str) -> None:
     """Checksums of a tree, with outcomes passed on and written, and everything counted."""
     seen: list[Outcome] = []
     output = tmp_path / "out.sha256"

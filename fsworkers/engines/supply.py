@@ -1,0 +1,108 @@
+"""What a run over a cluster still has to do: drawn in a thread of its own, and cut into blocks."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from fsworkers.pool.payload import PackedItems, pack_items
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LEAST_AHEAD = 1000
+MOST_AHEAD = 200_000
+"""Paths that are drawn ahead: as many as blocks of all nodes want, and 30 MB of them at most."""
+
+
+class Supply:
+    """Paths ahead of the blocks that are made of them.
+
+    Args:
+        batches: Lists of paths, drawn lazily.
+        keeps_borders: Whether nothing may reach over the place of an empty list.
+
+    Attributes:
+        taken: How many paths were taken so far.
+        ahead: How many are drawn ahead.
+        error: What drawing them raised.
+    """
+
+    def __init__(self, batches: Iterable[list[Any]], *, keeps_borders: bool) -> None:
+        self.taken = 0
+        self.ahead = LEAST_AHEAD
+        self.error: BaseException | None = None
+        self._batches = batches
+        self._keeps_borders = keeps_borders
+        self._paths: list[Any] = []
+        self._borders: deque[int] = deque()
+        self._is_drawing = True
+        self._changed = threading.Condition()
+        threading.Thread(target=self._draw, name="fsworkers-feeder", daemon=True).start()
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @property
+    def left(self) -> int | None:
+        """How many there still are; ``None`` while that is not known."""
+        return None if self._is_drawing else len(self._paths)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no more."""
+        return not (self._is_drawing or self._paths)
+
+    def stop(self) -> None:
+        """Draw no more."""
+        with self._changed:
+            self._is_drawing = False
+            self._changed.notify_all()
+
+    def want(self, count: int) -> None:
+        """Draw so many ahead, within bounds."""
+        self.ahead = min(max(LEAST_AHEAD, count), MOST_AHEAD)
+        with self._changed:
+            self._changed.notify_all()
+
+    def take(self, most: int, most_bytes: int) -> tuple[PackedItems, list[int]]:
+        """The next paths, up to ``most``, and the borders within them."""
+        with self._changed:
+            packed = pack_items(self._paths[:most], most_bytes)
+            return packed, self._advance(packed.length)
+
+    def drain(self) -> list[Any]:
+        """All that was drawn."""
+        with self._changed:
+            paths = self._paths[:]
+            self._advance(len(paths))
+            return paths
+
+    def _advance(self, count: int) -> list[int]:
+        del self._paths[:count]
+        first, stop = self.taken, self.taken + count
+        borders = list(takewhile(lambda border: border < stop, self._borders))
+        while self._borders and self._borders[0] <= stop:
+            self._borders.popleft()
+        self.taken = stop
+        self._changed.notify_all()
+        return [border - first for border in borders]
+
+    def _draw(self) -> None:
+        try:
+            for batch in self._batches:
+                with self._changed:
+                    self._paths += batch
+                    if self._keeps_borders and not batch:
+                        self._borders.append(self.taken + len(self._paths))
+                    self._changed.wait_for(
+                        lambda: len(self._paths) < self.ahead or not self._is_drawing
+                    )
+                    if not self._is_drawing:
+                        return
+        except BaseException as error:  # noqa: BLE001  (raised again in the consumer's thread)
+            self.error = error
+        finally:
+            self.stop()
