@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import commands, memory, pools, resume, starts
+from benchmarks import cluster, commands, memory, pools, resume, starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,5 +120,11 @@ BENCHMARKS = (
         commands.scaling,
         "time a file at 1,000,000 against 100,000 files",
         "≤ 1.1",
+    ),
+    Benchmark(
+        "dask",
+        cluster.engines,
+        "100,000 files of 4 KiB by the engine dask, two nodes on this machine",
+        "rate ≥ 0.75 of the engine local, ≥ 10 of a future a file",
     ),
 )

@@ -9,6 +9,7 @@ a thousand nodes that answer at once.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import pickle
 from contextlib import ExitStack
@@ -17,15 +18,56 @@ from time import perf_counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
+from benchmarks.commands import SMALL_BYTES
+from benchmarks.figures import Bar, Line
 from benchmarks.functions import digest
+from benchmarks.measure import Contestant, run
+from benchmarks.peers import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from benchmarks.conditions import Conditions
     from benchmarks.measure import Sample
 
 FUTURES = 2000
 """So many files are enough to see what a future each costs."""
+
+
+LOCAL, FUTURES_EACH = "the engine local", "a Dask future a file"
+
+
+def engines(conditions: Conditions) -> list[Line]:
+    """The engine ``dask``, two nodes with half of the workers each, beside the others."""
+    tree = conditions.grove.tree(conditions.pick(full=100_000, short=20_000), SMALL_BYTES)
+    output = conditions.scratch / "engines.json"
+
+    def turn() -> Sample:
+        workers = ["--workers", str(conditions.workers)]
+        run(conditions.python("-m", "benchmarks.cluster", str(tree.root), *workers, output=output))
+        told: Sample = json.loads(output.read_text())
+        return told
+
+    has_dask = importlib.util.find_spec("distributed") is not None
+    missing = None if has_dask else "pip install 'fsworkers[dask]'"
+    race = conditions.race([Contestant(OURS, turn, missing)], full=3, short=1)
+    peers = {LOCAL: "local_per_s", FUTURES_EACH: "futures_per_s"}
+    return [
+        Line(
+            "dask",
+            "files a second once they run, engine dask",
+            "/s",
+            race.measured(OURS, "dask_per_s"),
+            [replace(race.measured(OURS, key), name=name) for name, key in peers.items()],
+            [Bar(0.75, LOCAL), Bar(10.0, FUTURES_EACH)],
+            is_more_better=True,
+        ),
+        Line(
+            "dask", "a task of Dask that does nothing", "s", race.measured(OURS, "task_s"), [], []
+        ),
+    ]
 
 
 def rate(engine: Any, batches: Any) -> float:

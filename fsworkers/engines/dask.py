@@ -84,6 +84,9 @@ MOST_ALONE = 4
 MOST_DEATHS = 3
 """So many nodes die with a block before it is taken for the reason."""
 
+MOST_TELLS = 5
+"""So often all nodes are told something while some of them die."""
+
 MOST_TRIES = 3
 """So often a block is sent to a node that can't run it."""
 
@@ -107,7 +110,7 @@ class Report(NamedTuple):
 class NodePlugin(WorkerPlugin):  # type: ignore[misc]  # it has no types
     """Has a node keep a pool for a run, also on workers that join later."""
 
-    idempotent = True
+    idempotent = False  # told again, every node has it; nodes that have it already run nothing yet
 
     def __init__(self, run: str, task: NodeTask) -> None:
         self.name = run
@@ -297,11 +300,23 @@ class DaskEngine:
         )
         self._known.clear()
         self._nodes_at = 0.0
-        try:
-            self._client.register_plugin(NodePlugin(self._run, node_task))
-        except OSError as error:
-            raise self._lost(error) from error
+        plugin = NodePlugin(self._run, node_task)
         self._is_registered = True
+        self._insist(lambda: self._client.register_plugin(plugin))
+
+    def _insist(self, tell: Callable[[], object]) -> None:
+        """Tell all nodes something, again where one of them died in the midst of it.
+
+        Raises:
+            ClusterLost: It is the scheduler that has gone.
+        """
+        for tries_left in reversed(range(MOST_TELLS)):
+            try:
+                tell()
+                return
+            except OSError as error:
+                if not tries_left or self._client.status != "running":
+                    raise self._lost(error) from error
 
     # What there is
 
@@ -555,8 +570,9 @@ class DaskEngine:
             if futures:
                 self._client.cancel(futures, force=True)
             self._client.unregister_worker_plugin(self._run)
-        except (OSError, ValueError) as error:
-            LOGGER.warning("the cluster could not be told that the run has ended: %s", error)
+        except OSError as error:
+            if self._client.status != "running":  # else it was a node that died just then
+                LOGGER.warning("the cluster could not be told that the run has ended: %s", error)
 
     def cancel(self) -> None:
         """Start nothing more; the outcomes of what runs are still yielded."""

@@ -282,6 +282,8 @@ def test_chaos(seed: int, tree: Path, tmp_path_factory: pytest.TempPathFactory) 
         deaths = 0
         while thread.is_alive():
             thread.join(chance.uniform(0.2, 2.0))
+            if all(nanny.poll() is not None for nanny in cluster.workers):
+                cluster.add_worker()  # a nanny gives up when its worker dies at the start
             if deaths < 6:
                 deaths += strike(cluster, chance)
         assert not failed, failed
