@@ -1,0 +1,52 @@
+"""The boundary at which errors become exit codes."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import NoReturn
+
+import pytest
+
+from fsworkers.cli import Terminated, limits
+from fsworkers.cli.app import run
+from fsworkers.cli.exits import INTERNAL
+
+
+@pytest.mark.parametrize(("kind", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_an_interrupt_keeps_its_code(
+    kind: type[KeyboardInterrupt], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second SIGTERM of a run is raised in the command, below typer."""
+
+    def interrupted() -> NoReturn:
+        raise kind
+
+    monkeypatch.setattr(limits, "limits", interrupted)
+    assert run(["limits"]) == code
+
+
+class _Full(io.RawIOBase):
+    def writable(self) -> bool:
+        return True
+
+    def write(self, _data: object, /) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["process", os.fspath(__file__), "-n"]])
+def test_stdout_that_takes_nothing_is_said(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The disk behind it is full, or it is closed: no internal error, whatever the command."""
+    monkeypatch.setattr("fsworkers.cli.exits.leave_quietly", lambda: 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", io.TextIOWrapper(_Full(), write_through=True))  # type: ignore[type-var]
+        assert run(arguments) == INTERNAL
+        patched.setattr(sys, "stdout", None)
+        assert run(arguments) == INTERNAL
+    told = capfd.readouterr().err
+    assert "writing to 'stdout' failed: No space left" in told
+    assert "writing to 'stdout' failed: it is closed" in told
