@@ -187,8 +187,15 @@ def _read(
 def _many(value: Any) -> list[Any]:
     """A list as it is, ``[option]`` with ``algorithm = "md5"`` as it is typed, one as its own."""
     if isinstance(value, dict):
-        return [f"{name}={each}" for name, each in value.items()]
+        return [f"{name}={_typed(each)}" for name, each in value.items()]
     return value if isinstance(value, list) else [value]
+
+
+def _typed(value: Any) -> str:
+    """The value of a task's option as one would type it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(_typed, value)) if isinstance(value, list) else str(value)
 
 
 def _plain(key: str) -> str:

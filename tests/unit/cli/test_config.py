@@ -24,9 +24,11 @@ def values(*layers: Layer, profile: str | None = None, **environment: str) -> di
 
 def test_keys_are_the_long_options() -> None:
     """With dashes or underscores; what is repeatable takes a list, one value, or a table."""
-    table = {"keep-order": True, "max_open_files": 30, "exclude": "*.tmp", "option": {"a": 1}}
+    table = {"keep-order": True, "max_open_files": 30, "exclude": "*.tmp"}
+    table |= {"option": {"a": 1, "remove": True, "algorithm": ["md5", "sha1"]}}
     assert values(Layer("f", table)) == {
-        "keep_order": True, "max_open_files": 30, "exclude": ["*.tmp"], "option": ["a=1"],
+        "keep_order": True, "max_open_files": 30, "exclude": ["*.tmp"],
+        "option": ["a=1", "remove=true", "algorithm=md5,sha1"],
     }  # fmt: skip
     assert {"exec", "exec-batch", "format", "journal", "paths", "timeout"} <= KNOWN.keys()
 
