@@ -12,6 +12,7 @@ import pytest
 
 from fsworkers.cli import Terminated, limits
 from fsworkers.cli.app import run
+from fsworkers.cli.command_options import cut_command
 from fsworkers.cli.exits import INTERNAL
 
 
@@ -26,6 +27,21 @@ def test_an_interrupt_keeps_its_code(
 
     monkeypatch.setattr(limits, "limits", interrupted)
     assert run(["limits"]) == code
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("t -k -x wc -l ; -q", "t -k --exec=wc --exec=-l -q"),
+        ("t -kqx wc -l", "t -kq --exec=wc --exec=-l"),
+        ("t -Xwc -l", "t --exec-batch=wc --exec-batch=-l"),
+        ("t --exec=wc -l", "t --exec=wc --exec=-l"),
+        ("t -ex -- -x", "t -ex -- -x"),
+    ],
+)
+def test_words_of_a_command(typed: str, meant: str) -> None:
+    """All that follows is the command, however its option is written."""
+    assert cut_command(["process", *typed.split()]) == ["process", *meant.split()]
 
 
 class _Full(io.RawIOBase):
