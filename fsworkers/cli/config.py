@@ -26,6 +26,8 @@ PREFIX = "FSWORKERS_"
 PROFILE = "FSWORKERS_PROFILE"
 NAME = "fsworkers.toml"
 
+_COMMANDS = frozenset({"exec", "exec-batch", "exec_batch"})
+
 _ABOUT_THIS = frozenset({"profile", "show-config", "dry-run"})
 
 _BY_NAME_ONLY = frozenset(
@@ -158,6 +160,9 @@ def settings_for(
                 )
         found |= _read(own, known, where)
         of_file = table.get("profile", {})
+        tables = [of_file, *of_file.values()] if isinstance(of_file, dict) else [None]
+        if not all(isinstance(one, dict) for one in tables):
+            raise BadOption(f"{printable(where)}: a profile is a table, as in [profile.nightly]")
         profiles += of_file
         if profile in of_file:
             chosen.append((f"{where}, profile {profile}", of_file[profile]))
@@ -181,6 +186,8 @@ def _read(
         option = _known(_plain(key), known, where)
         if not option.takes_many and isinstance(value, (dict, list)):
             raise BadOption(f"{printable(where)}: {key} takes one value, not {len(value)}")
+        if key in _COMMANDS and isinstance(value, str):
+            value = shlex.split(value)  # noqa: PLW2901  (as in the environment)
         yield option.parameter, Setting(_many(value) if option.takes_many else value, where)
 
 
