@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import wraps
 from inspect import signature
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,9 @@ from fsworkers.cli.command_options import cut_command
 from fsworkers.cli.config import Setting, load
 from fsworkers.cli.exits import FAILED, INTERNAL, USAGE, complain, say, shown
 from fsworkers.names import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMPLETE = "_FSWORKERS_COMPLETE"
 """A variable by which a shell asks for what may come next."""
@@ -80,8 +84,21 @@ def app_for(arguments: list[str]) -> typer.Typer:
     app.callback()(_options)
     named = COMMANDS.get(arguments[0]) if arguments else None
     for command in COMMANDS.values() if named is None else [named]:
-        app.command()(command)
+        app.command()(_interruptible(command))
     return app
+
+
+def _interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that returns the code of an interrupt: to typer, one is like the other."""
+
+    @wraps(command)
+    def run(**asked: Any) -> Any:
+        try:
+            return command(**asked)
+        except KeyboardInterrupt as error:
+            return code_of_interrupt(error)
+
+    return run
 
 
 def configured(arguments: list[str]) -> dict[str, Setting]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from fsworkers.model import Entry
     from fsworkers.tasks.command import Command
 
-_NAMES = {"-x": "--exec", "--exec": "--exec", "-X": "--exec-batch", "--exec-batch": "--exec-batch"}
+_OPTION = re.compile(r"(-[0Lknqv]*)([xX])(.*)|--(exec(?:-batch)?)(?:=(.*))?", re.DOTALL)
+"""It may stand behind flags in one word, and its first word right behind it, as in ``-qxgzip``."""
 
 
 def cut_command(arguments: list[str]) -> list[str]:
@@ -29,11 +31,15 @@ def cut_command(arguments: list[str]) -> list[str]:
     if arguments[:1] != ["process"]:
         return arguments
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    at = next((at for at, one in enumerate(arguments[:end]) if one in _NAMES), None)
-    if at is None:
+    found = ((at, _OPTION.fullmatch(one)) for at, one in enumerate(arguments[:end]))
+    at, option = next((one for one in found if one[1]), (end, None))
+    if option is None:
         return arguments
-    written, option = arguments[at], _NAMES[arguments[at]]
+    flags, short, word, long, value = option.groups()
+    name = long or ("exec" if short == "x" else "exec-batch")
     words, rest = arguments[at + 1 :], []
+    if word or value:
+        words.insert(0, word or value)
     if ";" in words:
         stop = words.index(";")
         words, rest = words[:stop], words[stop + 1 :]
@@ -41,10 +47,12 @@ def cut_command(arguments: list[str]) -> list[str]:
         # It would be lacking otherwise, so it is ours although the command has not ended.
         words, rest = _without_option(words, "--to")
     if not words:
+        written = f"--{long}" if long else f"-{short}"
         raise BadOption(f"{written} has no command: write it behind, as in {written} gzip -k {{}}")
-    if any(one in _NAMES for one in rest):
+    if any(map(_OPTION.fullmatch, rest)):
         raise BadOption("one command a run: put several into a script, or sh -c '…' sh {}")
-    return [*arguments[:at], *(f"{option}={word}" for word in words), *rest]
+    before = [*arguments[:at], *([flags] if flags and flags != "-" else [])]
+    return [*before, *(f"--{name}={word}" for word in words), *rest]
 
 
 def _without_option(words: list[str], option: str) -> tuple[list[str], list[str]]:

@@ -86,8 +86,9 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
         del asked[about_options]
     if show_config:
         from fsworkers.cli.config import shown  # noqa: PLC0415  (only here)
+        from fsworkers.cli.exits import write_out  # noqa: PLC0415
 
-        typer.echo(shown(context), nl=False)
+        write_out(shown(context))
         return 0
     asked["workers"] = count = worker_count(workers)
     if not (dry_run or line_buffer) and engine in {None, "local"}:  # else it has another stdout

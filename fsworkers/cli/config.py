@@ -26,6 +26,8 @@ PREFIX = "FSWORKERS_"
 PROFILE = "FSWORKERS_PROFILE"
 NAME = "fsworkers.toml"
 
+_COMMANDS = frozenset({"exec", "exec-batch", "exec_batch"})
+
 _ABOUT_THIS = frozenset({"profile", "show-config", "dry-run"})
 
 _BY_NAME_ONLY = frozenset(
@@ -158,6 +160,9 @@ def settings_for(
                 )
         found |= _read(own, known, where)
         of_file = table.get("profile", {})
+        tables = [of_file, *of_file.values()] if isinstance(of_file, dict) else [None]
+        if not all(isinstance(one, dict) for one in tables):
+            raise BadOption(f"{printable(where)}: a profile is a table, as in [profile.nightly]")
         profiles += of_file
         if profile in of_file:
             chosen.append((f"{where}, profile {profile}", of_file[profile]))
@@ -181,14 +186,23 @@ def _read(
         option = _known(_plain(key), known, where)
         if not option.takes_many and isinstance(value, (dict, list)):
             raise BadOption(f"{printable(where)}: {key} takes one value, not {len(value)}")
+        if key in _COMMANDS and isinstance(value, str):
+            value = shlex.split(value)  # noqa: PLW2901  (as in the environment)
         yield option.parameter, Setting(_many(value) if option.takes_many else value, where)
 
 
 def _many(value: Any) -> list[Any]:
     """A list as it is, ``[option]`` with ``algorithm = "md5"`` as it is typed, one as its own."""
     if isinstance(value, dict):
-        return [f"{name}={each}" for name, each in value.items()]
+        return [f"{name}={_typed(each)}" for name, each in value.items()]
     return value if isinstance(value, list) else [value]
+
+
+def _typed(value: Any) -> str:
+    """The value of a task's option as one would type it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(_typed, value)) if isinstance(value, list) else str(value)
 
 
 def _plain(key: str) -> str:

@@ -25,9 +25,22 @@ def leave_quietly() -> int:
 
 
 def write_out(text: str | bytes) -> None:
-    """Write to stdout, with what its encoding has; nothing more once its reader has gone.
+    """Write to stdout as ``put`` does; nothing more once its reader has gone.
 
     Raises:
+        OutputFailed: It is closed, or what is behind it is full.
+    """
+    try:
+        put(text)
+    except BrokenPipeError:
+        leave_quietly()
+
+
+def put(text: str | bytes) -> None:
+    """Write to stdout, with what its encoding has.
+
+    Raises:
+        BrokenPipeError: Its reader has gone.
         OutputFailed: It is closed, or what is behind it is full.
     """
     if sys.stdout is None:
@@ -36,20 +49,20 @@ def write_out(text: str | bytes) -> None:
         sys.stdout.buffer.write(encoded(text, sys.stdout.encoding))
         sys.stdout.flush()
     except BrokenPipeError:
-        leave_quietly()
+        raise
     except OSError as error:
         leave_quietly()
         raise OutputFailed("stdout", reason_of(error)) from error
 
 
 def encoded(text: str | bytes, encoding: str) -> bytes:
-    """Text as bytes: what an encoding does not have is replaced by what looks like it."""
+    """Text as bytes: what an encoding does not have is escaped, or looks like it."""
     if isinstance(text, bytes):
         return text
     try:
         return text.encode(encoding)
     except UnicodeEncodeError:
-        return text.replace("µ", "u").encode(encoding, "replace")
+        return text.replace("µ", "u").encode(encoding, "backslashreplace")
 
 
 def complain(message: str) -> None:

@@ -8,11 +8,12 @@ import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from fsworkers.cli.command_options import command_lines
-from fsworkers.cli.exits import DONE, complain, leave_quietly
+from fsworkers.cli.exits import DONE, complain, leave_quietly, put
 from fsworkers.cli.request import (
     STDOUT,
     Request,
@@ -257,10 +258,10 @@ def _remove_folder(path: str) -> None:
 
 def _write_lines(lines: Iterable[str]) -> int:
     """Write lines with their exact bytes, escaped for a terminal."""
-    escape = printable if sys.stdout.isatty() else str
-    for line in lines:
-        sys.stdout.buffer.write(os.fsencode(escape(line)) + b"\n")
-    sys.stdout.buffer.flush()
+    escape = printable if os.isatty(1) else str
+    rest = iter(lines)
+    while some := [*islice(rest, 1000)]:
+        put(b"".join(os.fsencode(escape(line)) + b"\n" for line in some))
     return DONE
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import UTC, datetime
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fsworkers.cli.exits import DONE, leave_quietly, write_out
+from fsworkers.cli.exits import DONE, leave_quietly, put
 from fsworkers.journal.places import default_directory, find_runs
 from fsworkers.model import FAILURES
 from fsworkers.names import printable
@@ -32,8 +31,7 @@ def runs(*, journal: Path | None, json: bool) -> int:
         elif located:
             _write_table(located)
         else:
-            typer.echo(f"no run is recorded in {printable(journal or default_directory())}")
-        sys.stdout.flush()
+            put(f"no run is recorded in {printable(journal or default_directory())}\n")
     except BrokenPipeError:
         return leave_quietly()
     return DONE
@@ -43,7 +41,7 @@ def _write_json(located: list[Located]) -> None:
     import msgspec  # noqa: PLC0415
 
     lines = msgspec.json.Encoder().encode_lines([described(one) for one in located])
-    sys.stdout.buffer.write(terminal_safe(lines))
+    put(terminal_safe(lines))
 
 
 def described(located: Located) -> dict[str, Any]:
@@ -78,12 +76,12 @@ def local_time(seconds: float) -> str:
 
 
 def _write_table(located: list[Located]) -> None:
-    is_terminal = sys.stdout.isatty()
+    is_terminal = os.isatty(1)
     width = get_terminal_size().columns if is_terminal else None
     lines = table_of([one.run for one in located], width)
     if is_terminal and not os.environ.get("NO_COLOR"):
         lines = [lines[0], *map(_coloured, lines[1:], [one.run.state for one in located])]
-    write_out("".join(f"{line}\n" for line in lines))
+    put("".join(f"{line}\n" for line in lines))
 
 
 def table_of(runs: list[RunRecord], width: int | None) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from fsworkers.cli.exits import DONE, leave_quietly
+from fsworkers.cli.exits import DONE, leave_quietly, put
 from fsworkers.cli.report import counts_in_words, human_bytes, named
 from fsworkers.cli.runs import local_time
 from fsworkers.journal.blocks import RunBlocks
@@ -43,9 +42,7 @@ def show(
             if json:
                 _write_json(blocks, only_failures=failed)
             else:
-                sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
                 _write_text(blocks, located, only_failures=failed)
-            sys.stdout.flush()
     except BrokenPipeError:
         return leave_quietly()
     return DONE
@@ -54,13 +51,13 @@ def show(
 def _write_json(blocks: RunBlocks, *, only_failures: bool) -> None:
     statuses = FAILURES if only_failures else None
     for batch in read_outcomes(blocks, statuses):
-        sys.stdout.buffer.write(json_lines(batch))
+        put(json_lines(batch))
 
 
 def _write_text(blocks: RunBlocks, located: Located, *, only_failures: bool) -> None:
     run = located.run
     counts, size_bytes = count_outcomes(blocks)
-    sys.stdout.write(
+    put(
         f"run      {run.id}, {run.state}\n"
         f"command  {run.command}\n"
         f"in       {printable(run.cwd)}\n"
@@ -72,9 +69,9 @@ def _write_text(blocks: RunBlocks, located: Located, *, only_failures: bool) -> 
     for batch in read_outcomes(blocks, FAILURES if only_failures else _NOT_DONE):
         told = [outcome for outcome in batch if not is_unchanged(outcome)]
         unchanged += len(batch) - len(told)
-        sys.stdout.write("".join(named(outcome) + "\n" + _left_by(outcome) for outcome in told))
+        put("".join(named(outcome) + "\n" + _left_by(outcome) for outcome in told))
     if unchanged:
-        sys.stdout.write(f"{unchanged:,} skipped because they are unchanged since earlier runs\n")
+        put(f"{unchanged:,} skipped because they are unchanged since earlier runs\n")
 
 
 def _left_by(outcome: Outcome) -> str:

@@ -124,10 +124,10 @@ class Stream:
                 _write_all(self._file, self.kept)
             _write_all(self._file, data)
         self.size += len(data)
+        if self.size > KEPT_BYTES:
+            self.tail = ((self.tail or self.kept[-TAIL_BYTES:]) + data)[-TAIL_BYTES:]
         if len(self.kept) < KEPT_BYTES:
             self.kept += data[: KEPT_BYTES - len(self.kept)]
-        if self.size > KEPT_BYTES:
-            self.tail = (self.tail + data)[-TAIL_BYTES:]
 
     def read(self, path: bytes) -> None:
         """Take it from a file that has all of it."""
@@ -236,7 +236,7 @@ def _spawn(program: bytes, argv: list[bytes], actions: Sequence[tuple[Any, ...]]
             argv,
             _environment(),
             file_actions=actions,
-            setpgroup=0,
+            setsid=True,  # its group is its own, which its terminal would stop
             setsigdef=_SIGNALS,
         )
     except OSError as error:

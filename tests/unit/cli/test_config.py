@@ -24,9 +24,11 @@ def values(*layers: Layer, profile: str | None = None, **environment: str) -> di
 
 def test_keys_are_the_long_options() -> None:
     """With dashes or underscores; what is repeatable takes a list, one value, or a table."""
-    table = {"keep-order": True, "max_open_files": 30, "exclude": "*.tmp", "option": {"a": 1}}
-    assert values(Layer("f", table)) == {
-        "keep_order": True, "max_open_files": 30, "exclude": ["*.tmp"], "option": ["a=1"],
+    table = {"keep-order": True, "max_open_files": 30, "exclude": "*.tmp"}
+    table |= {"exec": "wc -l", "option": {"a": 1, "remove": True, "algorithm": ["md5", "sha1"]}}
+    assert values(Layer("f", table, True)) == {
+        "keep_order": True, "max_open_files": 30, "exclude": ["*.tmp"], "exec_": ["wc", "-l"],
+        "option": ["a=1", "remove=true", "algorithm=md5,sha1"],
     }  # fmt: skip
     assert {"exec", "exec-batch", "format", "journal", "paths", "timeout"} <= KNOWN.keys()
 
@@ -48,6 +50,7 @@ def test_what_goes_before_what() -> None:
         ({"workers": [1, 2]}, "f: workers takes one value, not 2"),
         ({"call": "os:stat"}, r"f: call stands in a profile, as in \[profile.nightly\]"),
         ({"profile": {"nightly": {"jobs": 1}}}, "f, profile nightly: there is no option 'jobs'"),
+        ({"profile": {"nightly": 1}}, "f: a profile is a table"),
         ({"profile": {"nightly2": {}}}, "no profile 'nightly'; did you mean nightly2?"),
     ],
 )

@@ -6,6 +6,7 @@ import errno
 import os
 import posix
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, TaskNotFound
 from fsworkers.tasks import child
+from fsworkers.tasks.child import KEPT_BYTES, Stream
 from fsworkers.tasks.command import BatchCommand, BatchDone, Command
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.guard import dismiss
@@ -62,6 +64,21 @@ def test_output_is_bounded_and_what_is_no_text_is_kept() -> None:
     assert value["stdout"] == "x" + "é" * 32_767
     with pytest.raises(CommandFailed, match=r"^exit 1: the end$"):
         shell("head -c 300000 /dev/zero >&2; echo >&2; echo the end >&2; exit 1")("x")
+
+
+def test_the_last_line_is_whole_where_little_is_beyond_what_is_kept() -> None:
+    """It may begin before that, and end behind."""
+    stream = Stream()
+    stream.add(b"x" * (KEPT_BYTES - 20) + b"\nthe disk ")
+    stream.add(b"is full, they say")
+    assert stream.end.endswith(b"\nthe disk is full, they say")
+    assert len(stream.kept) == KEPT_BYTES
+
+
+def test_a_command_has_no_terminal() -> None:
+    """One that asks there fails: it would be stopped, as nobody waits in the foreground for it."""
+    code = "import os; print(os.getsid(0) == os.getpgrp() == os.getpid())"
+    assert Command([sys.executable, "-c", code])(".")["stdout"] == "True\n"
 
 
 def test_a_script_without_a_first_line_is_run_by_the_shell(tmp_path: Path) -> None:
