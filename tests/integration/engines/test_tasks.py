@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fsworkers import Preparation, graceful, process_tree
-from fsworkers.errors import BadOption, TaskNotFound
+from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
 from fsworkers.tasks.registry import all_tasks, make_task
 
 if TYPE_CHECKING:
@@ -211,3 +211,30 @@ def test_a_task_goes_through_many_files_by_itself(tree: Path, engine: Any) -> No
         else:
             assert one.value == {"number": number}
     assert summary.reduced == {"sum": sum(n for n in range(1, 40) if n % 5)}
+
+
+@pytest.mark.parametrize("engine", ["local", "inline"])
+def test_reducers_that_cannot_be_imported_travel_and_failing_ones_end_the_run(
+    tree: Path, engine: Any
+) -> None:
+    """As of a script, whose classes are those of ``__main__``; no worker dies of them."""
+
+    class Most(Sum):
+        def merge(self, other: Sum) -> None:
+            self.sum += other.sum
+
+    class Wrong(Most):
+        def add(self, path: str, value: Any) -> None:
+            raise ValueError(path)
+
+    class Lengths:
+        def __init__(self, reducer: Any) -> None:
+            self.reducer = reducer
+
+        def __call__(self, path: str) -> dict[str, int]:
+            return {"number": len(Path(path).stem)}
+
+    summary = process_tree(tree, Lengths(Most), engine=engine)
+    assert summary.reduced == {"sum": sum(len(str(n)) for n in range(1, 40))}
+    with pytest.raises(FsworkersError, match=r"the task's reducer .* ValueError: .*\.txt"):
+        process_tree(tree, Lengths(Wrong), engine=engine)
