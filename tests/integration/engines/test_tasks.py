@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[3] / "docs" / "tasks.md"
 
+ODD = """
+class Later:
+    def __init__(self, folder: "Path | None" = None) -> None:
+        pass
+    def __call__(self, path):
+        pass
+
+@dataclass
+class Listed:
+    words: list[str] = field(default_factory=lambda: ["a", "b"])
+    def __call__(self, path):
+        pass
+"""
+
 
 @pytest.fixture
 def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -33,9 +47,10 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     entry = re.search(r"```toml\n\[project.entry-points.\"(.*?)\"\]\n(.*?)```", text, re.DOTALL)
     assert code is not None
     assert entry is not None
-    (site / "longest.py").write_text(code[1])
+    (site / "longest.py").write_text(f"{code[1]}{ODD}")
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: longest\nVersion: 1.0\n")
-    entries = f"[{entry[1]}]\n{entry[2].replace(chr(34), '')}broken = longest:NotThere\n"
+    odd = "broken = longest:NotThere\nlater = longest:Later\nlisted = longest:Listed\n"
+    entries = f"[{entry[1]}]\n{entry[2].replace(chr(34), '')}{odd}"
     (about / "entry_points.txt").write_text(entries)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
@@ -70,6 +85,8 @@ def test_a_package_offers_a_task(tree: Path, tmp_path: Path) -> None:
     assert "longest-line: How long the longest line of each file is." in listed
     assert "--option tab=INTEGER (default 8)" in listed
     assert "task 'broken': it can't be loaded (of longest): AttributeError" in listed
+    assert "task 'later': its options can't be told (of longest): NameError" in listed
+    assert "--option words=TEXT,… (default a,b)" in cli("tasks", "listed", cwd=tmp_path)[1]
     assert "columns that a tab takes" in cli("tasks", "longest-line", cwd=tmp_path)[1]
     code, lines, told = cli(
         "process", str(tree), "-t", "longest-line", "--option", "tab=50", "-o", "-",
