@@ -63,9 +63,10 @@ class InlineEngine:
         ordered: bool,
     ) -> Generator[list[Record | Conclude]]:
         """Yield what became of every path, in lists."""
-        if is_coroutine_function(function):
+        is_coroutine = is_coroutine_function(function)
+        function = opened(function, is_coroutine=is_coroutine)
+        if is_coroutine:
             function = partial(_run_coroutine, function)
-        function = opened(function)
         task = TaskFunction(
             function,
             encode,

@@ -166,11 +166,26 @@ class Counting:
         raise NotImplementedError(path)
 
 
+class CountingLater(Counting):
+    """Likewise, in a coroutine."""
+
+    def open_worker(self) -> Any:
+        """What is called."""
+        return self
+
+    async def __call__(self, path: str) -> Any:
+        """Look."""
+        return self.found, graceful.statistics().lent
+
+
 @pytest.mark.parametrize("engine", ["local", "inline"])
-def test_a_worker_opens_a_task_once_and_reserves(tree: Path, engine: Any) -> None:
-    """What the master has prepared arrives; the descriptors are there before the call."""
+@pytest.mark.parametrize("kind", [Counting, CountingLater])
+def test_a_worker_opens_a_task_once_and_reserves(tree: Path, engine: Any, kind: Any) -> None:
+    """What the master has prepared arrives; the descriptors are there during the call."""
     values: list[Any] = []
-    process_tree(tree, Counting(), on_outcome=lambda one: values.append(one.value), engine=engine)
+    process_tree(
+        tree, kind(), on_outcome=lambda one: values.append(one.value), engine=engine, slots=1
+    )
     assert len(values) == 39
     assert {found for found, _ in values} == {39}
     assert all(lent >= 3 for _, lent in values)
