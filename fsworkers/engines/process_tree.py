@@ -200,7 +200,8 @@ class TreeRun:
         for portion in self._run.portions():
             if portion is not None:
                 yield from portion.outcomes
-        self._missing_count = self._missing(self._run)
+        if not self._run.is_halted:
+            self._missing_count = sum(map(len, self._run.missing(self._gone)))
         _finish(self._run, self._recorder, self._sink)
 
     @property
@@ -208,15 +209,6 @@ class TreeRun:
         """What it has come to so far."""
         assert self._run is not None, "enter it first: with open_tree(…) as run"
         return replace(self._run.summary(), missing=self._missing_count)
-
-    def _missing(self, run: Run) -> int:
-        """How many files there were that an earlier run or the task knows of, in a finished run."""
-        if run.is_halted:
-            return 0
-        gone = () if self._gone is None else self._gone()
-        reducer: Any = None if run.reduction is None else run.reduction.reducer
-        known = reducer.missing() if hasattr(reducer, "missing") else ()
-        return sum(map(len, gone)) + len(known)
 
     def _opened(self, stack: ExitStack) -> Run:
         """Open what may be refused, and then what leaves something behind."""

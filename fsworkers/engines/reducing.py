@@ -79,6 +79,11 @@ class Reduction:
         for one in chain.from_iterable(outcomes):
             self._take(one)
 
+    def missing(self) -> Sequence[str] | None:
+        """The paths that the task expected and that were not found; ``None`` if it expects none."""
+        missing = getattr(self.reducer, "missing", None)
+        return None if missing is None else missing()
+
     def _take(self, one: Outcome) -> None:
         # That of an unchanged file, which is left out, is as good as if it were done now.
         if one.status == "done" or (one.status == "skipped" and one.value is not None):
