@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
-from fsworkers.engines.made import outputs_of, outside, with_one_maker
+from fsworkers.engines.made import outputs_of, outside, refuse_clash, with_one_maker
 from fsworkers.engines.run import Run, new_run_id
 from fsworkers.errors import BadSetting
 from fsworkers.pool.settings import PoolSettings
@@ -252,6 +252,8 @@ class TreeRun:
         def wanted() -> Iterable[list[str] | Entry]:
             return outside(scan(paths, filters, own=own), roots, folders)
 
+        if outputs is not None:
+            refuse_clash(wanted(), outputs)
         mark = fingerprint(function, name=task if isinstance(task, str) else None, options=given)
         function = prepared(function, Preparation(roots, wanted, settings.worker_count))
         found = with_one_maker(wanted(), outputs)

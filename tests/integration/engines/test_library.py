@@ -94,6 +94,12 @@ def test_a_task_that_is_told_where_to_looks_by_itself(tree: Path, tmp_path: Path
             engine="inline",
         )
         assert summary.done == 40
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "7").touch()
+    with pytest.raises(BadSetting, match="each file an output of its own"):
+        process_tree([tree, other], "copy", options={"to": str(tmp_path / "one")})
+    assert not (tmp_path / "one").exists()
     with pytest.raises(BadOption, match="--to is for a command"):
         process_tree(tree, "checksum", to=str(tmp_path / "out/{rel}"))
 

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import connect
 from subprocess import run
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +33,14 @@ class Later:
 @dataclass
 class Listed:
     words: list[str] = field(default_factory=lambda: ["a", "b"])
+    columns: ClassVar = (Column("first"),)
+    def prepare(self, preparation):
+        return first
     def __call__(self, path):
         pass
+
+def first(path):
+    return {"first": "a"}
 """
 
 
@@ -87,6 +95,9 @@ def test_a_package_offers_a_task(tree: Path, tmp_path: Path) -> None:
     assert "task 'broken': it can't be loaded (of longest): AttributeError" in listed
     assert "task 'later': its options can't be told (of longest): NameError" in listed
     assert "--option words=TEXT,… (default a,b)" in cli("tasks", "listed", cwd=tmp_path)[1]
+    assert cli("process", str(tree), "-t", "listed", "-o", "a.db", cwd=tmp_path)[0] == 0
+    with closing(connect(tmp_path / "a.db")) as database:
+        assert '"first"' in str(database.execute("SELECT sql FROM sqlite_master").fetchall())
     assert "columns that a tab takes" in cli("tasks", "longest-line", cwd=tmp_path)[1]
     code, lines, told = cli(
         "process", str(tree), "-t", "longest-line", "--option", "tab=50", "-o", "-",
