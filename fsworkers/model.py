@@ -112,9 +112,9 @@ class DescriptorUse(msgspec.Struct, frozen=True):
 class RunSummary(msgspec.Struct, frozen=True):
     """What a whole run came to. ``found`` equals the sum of the six outcomes, always.
 
-    ``missing`` are files that were expected and not found: with ``--changed`` those that the run
-    before had done, else those that the task knows of. ``reduced`` is what a task makes of all
-    files together.
+    ``missing`` are files that were expected and not found: those that the task knows of, if it
+    does; else with ``--changed`` those that the run before had done. ``reduced`` is what a task
+    makes of all files together.
     """
 
     run: str

@@ -135,7 +135,8 @@ def _process(
     request.check(outputs)
     run_id = new_run_id()
     output = None if request.output is None else Path(request.output)
-    check_sink(output, format=request.shown_format, wanted=sink_wanted(request, function))
+    asked_of_sink = sink_wanted(request, function)
+    check_sink(output, format=request.shown_format, wanted=asked_of_sink)
     if outputs is not None and request.files_from is None:
         refuse_clash(request.found(request.filters(), request.writes_to, outputs), outputs)
     if request.summary is not None and request.summary != STDOUT:
@@ -188,9 +189,7 @@ def _process(
             function=function,
             opened=opened,
             found=to_do,
-            sink=open_sink(
-                output, format=request.shown_format, wanted=sink_wanted(request, function)
-            ),
+            sink=open_sink(output, format=request.shown_format, wanted=asked_of_sink),
             tally=Tally(),
             recorder=recorder,
             hint=journal_hint(named),

@@ -121,14 +121,14 @@ def _session(
 ) -> Session:
     """Open what may be refused, and then the journal."""
     own = [*request.writes_to, *files_of(located.journal)]
-    outputs = request.outputs(function)
+    outputs, asked_of_sink = request.outputs(function), sink_wanted(request, function)
     filters = request.filters(located.run.started)
     found = request.found(filters, own, outputs) if not only_failures else ()
     mark = request.fingerprint(function)
     function = request.prepared(function, own)
     found = with_one_maker(found, request.places(function))
     output = None if request.output is None else Path(request.output)
-    check_sink(output, format=request.shown_format, wanted=sink_wanted(request, function))
+    check_sink(output, format=request.shown_format, wanted=asked_of_sink)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     opened = request.engine_opener(stack)
@@ -165,7 +165,7 @@ def _session(
         function=function,
         opened=opened,
         found=left,
-        sink=open_sink(output, format=request.shown_format, wanted=sink_wanted(request, function)),
+        sink=open_sink(output, format=request.shown_format, wanted=asked_of_sink),
         tally=tally,
         recorder=recorder,
         hint=journal_hint(journal),

@@ -194,12 +194,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         summary = run.summary()
         if ending != "finished":
             return summary
-        portions = [] if self.gone is None else [self.gone()]
-        if reduction is not None and hasattr(reduction.reducer, "missing"):
-            portions.append([reduction.reducer.missing()])
-        for each in portions:
-            summary = replace(summary, missing=report.add_missing(each))
-        return summary
+        return replace(summary, missing=report.add_missing(run.missing(self.gone)))
 
     def _finish(self, state: State) -> None:
         """Bring the output and the journal to their end."""

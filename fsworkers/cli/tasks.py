@@ -6,6 +6,7 @@ from fsworkers.cli.exits import DONE, write_out
 from fsworkers.errors import FsworkersError
 from fsworkers.names import printable
 from fsworkers.tasks.registry import BUILT_IN, all_tasks, meaning_of, options_of, task_class
+from fsworkers.tasks.task import columns_of
 
 _OWN = (
     "Your own: --call MODULE:FUNCTION or --call file.py:FUNCTION; --option KEY=VALUE is passed to\n"
@@ -40,7 +41,7 @@ def _whole(name: str) -> str:
             "Value",
             [
                 f"{one.name}  {one.type}{f', {one.unit}' if one.unit else ''}  {one.meaning}"
-                for one in kind.columns
+                for one in columns_of(kind)
             ],
         ),
         ("Example", [getattr(kind, "example", "")]),

@@ -38,7 +38,7 @@ class InlineEngine:
     """Runs jobs right here.
 
     Args:
-        settings: ``retries`` counts; what concerns processes does not.
+        settings: Retries and the initializer count; what concerns processes does not.
 
     Raises:
         BadSetting: A timeout is asked for.
@@ -50,7 +50,7 @@ class InlineEngine:
         if settings.timeout is not None:
             raise BadSetting("timeout", settings.timeout, "none with the inline engine")
         self._rules = Rules(workers=1, retries=settings.retries)
-        self._retry_on = settings.retry_on
+        self._settings = settings
         self._cancelled = threading.Event()
         self._retried = 0
 
@@ -63,9 +63,10 @@ class InlineEngine:
         ordered: bool,
     ) -> Generator[list[Record | Conclude]]:
         """Yield what became of every path, in lists."""
-        if is_coroutine_function(function):
+        is_coroutine = is_coroutine_function(function)
+        function = opened(function, is_coroutine=is_coroutine)
+        if is_coroutine:
             function = partial(_run_coroutine, function)
-        function = opened(function)
         task = TaskFunction(
             function,
             encode,
@@ -73,9 +74,11 @@ class InlineEngine:
             each_of=getattr(function, "each_of", None),
             wants_size=True,
             is_ordered=ordered,
-            retry_on=self._retry_on,
+            retry_on=self._settings.retry_on,
             wants_place=getattr(function, "wants_place", False),
         )
+        if self._settings.initializer is not None:
+            self._settings.initializer(*self._settings.initargs)
         pace = Pace()
         first = 0
         for paths in batches:
@@ -124,7 +127,7 @@ class InlineEngine:
             settled.append(Record(block, answer, span.frames))
         for failed in span.failures:
             one = block.part(failed.position, failed.position + 1)
-            decided = verdict(block.history, failed.failure, self._rules, delay_s)
+            decided = verdict(block.history, failed.failure, self._rules, self._pause_s)
             if isinstance(decided, Again) and not self._cancelled.wait(decided.delay_s):
                 self._retried += decided.history.retried - block.history.retried
                 waiting.appendleft(one.single(failed.position, decided.history))
@@ -143,6 +146,10 @@ class InlineEngine:
                 )
             )
         return settled
+
+    def _pause_s(self, attempt: int) -> float:
+        pause_s = self._settings.retry_pause
+        return delay_s(attempt) if pause_s is None else pause_s
 
     def cancel(self) -> None:
         """Start nothing more."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
-from fsworkers.engines.made import outputs_of, outside, with_one_maker
+from fsworkers.engines.made import outputs_of, outside, refuse_clash, with_one_maker
 from fsworkers.engines.run import Run, new_run_id
 from fsworkers.errors import BadSetting
 from fsworkers.pool.settings import PoolSettings
@@ -125,7 +125,7 @@ def process_tree(
         PathNotFound: There is no such path.
         TaskNotFound: There is no such task.
         BadSetting: A value that can't be.
-        BadOption: An option that the task has not, or can't read.
+        BadOption: An option that the task has not, or can't read; ``to``, if it makes no output.
         SinkError: ``output`` can't be written, or not in that format.
         JournalError: ``journal`` can't be written, is something else, or in use by another run.
         Exception: Whatever ``on_outcome`` raises; running jobs are finished first.
@@ -180,7 +180,8 @@ class TreeRun:
         self._wants_outcomes = wants_outcomes
         self._stack = ExitStack()
         self._run: Run | None = None
-        self._is_finished = False
+        self._missing_count = 0
+        self._gone: Callable[[], Iterable[list[str]]] | None = None
         self._recorder: Recorder | None = None
         self._sink: Sink | None = None
 
@@ -203,14 +204,15 @@ class TreeRun:
         for portion in self._run.portions():
             if portion is not None:
                 yield from portion.outcomes
-        self._is_finished = True
+        if not self._run.is_halted:
+            self._missing_count = sum(map(len, self._run.missing(self._gone)))
         _finish(self._run, self._recorder, self._sink)
 
     @property
     def summary(self) -> RunSummary:
         """What it has come to so far."""
         assert self._run is not None, "enter it first: with open_tree(…) as run"
-        return _with_missing(self._run) if self._is_finished else self._run.summary()
+        return replace(self._run.summary(), missing=self._missing_count)
 
     def _opened(self, stack: ExitStack) -> Run:
         """Open what may be refused, and then what leaves something behind."""
@@ -221,7 +223,7 @@ class TreeRun:
         if isinstance(task, str) and output is not None:
             given = options_named_by(task, output) | given
         function = make_task(task, given) if isinstance(task, str) else task
-        function = _placed(function, to, roots)
+        function = _placed(function, to, roots, is_named=isinstance(task, str))
         outputs = outputs_of(function)
         halt = asked.get("halt")
         halting = None if halt is None else Halting.parse(halt)
@@ -254,6 +256,8 @@ class TreeRun:
         def wanted() -> Iterable[list[str] | Entry]:
             return outside(scan(paths, filters, own=own), roots, folders)
 
+        if outputs is not None:
+            refuse_clash(wanted(), outputs)
         mark = fingerprint(function, name=task if isinstance(task, str) else None, options=given)
         function = prepared(function, Preparation(roots, wanted, settings.worker_count))
         found = with_one_maker(wanted(), outputs)
@@ -295,16 +299,19 @@ class TreeRun:
     ) -> Iterable[list[str] | Entry | Unchanged]:
         """What is found, without what earlier runs in the journal have done, if that is wanted."""
         is_current = None
-        if outputs is not None and not self._asked.get("always"):
+        # As Request.makes_once: a task that is told by options where to, as copy, looks by itself.
+        if outputs is not None and self._asked.get("to") and not self._asked.get("always"):
             is_current = outputs.is_current
         if is_current is None and not self._asked.get("changed"):
             return found
-        from fsworkers.journal.earlier import open_earlier  # noqa: PLC0415  (only here)
+        from fsworkers.journal.earlier import gone, open_earlier  # noqa: PLC0415  (only here)
         from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
         earlier = open_earlier(
             stack, recorder, is_shared=True, fingerprint=recorder.run.fingerprint
         )
+        if self._asked.get("changed"):
+            self._gone = partial(gone, earlier, recorder.run)
         in_order = self._asked.get("ordered", False)
         return new_or_changed(
             found,
@@ -316,18 +323,11 @@ class TreeRun:
         )
 
 
-def _with_missing(run: Run) -> RunSummary:
-    """The summary, with how many files the task knows of that were not found."""
-    summary = run.summary()
-    reducer: Any = None if run.reduction is None else run.reduction.reducer
-    if not hasattr(reducer, "missing") or run.is_halted:
-        return summary
-    return replace(summary, missing=len(reducer.missing()))
-
-
-def _placed(function: Callable[[str], Any], to: str | None, roots: list[str]) -> Any:
+def _placed(
+    function: Callable[[str], Any], to: str | None, roots: list[str], *, is_named: bool
+) -> Any:
     """The function, once it knows where the outputs go that it makes, if any."""
-    if hasattr(function, "place_outputs"):
+    if hasattr(function, "place_outputs") or (is_named and to is not None):
         from fsworkers.tasks.outputs import placed  # noqa: PLC0415  (only for these; and below)
 
         return placed(function, to, roots)

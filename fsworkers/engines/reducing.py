@@ -6,7 +6,8 @@ import pickle
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from fsworkers.pool.payload import Packed, unpack
+from fsworkers.errors import FsworkersError
+from fsworkers.pool.payload import Packed, pickle_value, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
     from fsworkers.pool.actions import Record
     from fsworkers.pool.task_function import Encoder, Rows
     from fsworkers.tasks.task import Reducer
+
+
+class ReducerFailed(FsworkersError):
+    """A task's reducer raised in a worker, or can't travel from there."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the task's reducer can't take a value, or can't travel: {reason}")
+
+    def __reduce__(self) -> tuple[type[ReducerFailed], tuple[str]]:
+        """Travel by the reason."""
+        return ReducerFailed, (self.reason,)
 
 
 class Reduction:
@@ -48,7 +61,10 @@ class Reduction:
         if not (self.merges and settled.columns):
             return settled
         part, *rest = settled.columns
-        cast("Any", self.reducer).merge(pickle.loads(part))
+        other = pickle.loads(part)
+        if isinstance(other, ReducerFailed):
+            raise other
+        cast("Any", self.reducer).merge(other)
         return settled._replace(columns=rest)
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
@@ -63,6 +79,11 @@ class Reduction:
         for one in chain.from_iterable(outcomes):
             self._take(one)
 
+    def missing(self) -> Sequence[str] | None:
+        """The paths that the task expected and that were not found; ``None`` if it expects none."""
+        missing = getattr(self.reducer, "missing", None)
+        return None if missing is None else missing()
+
     def _take(self, one: Outcome) -> None:
         # That of an unchanged file, which is left out, is as good as if it were done now.
         if one.status == "done" or (one.status == "skipped" and one.value is not None):
@@ -76,8 +97,15 @@ class _ReducingEncoder(NamedTuple):
     make: Callable[[], Reducer]
 
     def __call__(self, rows: Rows) -> Sequence[bytes]:
-        reducer = self.make()
-        add = reducer.add
-        for path, value in zip(rows.items, rows.values, strict=True):
-            add(path, unpack(value) if type(value) is Packed else value)
-        return [pickle.dumps(reducer, protocol=5), *self.encode(rows)]
+        return [self._part(rows), *self.encode(rows)]
+
+    def _part(self, rows: Rows) -> bytes:
+        """The reducer that has these values; or what it raised: that ends the run."""
+        try:
+            reducer = self.make()
+            add = reducer.add
+            for path, value in zip(rows.items, rows.values, strict=True):
+                add(path, unpack(value) if type(value) is Packed else value)
+            return pickle_value(reducer)
+        except Exception as error:  # noqa: BLE001  (it is the user's code)
+            return pickle.dumps(ReducerFailed(f"{type(error).__name__}: {error}"))

@@ -228,6 +228,19 @@ class Run:
         """What the run is now that it has come to its end."""
         return "halted" if self.is_halted else otherwise
 
+    def missing(
+        self, gone: Callable[[], Iterable[Sequence[str]]] | None
+    ) -> Iterable[Sequence[str]]:
+        """Files that were expected and not found: the task's, if it knows some; else those gone.
+
+        Args:
+            gone: Finds the files of an earlier run that are gone.
+        """
+        known = None if self.reduction is None else self.reduction.missing()
+        if known is not None:
+            return [known]
+        return () if gone is None else gone()
+
     @property
     def seconds(self) -> float:
         """Time since this was made."""

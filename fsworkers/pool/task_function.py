@@ -163,7 +163,7 @@ def load_task(task: Task) -> TaskFunction:
     function, retry_on, encode = pickle.loads(task.function)
     if task.keeps_time:
         function = function.with_settings(timeout_s=task.timeout_s)
-    function = opened(function)
+    function = opened(function, is_coroutine=task.is_coroutine)
     return TaskFunction(
         function,
         encode,
@@ -180,7 +180,7 @@ def load_task(task: Task) -> TaskFunction:
     )
 
 
-def opened(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def opened(function: Callable[[Any], Any], *, is_coroutine: bool) -> Callable[[Any], Any]:
     """What is called in this worker for each item: a task may make it once, with its own state.
 
     One that opens several files at a time has them reserved, so that it never holds one while it
@@ -190,7 +190,9 @@ def opened(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     count = getattr(function, "descriptors", 1)
     if open_worker is not None:
         function = open_worker()
-    return function if count == 1 else _Reserving(function, count)
+    if count == 1:
+        return function
+    return (_ReservingLater if is_coroutine else _Reserving)(function, count)
 
 
 class _Reserving:
@@ -203,6 +205,14 @@ class _Reserving:
     def __call__(self, item: Any) -> Any:
         with graceful.reserve(self._count):
             return self._function(item)
+
+
+class _ReservingLater(_Reserving):
+    """Likewise, a coroutine function."""
+
+    async def __call__(self, item: Any) -> Any:
+        async with graceful.reserve(self._count):
+            return await self._function(item)
 
 
 def call(packed: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]) -> Any:

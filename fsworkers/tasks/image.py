@@ -88,9 +88,10 @@ class Image:
                 image = images.open(file)
             except UnidentifiedImageError:
                 ending = os.path.splitext(path)[1].lower()
-                if ending in images.registered_extensions():
-                    raise
-                raise Skip("it is no image") from None
+                if images.registered_extensions().get(ending) not in images.OPEN:  # .pdf
+                    raise Skip("it is no image") from None
+                reason = "no image is in it, though its name says so"
+                raise UnidentifiedImageError(reason) from None
             exif = image.getexif()
             value = {
                 "format": image.format,

@@ -81,6 +81,9 @@ def described(function: Any, parameter: inspect.Parameter) -> tuple[str, str | N
         for one in get_args(kind)[1:]:
             meaning = one if isinstance(one, str) else getattr(one, "description", None) or meaning
     default = parameter.default
+    field = getattr(function, "__dataclass_fields__", {}).get(parameter.name)
+    if callable(make := getattr(field, "default_factory", None)):
+        default = make()
     return shown_type(kind), None if default is parameter.empty else _written(default), meaning
 
 

@@ -89,6 +89,12 @@ def _loaded(entry: EntryPoint) -> type[Task]:
         ) from error
     if not isinstance(found, type) or not callable(getattr(found, "__call__", None)):  # noqa: B004
         raise TaskNotFound(entry.name, f"{entry.value} is not a task class ({where})")
+    try:
+        options_of(found)
+    except Exception as error:
+        raise TaskNotFound(
+            entry.name, f"its options can't be told ({where}): {type(error).__name__}: {error}"
+        ) from error
     return found
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from fsworkers.tasks.registry import BUILT_IN
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,6 +35,14 @@ def test_examples_run(page: str, tmp_path: Path) -> None:
         assert done.returncode == 0, f"{source}\n{done.stderr}"
         assert done.stdout, source
         assert "Traceback" not in done.stderr
+
+
+def test_every_built_in_task_has_a_section() -> None:
+    """Under its name, which links lead to; no example swallows one."""
+    text = (ROOT / "docs" / "builtin-tasks.md").read_text()
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    assert sorted(", ".join(headings[1:]).split(", ")) == sorted(BUILT_IN)
 
 
 def test_every_page_is_in_the_site() -> None:

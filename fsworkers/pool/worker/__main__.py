@@ -95,6 +95,10 @@ def initialize(config: Config) -> None:
     try:
         initializer, arguments = pickle.loads(config.initializer)
         initializer(*arguments)
+        if b"by_value" in config.initializer:
+            from fsworkers.pool.by_value import keep_globals  # noqa: PLC0415  (loaded with it)
+
+            keep_globals(initializer)
     except Exception as error:  # noqa: BLE001  (it raises anything)
         from fsworkers.pool.tracebacks import traceback_text  # noqa: PLC0415  (as it says)
 

@@ -30,7 +30,7 @@ from fsworkers import (
 from fsworkers.cli import commands
 from fsworkers.cli.config import options_of
 from fsworkers.engines.process_tree import PoolOptions, TreeOptions
-from fsworkers.errors import BadSetting
+from fsworkers.errors import BadOption, BadSetting
 from fsworkers.pool.settings import PoolSettings
 
 if TYPE_CHECKING:
@@ -74,10 +74,34 @@ def test_unchanged_files_are_skipped_with_their_values(tree: Path, tmp_path: Pat
     process_tree(tree, length, journal=journal, changed=True, on_outcome=outcomes.append)
     assert Counter(one.status for one in outcomes) == {"skipped": 38, "done": 1, "failed": 1}
     assert {one.value for one in outcomes if one.status == "skipped"} >= {0, 1, 39}
+    (tree / "6").unlink()
+    summary = process_tree(tree, length, journal=journal, changed=True, engine="inline")
+    assert (summary.found, summary.missing) == (39, 1)
     with pytest.raises(BadSetting, match="changed is True; give a journal"):
         process_tree(tree, length, changed=True)
     with pytest.raises(TypeError, match="unexpected keyword argument 'worker'"):
         process_tree(tree, length, worker=1)  # type: ignore[call-arg]
+
+
+def test_a_task_that_is_told_where_to_looks_by_itself(tree: Path, tmp_path: Path) -> None:
+    """With a journal as without: ``update`` decides, and no other task takes ``to``."""
+    for update in ("time", "always", "always"):
+        summary = process_tree(
+            tree,
+            "copy",
+            options={"to": str(tmp_path / "mirror"), "update": update},
+            journal=tmp_path / "runs.db",
+            engine="inline",
+        )
+        assert summary.done == 40
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "7").touch()
+    with pytest.raises(BadSetting, match="each file an output of its own"):
+        process_tree([tree, other], "copy", options={"to": str(tmp_path / "one")})
+    assert not (tmp_path / "one").exists()
+    with pytest.raises(BadOption, match="--to is for a command"):
+        process_tree(tree, "checksum", to=str(tmp_path / "out/{rel}"))
 
 
 def test_one_table_of_settings() -> None:

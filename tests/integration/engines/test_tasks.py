@@ -6,20 +6,42 @@ import json
 import os
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import connect
 from subprocess import run
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fsworkers import Preparation, graceful, process_tree
-from fsworkers.errors import BadOption, TaskNotFound
+from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
 from fsworkers.tasks.registry import all_tasks, make_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCS = Path(__file__).parents[3] / "docs" / "tasks.md"
+
+ODD = """
+class Later:
+    def __init__(self, folder: "Path | None" = None) -> None:
+        pass
+    def __call__(self, path):
+        pass
+
+@dataclass
+class Listed:
+    words: list[str] = field(default_factory=lambda: ["a", "b"])
+    columns: ClassVar = (Column("first"),)
+    def prepare(self, preparation):
+        return first
+    def __call__(self, path):
+        pass
+
+def first(path):
+    return {"first": "a"}
+"""
 
 
 @pytest.fixture
@@ -33,9 +55,10 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     entry = re.search(r"```toml\n\[project.entry-points.\"(.*?)\"\]\n(.*?)```", text, re.DOTALL)
     assert code is not None
     assert entry is not None
-    (site / "longest.py").write_text(code[1])
+    (site / "longest.py").write_text(f"{code[1]}{ODD}")
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: longest\nVersion: 1.0\n")
-    entries = f"[{entry[1]}]\n{entry[2].replace(chr(34), '')}broken = longest:NotThere\n"
+    odd = "broken = longest:NotThere\nlater = longest:Later\nlisted = longest:Listed\n"
+    entries = f"[{entry[1]}]\n{entry[2].replace(chr(34), '')}{odd}"
     (about / "entry_points.txt").write_text(entries)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
@@ -70,6 +93,11 @@ def test_a_package_offers_a_task(tree: Path, tmp_path: Path) -> None:
     assert "longest-line: How long the longest line of each file is." in listed
     assert "--option tab=INTEGER (default 8)" in listed
     assert "task 'broken': it can't be loaded (of longest): AttributeError" in listed
+    assert "task 'later': its options can't be told (of longest): NameError" in listed
+    assert "--option words=TEXT,… (default a,b)" in cli("tasks", "listed", cwd=tmp_path)[1]
+    assert cli("process", str(tree), "-t", "listed", "-o", "a.db", cwd=tmp_path)[0] == 0
+    with closing(connect(tmp_path / "a.db")) as database:
+        assert '"first"' in str(database.execute("SELECT sql FROM sqlite_master").fetchall())
     assert "columns that a tab takes" in cli("tasks", "longest-line", cwd=tmp_path)[1]
     code, lines, told = cli(
         "process", str(tree), "-t", "longest-line", "--option", "tab=50", "-o", "-",
@@ -149,11 +177,26 @@ class Counting:
         raise NotImplementedError(path)
 
 
+class CountingLater(Counting):
+    """Likewise, in a coroutine."""
+
+    def open_worker(self) -> Any:
+        """What is called."""
+        return self
+
+    async def __call__(self, path: str) -> Any:
+        """Look."""
+        return self.found, graceful.statistics().lent
+
+
 @pytest.mark.parametrize("engine", ["local", "inline"])
-def test_a_worker_opens_a_task_once_and_reserves(tree: Path, engine: Any) -> None:
-    """What the master has prepared arrives; the descriptors are there before the call."""
+@pytest.mark.parametrize("kind", [Counting, CountingLater])
+def test_a_worker_opens_a_task_once_and_reserves(tree: Path, engine: Any, kind: Any) -> None:
+    """What the master has prepared arrives; the descriptors are there during the call."""
     values: list[Any] = []
-    process_tree(tree, Counting(), on_outcome=lambda one: values.append(one.value), engine=engine)
+    process_tree(
+        tree, kind(), on_outcome=lambda one: values.append(one.value), engine=engine, slots=1
+    )
     assert len(values) == 39
     assert {found for found, _ in values} == {39}
     assert all(lent >= 3 for _, lent in values)
@@ -211,3 +254,30 @@ def test_a_task_goes_through_many_files_by_itself(tree: Path, engine: Any) -> No
         else:
             assert one.value == {"number": number}
     assert summary.reduced == {"sum": sum(n for n in range(1, 40) if n % 5)}
+
+
+@pytest.mark.parametrize("engine", ["local", "inline"])
+def test_reducers_that_cannot_be_imported_travel_and_failing_ones_end_the_run(
+    tree: Path, engine: Any
+) -> None:
+    """As of a script, whose classes are those of ``__main__``; no worker dies of them."""
+
+    class Most(Sum):
+        def merge(self, other: Sum) -> None:
+            self.sum += other.sum
+
+    class Wrong(Most):
+        def add(self, path: str, value: Any) -> None:
+            raise ValueError(path)
+
+    class Lengths:
+        def __init__(self, reducer: Any) -> None:
+            self.reducer = reducer
+
+        def __call__(self, path: str) -> dict[str, int]:
+            return {"number": len(Path(path).stem)}
+
+    summary = process_tree(tree, Lengths(Most), engine=engine)
+    assert summary.reduced == {"sum": sum(len(str(n)) for n in range(1, 40))}
+    with pytest.raises(FsworkersError, match=r"the task's reducer .* ValueError: .*\.txt"):
+        process_tree(tree, Lengths(Wrong), engine=engine)

@@ -230,6 +230,23 @@ def test_the_command_line_tells(place: Path) -> None:
     assert (resumed["reduced"], resumed["missing"]) == (totals["reduced"], 1)
 
 
+def test_what_is_gone_since_an_earlier_run_is_missing_once(place: Path) -> None:
+    """Though that run and the list both know of it."""
+    as_sums("list.sha256")
+    for gone, is_changed in ((0, False), (1, True), (1, True)):
+        if is_changed:
+            (place / "tree" / "a").unlink(missing_ok=True)
+        summary = process_tree(
+            "tree",
+            "verify",
+            options={"list": "list.sha256"},
+            journal="runs.db",
+            changed=is_changed,
+            engine="inline",
+        )
+        assert (summary.missing, summary.found) == (gone, len(NAMES) - gone)
+
+
 def test_what_was_left_out_is_told(place: Path) -> None:
     """A list of more than was looked at is not confirmed."""
     as_sums("list.sha256")

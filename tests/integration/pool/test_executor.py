@@ -6,6 +6,8 @@ import asyncio
 import concurrent.futures
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -196,6 +198,29 @@ def test_initializer_runs_once_in_each_worker(install: bool) -> None:
         for _ in range(2):
             assert {tuple(one.result()) for one in pool.map(begun, range(50))} == {("word",)}
             list(pool.map(functions.die, [1]))
+
+
+def test_functions_see_the_globals_that_the_initializer_sets(tmp_path: Path) -> None:
+    """As with the standard library, where all are of ``__main__``; by ``map`` and ``submit``."""
+    code = """
+model, loaded = None, []
+def begin(name):
+    global model
+    model = name
+    loaded.append(name)
+def use(_):
+    return model, loaded
+import fsworkers
+with fsworkers.Pool(1, initializer=begin, initargs=("m",)) as pool:
+    print([one.value for one in pool.map(use, [1])], pool.submit(use, 1).result())
+print(fsworkers.process_tree(__file__, use, engine="inline", initializer=begin, initargs=("n",),
+                             on_outcome=lambda one: print(one.value)).done)
+"""
+    (tmp_path / "script.py").write_text(code)
+    ran = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == ["[('m', ['m'])] ('m', ['m'])", "('n', ['n'])", "1"]
 
 
 def test_initializer_that_raises_breaks_the_pool_at_once() -> None:
