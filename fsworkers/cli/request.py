@@ -19,7 +19,7 @@ from fsworkers.engines.halting import Halting
 from fsworkers.engines.made import outputs_of, outside
 from fsworkers.engines.process_tree import options_named_by
 from fsworkers.errors import BadOption, BadSetting
-from fsworkers.names import printable
+from fsworkers.names import is_url, printable
 from fsworkers.pool.room import Room
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
@@ -57,6 +57,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bisect: bool = False
     to: str | None = None
     always: bool = False
+    urls: bool = False
     stdin: bool = False
     workers: int | None = None
     slots: int | None = None
@@ -145,11 +146,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if len(given) > 1:
             raise BadOption(f"either {' or '.join(given)}: there is one task a run, not both")
         if self.is_command:
-            return command_of(self)
+            return self._on_urls(command_of(self))
         refuse_without_command(self)
         made: Callable[[str], Any]
         if self.call is None:
-            made = make_task(self.task or DEFAULT_TASK, self.task_options())
+            made = self._on_urls(make_task(self.task or DEFAULT_TASK, self.task_options()))
             if self.to is None and not hasattr(made, "place_outputs"):
                 return made
             from fsworkers.tasks.outputs import placed  # noqa: PLC0415  (only with outputs)
@@ -157,12 +158,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             made = placed(made, self.to, self.paths)
             return made
         function = load_callable(self.call, self.task_options(), 1 if self.to is None else 2)
+        function = self._on_urls(function)
         if self.to is None:
             return function
         from fsworkers.tasks.command import with_output  # noqa: PLC0415  (only with one)
 
         made = with_output(function, self.to, self.paths)
         return made
+
+    def _on_urls(self, function: Callable[[str], Any]) -> Callable[[str], Any]:
+        if not any(map(is_url, self.paths)):
+            if self.urls:
+                raise BadOption("--urls is about PATHs that are URLs; leave it out")
+            return function
+        if self.files_from is not None:
+            raise BadOption("--files-from lists local files; it does not go with URLs as PATHs")
+        from fsworkers.tasks.remote import on_urls  # noqa: PLC0415  (only with URLs)
+
+        is_own = self.call is not None or self.is_command
+        wrapped: Callable[[str], Any] = on_urls(function, is_own=is_own, gets_urls=self.urls)
+        return wrapped
 
     def outputs(self, function: Any) -> Outputs | None:
         """What names the outputs of the task function; ``None`` where none are made."""
@@ -386,6 +401,8 @@ def _check_folder(path: str) -> None:
     Raises:
         BadOption: It can't.
     """
+    if is_url(path):
+        raise BadOption(f"{printable(path)} is a URL; only PATHs may be some")
     there = os.path.abspath(path)
     while not os.path.lexists(there):
         there = os.path.dirname(there)

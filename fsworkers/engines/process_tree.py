@@ -15,6 +15,7 @@ from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.made import outputs_of, outside, with_one_maker
 from fsworkers.engines.run import Run, new_run_id
 from fsworkers.errors import BadSetting
+from fsworkers.names import is_url
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, check_paths, tidy
@@ -75,6 +76,7 @@ class TreeOptions(PoolOptions, total=False):
     changed: bool
     to: str | None
     always: bool
+    urls: bool
     observers: Sequence[Observer]
 
 
@@ -114,6 +116,8 @@ def process_tree(
               becomes the output's when it has returned; a ``Command`` has it for ``{out}``. With a
               journal, outputs that are newer than their files are not made again, unless
               ``always``.
+            - ``urls``: Where paths are URLs (docs/remote.md), give the function the URL, and no
+              local copy.
             - ``observers``: Told of what happens (``fsworkers.Observer``).
 
     Raises:
@@ -216,6 +220,11 @@ class TreeRun:
         if isinstance(task, str) and output is not None:
             given = options_named_by(task, output) | given
         function = make_task(task, given) if isinstance(task, str) else task
+        if any(map(is_url, roots)):
+            from fsworkers.tasks.remote import on_urls  # noqa: PLC0415  (only with URLs)
+
+            is_own = not isinstance(task, str)
+            function = on_urls(function, is_own=is_own, gets_urls=asked.get("urls", False))
         function = _placed(function, to, roots)
         outputs = outputs_of(function)
         halt = asked.get("halt")
@@ -374,4 +383,5 @@ def options_named_by(task: str, output: AnyPath) -> dict[str, str]:
 
 def algorithm_of(function: Callable[[str], Any]) -> str | None:
     """The digest that a task's values are, ``None`` if they are none."""
-    return function.algorithm if isinstance(function, Checksum) else None
+    task = getattr(function, "task", function)  # what reads streams has one
+    return task.algorithm if isinstance(task, Checksum) else None
