@@ -1,4 +1,4 @@
-"""Files behind URLs, by way of fsspec: what one is like and its bytes.
+"""Files behind URLs, by way of fsspec: what one is like, its bytes, and an output put there.
 
 Which protocols there are, how a store is reached and with what credentials is fsspec's own matter:
 its configuration files, the environment, and the packages of the protocols. Nothing is imported
@@ -12,6 +12,7 @@ import os
 import re
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import PosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -21,6 +22,7 @@ from fsworkers.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Self
 
 _USER = re.compile(r"^([^:]+://[^/?#]*):[^/?#@]*@")
 _SIGNED = re.compile(
@@ -45,6 +47,22 @@ class Stamp(NamedTuple):
 
     size: int | None
     mtime_ns: int | None
+
+
+class RemotePath(PosixPath):
+    """The URL of an output, where a path is expected: ``os.fspath`` gives it as it was written."""
+
+    url: str
+
+    def __new__(cls, url: str) -> Self:
+        """Keep the URL, in which slashes in a row are not one."""
+        self = super().__new__(cls, url)
+        self.url = url
+        return self
+
+    def __str__(self) -> str:
+        """The URL."""
+        return self.url
 
 
 def filesystem(url: str) -> tuple[Any, str]:
@@ -105,6 +123,25 @@ def check(url: str) -> bool:
             return False
         raise BadOption(f"{printable(url)}: {_in_a_line(cause)}") from error
     return True
+
+
+def check_output(url: str) -> None:
+    """Look whether a store has a place for an output: something above it, if only the bucket.
+
+    Raises:
+        BadOption: It has none.
+        MissingExtra: fsspec is not installed.
+    """
+    files, path = filesystem(url)
+    above = path
+    while above := above.rpartition("/")[0]:
+        if files.exists(above):
+            return
+    if not path.startswith("/"):
+        raise BadOption(
+            f"-o {printable(url)}: there is no such bucket or folder, or it is not to be reached; "
+            "make it first"
+        )
 
 
 def stamp_of(info: Mapping[str, Any]) -> Stamp:
@@ -182,6 +219,19 @@ def fetch(url: str, target: str) -> None:
     with _explained(url):
         files, path = filesystem(url)
         files.get_file(path, target)
+
+
+def put(source: str, url: str) -> None:
+    """Put a local file to a URL, in whose place it is whole or not at all, as the store has it.
+
+    Raises:
+        OSError: The store refuses it, or is not to be reached.
+    """
+    files, path = filesystem(url)
+    try:
+        files.put_file(source, path)
+    except Exception as error:
+        raise OSError(_in_a_line(error)) from error
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from fsworkers.pool.room import Room
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
 from fsworkers.scan.tree import scan
+from fsworkers.sinks.open import output_path
 from fsworkers.sinks.output import PARTIAL
 from fsworkers.tasks.callables import load_callable
 from fsworkers.tasks.fingerprint import fingerprint
@@ -113,7 +114,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The files that are written, which are no input."""
         partial = None if self.output is None else self.output + PARTIAL
         written = (self.output, partial, self.summary, self.metrics)
-        return [Path(path) for path in written if path not in {None, STDOUT, STDOUT + PARTIAL}]
+        return [
+            output_path(path) for path in written if path not in {None, STDOUT, STDOUT + PARTIAL}
+        ]
 
     def task_options(self) -> dict[str, str]:
         """The task's options by name; a list of checksums says by its name which it holds.
@@ -402,7 +405,7 @@ def _check_folder(path: str) -> None:
         BadOption: It can't.
     """
     if is_url(path):
-        raise BadOption(f"{printable(path)} is a URL; only PATHs may be some")
+        raise BadOption(f"{printable(path)} is a URL; only PATHs and -o may be some")
     there = os.path.abspath(path)
     while not os.path.lexists(there):
         there = os.path.dirname(there)

@@ -241,10 +241,11 @@ class TreeRun:
                 Wanted,
                 check_sink,
                 open_sink,
+                output_path,
             )
             from fsworkers.sinks.output import PARTIAL  # noqa: PLC0415
 
-            target = Path(os.fsdecode(output))
+            target = output_path(os.fsdecode(output))
             asked_of_sink = Wanted(algorithm_of(function), columns_of(function))
             check_sink(target, wanted=asked_of_sink)
             own += [target, f"{target}{PARTIAL}"]

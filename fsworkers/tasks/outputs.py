@@ -42,7 +42,7 @@ class Outputs:
 
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
         if is_url(template):
-            raise BadSetting(self.option, template, "a local name: only PATHs may be URLs")
+            raise BadSetting(self.option, template, "a local name: only -o may be a URL")
         self.template = template
         self.roots = tuple(roots)
         self._parsed = parse(template)

@@ -212,11 +212,24 @@ def test_what_a_dead_worker_left_is_removed(small: Path) -> None:
     assert os.listdir(temporary) == []
 
 
+def test_an_output_behind_a_url(small: Path) -> None:
+    """It is put there when it is whole, and not read by the next run."""
+    temporary = str(small / "temporary")
+    root = f"file://{small}/in"
+    for _ in range(2):
+        done = fsworkers("process", root, "-o", f"{root}/sums.sha256", cwd=small, TMPDIR=temporary)
+        assert done.returncode == 0, done.stderr
+        assert (small / "in" / "sums.sha256").read_text().count("\n") == 2
+    assert b"1 skipped" in done.stderr
+    assert os.listdir(temporary) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["sftp://me:secret@host/x"], "sftp://me:***@host/x: a password does not belong in a URL"),
         (["https://host/x?X-Amz-Signature=secret"], "can't hold what gives access"),
+        (["mine.py", "-o", "s3://me:secret@host/x.csv"], "s3://me:***@host/x.csv: a password"),
         (["nosuch://x"], "nosuch://x: Protocol not known: nosuch"),
         (["file:///nosuch"], "no such file or directory: 'file:///nosuch'"),
         (["http://127.0.0.1:1/x"], "http://127.0.0.1:1/x: Cannot connect to host"),
@@ -229,8 +242,8 @@ def test_what_a_dead_worker_left_is_removed(small: Path) -> None:
         (["file:///tmp", "-t", "count", "--urls"], "--urls is for --call and commands"),
         (["file:///tmp", "-X", "echo"], "-X needs all of its files at once"),
         ([".", "--urls"], "--urls is about PATHs that are URLs"),
-        ([".", "-t", "copy", "--option", "to=memory://x"], "only PATHs may be URLs"),
-        ([".", "--results", "memory://x", "-x", "echo"], "only PATHs may be some"),
+        ([".", "-t", "copy", "--option", "to=memory://x"], "only -o may be a URL"),
+        ([".", "--results", "memory://x", "-x", "echo"], "only PATHs and -o may be some"),
     ],
 )
 def test_what_is_refused(small: Path, arguments: list[str], words: str) -> None:
@@ -296,12 +309,12 @@ def test_a_bucket(tree: Path, tmp_path: Path, count: int) -> None:
         }
         put_all = "s3.mkdir('photos'); s3.put(sys.argv[1], 'photos', recursive=True)"
         s3(environment, put_all, f"{tree}/")
-        process("-o", "sums.jsonl")
+        process("-o", "s3://photos/sums.jsonl")
         changed = tree / "1" / "no 1.txt"
         changed.write_bytes(b"9\n")
         expected["1/no 1.txt"] = sha256(b"9\n").hexdigest()
         s3(environment, "s3.put_file(*sys.argv[1:])", str(changed), "photos/1/no 1.txt")
-        lines = process("--summary", "s.json")
+        lines = process("-E", "sums.jsonl", "--summary", "s.json")
     assert told(lines, "s3://photos") == expected
     summary = json.loads((tmp_path / "s.json").read_bytes())
     assert (summary["found"], summary["done"]) == (count, 1)
