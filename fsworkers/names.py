@@ -7,10 +7,12 @@ record, a checksum list) has its own encoding elsewhere; this is for messages th
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 
-__all__ = ["printable"]
+__all__ = ["is_url", "printable"]
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Letters of several scripts and emoji are joined by these two; they move nothing on the screen.
 _HARMLESS_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
@@ -27,6 +29,11 @@ def printable(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
     if text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
+
+
+def is_url(name: object) -> bool:
+    """Whether a PATH or an output is a URL, and so not on this machine's file system."""
+    return isinstance(name, str) and "://" in name and bool(_SCHEME.match(name))
 
 
 def _shown(character: str) -> str:

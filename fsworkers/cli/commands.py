@@ -25,6 +25,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     to: options.To = None,
     always: options.Always = False,
     stdin: options.Stdin = False,
+    urls: options.Urls = False,
     glob: options.Globs = None,
     exclude: options.Excludes = None,
     extension: filter_options.Extensions = None,

@@ -36,7 +36,7 @@ from fsworkers.journal.recorder import Recorder
 from fsworkers.journal.schema import files_of
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths, tidy
-from fsworkers.sinks.open import Wanted, check_sink, open_sink
+from fsworkers.sinks.open import Wanted, check_sink, open_sink, output_path
 from fsworkers.sinks.summary import check_summary_target
 from fsworkers.tasks.task import columns_of
 
@@ -134,7 +134,7 @@ def _process(
     outputs = request.outputs(function)
     request.check(outputs)
     run_id = new_run_id()
-    output = None if request.output is None else Path(request.output)
+    output = None if request.output is None else output_path(request.output)
     asked_of_sink = sink_wanted(request, function)
     check_sink(output, format=request.shown_format, wanted=asked_of_sink)
     if outputs is not None and request.files_from is None:

@@ -19,11 +19,12 @@ from fsworkers.engines.halting import Halting
 from fsworkers.engines.made import outputs_of, outside
 from fsworkers.engines.process_tree import engine_opener, options_named_by
 from fsworkers.errors import BadOption, BadSetting
-from fsworkers.names import printable
+from fsworkers.names import is_url, printable
 from fsworkers.pool.room import Room
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
 from fsworkers.scan.tree import scan
+from fsworkers.sinks.open import output_path
 from fsworkers.sinks.output import PARTIAL
 from fsworkers.tasks.callables import load_callable
 from fsworkers.tasks.fingerprint import fingerprint
@@ -59,6 +60,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bisect: bool = False
     to: str | None = None
     always: bool = False
+    urls: bool = False
     stdin: bool = False
     engine: str = "local"
     workers: int | None = None
@@ -115,7 +117,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The files that are written, which are no input."""
         partial = None if self.output is None else self.output + PARTIAL
         written = (self.output, partial, self.summary, self.metrics)
-        return [Path(path) for path in written if path not in {None, STDOUT, STDOUT + PARTIAL}]
+        return [
+            output_path(path) for path in written if path not in {None, STDOUT, STDOUT + PARTIAL}
+        ]
 
     def task_options(self) -> dict[str, str]:
         """The task's options by name; a list of checksums says by its name which it holds.
@@ -148,11 +152,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if len(given) > 1:
             raise BadOption(f"either {' or '.join(given)}: there is one task a run, not both")
         if self.is_command:
-            return command_of(self)
+            return self._on_urls(command_of(self))
         refuse_without_command(self)
         made: Callable[[str], Any]
         if self.call is None:
-            made = make_task(self.task or DEFAULT_TASK, self.task_options())
+            made = self._on_urls(make_task(self.task or DEFAULT_TASK, self.task_options()))
             if self.to is None and not hasattr(made, "place_outputs"):
                 return made
             from fsworkers.tasks.outputs import placed  # noqa: PLC0415  (only with outputs)
@@ -160,12 +164,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             made = placed(made, self.to, self.paths)
             return made
         function = load_callable(self.call, self.task_options(), 1 if self.to is None else 2)
+        function = self._on_urls(function)
         if self.to is None:
             return function
         from fsworkers.tasks.command import with_output  # noqa: PLC0415  (only with one)
 
         made = with_output(function, self.to, self.paths)
         return made
+
+    def _on_urls(self, function: Callable[[str], Any]) -> Callable[[str], Any]:
+        if not any(map(is_url, self.paths)):
+            if self.urls:
+                raise BadOption("--urls is about PATHs that are URLs; leave it out")
+            return function
+        if self.files_from is not None:
+            raise BadOption("--files-from lists local files; it does not go with URLs as PATHs")
+        from fsworkers.tasks.remote import on_urls  # noqa: PLC0415  (only with URLs)
+
+        is_own = self.call is not None or self.is_command
+        wrapped: Callable[[str], Any] = on_urls(function, is_own=is_own, gets_urls=self.urls)
+        return wrapped
 
     def outputs(self, function: Any) -> Outputs | None:
         """What names the outputs of the task function; ``None`` where none are made."""
@@ -399,6 +417,8 @@ def _check_folder(path: str) -> None:
     Raises:
         BadOption: It can't.
     """
+    if is_url(path):
+        raise BadOption(f"{printable(path)} is a URL; only PATHs and -o may be some")
     there = os.path.abspath(path)
     while not os.path.lexists(there):
         there = os.path.dirname(there)

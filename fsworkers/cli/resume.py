@@ -29,7 +29,7 @@ from fsworkers.journal.selection import left_to_do, new_or_changed
 from fsworkers.model import FAILURES
 from fsworkers.names import printable
 from fsworkers.scan.roots import check_paths
-from fsworkers.sinks.open import check_sink, open_sink
+from fsworkers.sinks.open import check_sink, open_sink, output_path
 from fsworkers.sinks.summary import check_summary_target
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _session(
     mark = request.fingerprint(function)
     function = request.prepared(function, own)
     found = with_one_maker(found, request.places(function))
-    output = None if request.output is None else Path(request.output)
+    output = None if request.output is None else output_path(request.output)
     check_sink(output, format=request.shown_format, wanted=asked_of_sink)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))

@@ -16,6 +16,7 @@ from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.made import outputs_of, outside, refuse_clash, with_one_maker
 from fsworkers.engines.run import Run, new_run_id
 from fsworkers.errors import BadSetting
+from fsworkers.names import is_url
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, check_paths, tidy
@@ -78,6 +79,7 @@ class TreeOptions(PoolOptions, total=False):
     changed: bool
     to: str | None
     always: bool
+    urls: bool
     observers: Sequence[Observer]
 
 
@@ -119,6 +121,8 @@ def process_tree(
               becomes the output's when it has returned; a ``Command`` has it for ``{out}``. With a
               journal, outputs that are newer than their files are not made again, unless
               ``always``.
+            - ``urls``: Where paths are URLs (docs/remote.md), give the function the URL, and no
+              local copy.
             - ``observers``: Told of what happens (``fsworkers.Observer``).
 
     Raises:
@@ -218,12 +222,11 @@ class TreeRun:
         """Open what may be refused, and then what leaves something behind."""
         asked, paths, task = self._asked, self._paths, self._task
         roots = [*map(tidy, paths)]
-        output, journal, to = asked.get("output"), asked.get("journal"), asked.get("to")
+        output, journal = asked.get("output"), asked.get("journal")
         given = dict(asked.get("options") or {})
         if isinstance(task, str) and output is not None:
             given = options_named_by(task, output) | given
-        function = make_task(task, given) if isinstance(task, str) else task
-        function = _placed(function, to, roots, is_named=isinstance(task, str))
+        function = self._function(roots, given)
         outputs = outputs_of(function)
         halt = asked.get("halt")
         halting = None if halt is None else Halting.parse(halt)
@@ -239,10 +242,11 @@ class TreeRun:
                 Wanted,
                 check_sink,
                 open_sink,
+                output_path,
             )
             from fsworkers.sinks.output import PARTIAL  # noqa: PLC0415
 
-            target = Path(os.fsdecode(output))
+            target = output_path(os.fsdecode(output))
             asked_of_sink = Wanted(algorithm_of(function), columns_of(function))
             check_sink(target, wanted=asked_of_sink)
             own += [target, f"{target}{PARTIAL}"]
@@ -288,6 +292,21 @@ class TreeRun:
             wants_outcomes=self._wants_outcomes,
             observers=asked.get("observers", ()),
         )
+
+    def _function(self, roots: list[str], options: dict[str, str]) -> Callable[[str], Any]:
+        """The task function, for what the PATHs are and where its outputs go."""
+        task = self._task
+        is_named = isinstance(task, str)
+        function = make_task(task, options) if isinstance(task, str) else task
+        if any(map(is_url, roots)):
+            from fsworkers.tasks.remote import on_urls  # noqa: PLC0415  (only with URLs)
+
+            gets_urls = self._asked.get("urls", False)
+            function = on_urls(function, is_own=not is_named, gets_urls=gets_urls)
+        placed: Callable[[str], Any] = _placed(
+            function, self._asked.get("to"), roots, is_named=is_named
+        )
+        return placed
 
     def _compared(
         self,
@@ -415,4 +434,5 @@ def options_named_by(task: str, output: AnyPath) -> dict[str, str]:
 
 def algorithm_of(function: Callable[[str], Any]) -> str | None:
     """The digest that a task's values are, ``None`` if they are none."""
-    return function.algorithm if isinstance(function, Checksum) else None
+    task = getattr(function, "task", function)  # what reads streams has one
+    return task.algorithm if isinstance(task, Checksum) else None

@@ -15,6 +15,7 @@ from fsworkers.journal.errors import JournalError
 from fsworkers.journal.known import is_settled
 from fsworkers.journal.outcomes import read_outcomes
 from fsworkers.journal.places import find_runs
+from fsworkers.names import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -123,7 +124,11 @@ def gone(earlier: Sequence[Earlier], run: RunRecord) -> Iterator[list[str]]:
     for other in islice(same, 1):
         for batch in read_outcomes(other.blocks, ("done", "skipped")):
             settled = (one for one in batch if is_settled(one.status, one.attempts, one.mtime_ns))
-            paths = [(one.path, os.path.join(other.run.cwd, one.path)) for one in settled]
+            paths = [
+                (one.path, os.path.join(other.run.cwd, one.path))
+                for one in settled
+                if not is_url(one.path)  # each would be a request
+            ]
             is_near = other.run.cwd == run.cwd
             missing = [
                 path if is_near else place for path, place in paths if not os.path.lexists(place)
@@ -143,7 +148,7 @@ def absolute(directory: str, cwd: str) -> str:
 
     Dots further on are kept, because ``link/..`` is not where it seems to be.
     """
-    if directory.startswith("/"):
+    if directory.startswith("/") or is_url(directory):
         return directory
     while True:
         head, slash, rest = directory.partition("/")

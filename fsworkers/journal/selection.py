@@ -19,6 +19,7 @@ from fsworkers.journal.earlier import absolute
 from fsworkers.journal.errors import JournalError
 from fsworkers.journal.rows import Block, by_directory, pack_untried
 from fsworkers.model import Entry
+from fsworkers.names import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -277,6 +278,10 @@ def _stay(paths: Sequence[str], stamps: Sequence[Stamp | None]) -> list[bool]:
 
 
 def _look_at(path: str) -> Stamp | None:
+    if is_url(path):
+        from fsworkers.storage import measure  # noqa: PLC0415  (only with URLs)
+
+        return measure(path)
     try:
         return tuple(_stamp_of(os.stat(path)))
     except (OSError, ValueError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from fsworkers import graceful
 from fsworkers.errors import CommandFailed, RetryLater, Skip
 from fsworkers.graceful.patching.import_retry import refusal
+from fsworkers.names import is_url
 from fsworkers.pool.failures import Failure
 from fsworkers.pool.payload import pack, pickle_value
 from fsworkers.pool.retry import is_dubious, is_starved, is_worth_retrying
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
 
 def measure(item: Any) -> tuple[int | None, int | None]:
-    """Bytes and modification time of the file that ``item`` names; ``None`` if it names none."""
+    """Bytes and modification time of the file, or URL, ``item`` is; ``None`` if it is none."""
     try:
         status = os.stat(item)
     except (OSError, TypeError, ValueError):
-        return None, None  # the task will meet the reason and say it
+        if not is_url(item):
+            return None, None  # the task will meet the reason and say it
+        from fsworkers.storage import measure as measure_url  # noqa: PLC0415  (only with URLs)
+
+        return measure_url(item)
     return status.st_size, status.st_mtime_ns
 
 

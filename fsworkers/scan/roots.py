@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from fsworkers.model import Entry
+from fsworkers.names import is_url
 from fsworkers.scan.directory import MOST_PATHS
 from fsworkers.scan.errors import PathNotFound
 from fsworkers.scan.kinds import error_reason, link_error_reason, special_kind
@@ -61,8 +62,12 @@ def check_paths(paths: Iterable[AnyPath]) -> None:
 
     Raises:
         PathNotFound: The first PATH that does not exist.
+        BadOption: One is a URL whose store is not to be reached, or not with that URL.
     """
     for path in map(os.fsdecode, paths):
+        if is_url(path):
+            _check_url(path)
+            continue
         try:
             os.lstat(path)
         except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -70,6 +75,13 @@ def check_paths(paths: Iterable[AnyPath]) -> None:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG and max(map(len, path.split("/"))) > 255:
                 raise PathNotFound(path) from None
+
+
+def _check_url(url: str) -> None:
+    from fsworkers import storage  # noqa: PLC0415  (only with URLs)
+
+    if not storage.check(url):
+        raise PathNotFound(url)
 
 
 def resolve(paths: Iterable[AnyPath], filters: Filters, own: Iterable[AnyPath] = ()) -> Roots:
@@ -94,9 +106,9 @@ def resolve(paths: Iterable[AnyPath], filters: Filters, own: Iterable[AnyPath] =
 
 
 def tidy(path: AnyPath) -> str:
-    """A PATH as what is below it will be called: slashes in a row are one."""
+    """A PATH as what is below it will be called: slashes in a row are one, but for a URL's."""
     text = os.fsdecode(path)
-    return re.sub("/{2,}", "/", text) if "//" in text else text
+    return re.sub("/{2,}", "/", text) if "//" in text and not is_url(text) else text
 
 
 def _add(roots: Roots, path: str, filters: Filters) -> None:

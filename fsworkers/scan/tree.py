@@ -12,10 +12,13 @@ directories, not files.
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
+from fsworkers.errors import BadOption
 from fsworkers.model import Entry
+from fsworkers.names import is_url
 from fsworkers.scan.directory import read_directory
 from fsworkers.scan.filters import Filters, filters_of
 from fsworkers.scan.kinds import NOT_FOLLOWED, error_reason, link_error_reason, special_kind
@@ -23,8 +26,7 @@ from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, Identity, PassedOver, Roots, resolve
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fsworkers.scan.ignoring import IgnoredHere, Ignoring
 
@@ -51,7 +53,8 @@ def scan(
     the inode number that a listing gives for a mount point is that of the directory beneath it.
 
     Args:
-        paths: Files and directories. They are looked at before the first result comes.
+        paths: Files and directories, or URLs (``scan.remote``). They are looked at before the
+            first result comes.
         options: What to leave out, and whether to follow links. With ``follow`` the identity of
             every directory is kept until the end, to notice loops.
         own: Files that this run writes (output, journal): reported as skipped when met.
@@ -67,8 +70,23 @@ def scan(
 
     Raises:
         IgnoreFileUnreadable: One of ``options.ignore_files`` can't be read; at the call itself.
+        BadOption: Some PATHs are URLs and others not, or a filter means nothing for URLs; likewise.
     """
+    paths = list(paths)
+    if any(map(is_url, paths)):
+        return choice_of(_scan_stores(paths, options, own), options)
     return choice_of(scan_all(paths, options, own, ignoring_of(options)), options)
+
+
+def _scan_stores(
+    paths: Sequence[AnyPath], options: ScanOptions, own: Iterable[AnyPath]
+) -> Iterator[list[str] | Entry]:
+    from fsworkers.scan.remote import scan_urls  # noqa: PLC0415  (only with URLs)
+
+    urls = [path for path in paths if isinstance(path, str) and is_url(path)]
+    if len(urls) < len(paths):
+        raise BadOption("PATHs are URLs, or all of them local; do it in two runs")
+    return scan_urls(urls, options, map(os.fsdecode, own))
 
 
 def choice_of(

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fsworkers.names import is_url
 from fsworkers.sinks.errors import AlgorithmMismatch, OutputUnwritable, UnknownFormat
 from fsworkers.sinks.output import check_output, open_output, partial_of, standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import Sink
     from fsworkers.sinks.template import Template
 
-__all__ = ["FORMATS", "KNOWN_SUFFIXES", "Wanted", "check_sink", "named_algorithm", "open_sink"]
+__all__ = [
+    "FORMATS",
+    "KNOWN_SUFFIXES",
+    "Wanted",
+    "check_sink",
+    "named_algorithm",
+    "open_sink",
+    "output_path",
+]
 
 _SUMS_SUFFIXES = {
     ".md5": "md5",
@@ -184,8 +193,16 @@ def open_sink(
     target = _without_dash(target)
     format, wanted = _with_template(format, wanted)  # noqa: A001
     chosen, named_for = _chosen(target, format, wanted.algorithm)
-    output = standard_output() if target is None else open_output(target)
+    output = standard_output() if target is None else _opened(target)
     return FORMATS[chosen].open(output, wanted._replace(algorithm=wanted.algorithm or named_for))
+
+
+def _opened(target: Path) -> Output:
+    if is_url(os.fspath(target)):
+        from fsworkers.sinks.remote import RemoteOutput  # noqa: PLC0415  (only with URLs)
+
+        return RemoteOutput(target)
+    return open_output(target)
 
 
 def check_sink(
@@ -209,9 +226,23 @@ def check_sink(
         kind.check(wanted)
     if target is None:
         return
+    if is_url(os.fspath(target)):
+        from fsworkers.storage import check_output as check_url  # noqa: PLC0415  (only with URLs)
+
+        check_url(os.fspath(target))
+        return
     check_output(target)
     if kind.needs_file and partial_of(target) is None:
         raise OutputUnwritable(os.fspath(target), f"it is no file, which {chosen} needs")
+
+
+def output_path(name: str) -> Path:
+    """What an output is called, as a path; a URL stays one."""
+    if is_url(name):
+        from fsworkers.storage import RemotePath  # noqa: PLC0415  (only with URLs)
+
+        return RemotePath(name)
+    return Path(name)
 
 
 def named_algorithm(target: Path | None) -> str | None:
@@ -258,7 +289,8 @@ def _format_of(target: Path | None, named: str | None) -> tuple[str, str | None]
     if algorithm is not None:
         return "sums", algorithm
     chosen = _BY_SUFFIX.get(target.suffix.lower())
-    if chosen is None and (target.is_dir() or partial_of(target) is None):
+    is_remote = is_url(os.fspath(target))
+    if chosen is None and not is_remote and (target.is_dir() or partial_of(target) is None):
         return "jsonl", None  # /dev/fd/3, a FIFO: they have no suffix to say it by
     if chosen is None:
         raise UnknownFormat(os.fspath(target), KNOWN_SUFFIXES)

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, TaskNotFound
-from fsworkers.names import printable
+from fsworkers.names import is_url, printable
 from fsworkers.tasks.arguments import in_batches, room_for_files, system_limit
 from fsworkers.tasks.outputs import Outputs, WithOutput, WithOutputLater, making
 from fsworkers.tasks.task import Column
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fsworkers.tasks.child import Ended, Stream
+    from fsworkers.tasks.remote import Copies
 
 REPORTED_LINES = 5
 _MOST_OF_LINE = 200
@@ -92,6 +93,8 @@ class Command:
     )
     is_command = True
     is_graceful = True
+    copies: Copies | None = None
+    """What makes local copies, where files are behind URLs."""
     wants_place = True
     keeps_time = True
 
@@ -182,9 +185,12 @@ class Command:
             if self.outputs is not None:
                 output = making(self.outputs.name_for(source), source)
                 file = file._replace(output=stack.enter_context(output))
-            return self._run(self.arguments(file), file)
+            if self.copies is not None:
+                local = stack.enter_context(self.copies.of(os.fsdecode(source)))
+                file = file._replace(path=os.fsencode(local))
+            return self._run(self.arguments(file), file, source)
 
-    def _run(self, argv: list[bytes], file: File) -> Value:
+    def _run(self, argv: list[bytes], file: File, name: bytes = b"") -> Value:
         from fsworkers.tasks.child import Spec, run  # noqa: PLC0415  (in workers alone)
 
         settings = self.settings
@@ -197,7 +203,7 @@ class Command:
         stdin = file.path if settings.stdin else None
         spec = Spec(
             os.fsencode(program), argv, stdin, files, settings.spool, settings.timeout_s,
-            settings.max_rss_bytes, _tag(settings, file.path),
+            settings.max_rss_bytes, _tag(settings, name or file.path),
         )  # fmt: skip
         try:
             ended = run(spec)
@@ -346,6 +352,10 @@ def _measured(path: str) -> tuple[int | None, int | None]:
     try:
         status = os.stat(path)
     except (OSError, ValueError):
+        if is_url(path):
+            from fsworkers.storage import measure  # noqa: PLC0415  (only with URLs)
+
+            return measure(path)
         return None, None  # the command will say it
     return status.st_size, status.st_mtime_ns
 
@@ -364,7 +374,8 @@ def with_output(function: Callable[..., Any], to: str | None, roots: Sequence[st
     from inspect import iscoroutinefunction  # noqa: PLC0415  (only here)
 
     outputs = Outputs(to, [os.fsencode(root) for root in roots])
-    return (WithOutputLater if iscoroutinefunction(function) else WithOutput)(function, outputs)
+    is_coroutine = iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+    return (WithOutputLater if is_coroutine else WithOutput)(function, outputs)
 
 
 def find_program(name: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, Skip
-from fsworkers.names import printable
+from fsworkers.names import is_url, printable
 from fsworkers.tasks.templates import (
     File,
     expand,
@@ -34,13 +34,15 @@ class Outputs:
 
     Raises:
         BadTemplate: It means nothing, or the same for every run.
-        BadSetting: It names the input itself.
+        BadSetting: It names the input itself, or is a URL.
     """
 
     option = "--to"
     """What the template was given by, for messages."""
 
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
+        if is_url(template):
+            raise BadSetting(self.option, template, "a local name: only -o may be a URL")
         self.template = template
         self.roots = tuple(roots)
         self._parsed = parse(template)

@@ -10,6 +10,7 @@ import threading
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from fsworkers.names import is_url
 from fsworkers.pool.attempt import describe, leave_if_forked, measure
 from fsworkers.pool.failures import Failure
 from fsworkers.pool.payload import pack, size_of, unpack
@@ -291,7 +292,8 @@ async def _attempt_coroutine(attempt: Attempt, task: TaskFunction) -> BaseExcept
     try:
         item = attempt.item
         if task.wants_size:
-            attempt.size, attempt.mtime_ns = measure(item)
+            look = asyncio.to_thread(measure, item) if is_url(item) else None
+            attempt.size, attempt.mtime_ns = measure(item) if look is None else await look
         async with deadline:
             value = await task.function(item)
         attempt.value = pack(value)
