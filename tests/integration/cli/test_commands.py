@@ -19,6 +19,7 @@ import pytest
 
 from fsworkers import Command, CommandFailed, Pool, process_tree
 from fsworkers.pool.master.machine import memory_bytes
+from tests.integration.cli.conftest import Refusing
 from tests.integration.cli.test_process import FSWORKERS, fsworkers, rows
 
 ODD = [
@@ -428,13 +429,13 @@ def test_a_dry_run_prints_the_commands(odd: Path) -> None:
         ("-x true ; --line-buffer -k", "or -k"),
     ],
 )
-def test_bad_input_is_refused_in_one_line(odd: Path, arguments: str, message: str) -> None:
+def test_bad_input_is_refused_in_one_line(
+    odd: Path, arguments: str, message: str, refusing: Refusing
+) -> None:
     """Nothing is started."""
-    done = fsworkers("process", "odd", *arguments.split(), cwd=odd)
-    assert done.returncode == 2, done.stderr
-    assert message in done.stderr.decode()
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stdout == b""
+    code, written, lines = refusing("odd", *arguments.split(), cwd=odd)
+    assert (code, written, len(lines)) == (2, b"", 1), lines
+    assert message in lines[0]
 
 
 def test_a_function_has_an_output_too(logs: Path) -> None:

@@ -20,6 +20,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.integration.cli.conftest import Refusing
+
 FSWORKERS = [sys.executable, "-c", "from fsworkers.cli import main; main()"]
 SAMPLE_DATA = Path(__file__).parents[3] / "sample_data"
 
@@ -216,11 +218,12 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
         ([".", "--bogus"], "see fsworkers process --help"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_bad_input_is_one_line_and_exit_2(
+    tmp_path: Path, arguments: list[str], words: str, refusing: Refusing
+) -> None:
     """Whatever is wrong with the command is said in one line, before any worker starts."""
-    done = fsworkers("process", *arguments, cwd=tmp_path)
-    lines = done.stderr.decode().splitlines()
-    assert (done.returncode, done.stdout, len(lines)) == (2, b"", 1)
+    code, written, lines = refusing(*arguments, cwd=tmp_path)
+    assert (code, written, len(lines)) == (2, b"", 1)
     assert lines[0].startswith("fsworkers: ")
     assert words in lines[0]
     assert "\x1b" not in lines[0]

@@ -251,8 +251,7 @@ def test_changed_skips_what_an_earlier_run_did(place: Workplace) -> None:
     assert b"4 skipped because they are unchanged" in place.run("show").stdout
 
 
-@pytest.mark.parametrize("name", ["o.sha256", "o.csv", "o.jsonl"])
-@pytest.mark.parametrize("order", [(), ("-k",)])
+@pytest.mark.parametrize(("name", "order"), [("o.sha256", ()), ("o.csv", ("-k",)), ("o.jsonl", ())])
 def test_changed_writes_the_output_whole(
     place: Workplace, name: str, order: tuple[str, ...]
 ) -> None:

@@ -58,7 +58,9 @@ def kill_and_resume(place: Workplace, files: int, moment: float) -> None:
     assert (last["state"], last["found"], last["done"]) == ("finished", files, files)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(one, marks=pytest.mark.slow) for one in range(1, 5))]
+)
 def test_killed_master_is_resumed(place: Workplace, seed: int) -> None:
     """Each file has one outcome, nothing recorded runs again, no process or socket is left."""
     place.make_files(1000)

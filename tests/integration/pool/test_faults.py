@@ -358,7 +358,7 @@ def test_only_worker_dies_while_the_caller_is_out_of_descriptors() -> None:
         import os, resource, signal, threading
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         from fsworkers import Pool
-        with Pool(1, ready_timeout=0.6) as pool:
+        with Pool(1, ready_timeout=1.5) as pool:
             outcomes, hoard = [], []
             def let_go():
                 while hoard:
@@ -374,7 +374,7 @@ def test_only_worker_dies_while_the_caller_is_out_of_descriptors() -> None:
                         pass
                     (worker,) = pool._master._fleet._workers.values()
                     os.kill(worker.pid, signal.SIGKILL)
-                    threading.Timer(3, let_go).start()
+                    threading.Timer(4, let_go).start()
             print(len(outcomes), set(outcomes), pool.statistics().restarts)
     """)
     assert (done.stdout, done.stderr) == ("400 {'done'} 1\n", "")

@@ -88,7 +88,7 @@ def test_the_page_is_drawn(width: int, scheme: str, report: Path, tmp_path: Path
         assert loaded == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_text_has_contrast(scheme: str, report: Path, tmp_path: Path) -> None:
     """Every colour of text is told from its ground at 4.5 to 1 (WCAG 2.2, 1.4.3)."""
     with opened(report, tmp_path / os.urandom(4).hex(), 800, scheme) as browser:
