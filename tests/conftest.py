@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 settings.register_profile("fsworkers", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("fsworkers")
 
+# Tests start a thousand interpreters: each would compile the package anew, half of all their time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 _DESCRIPTORS = Path("/proc/self/fd") if Path("/proc/self/fd").is_dir() else Path("/dev/fd")
 
 
