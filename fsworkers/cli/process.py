@@ -18,12 +18,9 @@ from fsworkers.cli.request import (
     STDOUT,
     Request,
     current_directory,
-    parse_bytes,
-    parse_memfree,
-    parse_nice,
-    parse_seconds,
 )
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
+from fsworkers.cli.values import parse_bytes, parse_memfree, parse_nice, parse_seconds
 from fsworkers.engines.made import refuse_clash, with_one_maker
 from fsworkers.engines.process_tree import algorithm_of
 from fsworkers.engines.run import new_run_id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import time
 from functools import partial
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.cli.command_options import command_of, refuse_without_command
+from fsworkers.cli.values import parse_instant_of
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.made import outputs_of, outside
 from fsworkers.engines.process_tree import engine_opener, options_named_by
@@ -22,7 +22,7 @@ from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import is_url, printable
 from fsworkers.pool.room import Room
 from fsworkers.pool.settings import PoolSettings
-from fsworkers.scan.options import ScanOptions, parse_duration, parse_size
+from fsworkers.scan.options import ScanOptions, parse_size
 from fsworkers.scan.tree import scan
 from fsworkers.sinks.open import output_path
 from fsworkers.sinks.output import PARTIAL
@@ -356,8 +356,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 min_depth=self.min_depth,
                 one_file_system=self.one_file_system,
                 sizes=tuple(parse_size(text) for text in self.size),
-                changed_after=_instant("--changed-within", self.changed_within, started),
-                changed_before=_instant("--changed-before", self.changed_before, started),
+                changed_after=parse_instant_of("--changed-within", self.changed_within, started),
+                changed_before=parse_instant_of("--changed-before", self.changed_before, started),
                 kinds=tuple(kind for text in self.kind for kind in text.split(",")),
                 owner=self.owner,
                 limit=self.limit,
@@ -374,8 +374,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             BadOption: One can't be understood.
         """
         now = time.time()
-        within = _instant("--changed-within", self.changed_within, now)
-        before = _instant("--changed-before", self.changed_before, now)
+        within = parse_instant_of("--changed-within", self.changed_within, now)
+        before = parse_instant_of("--changed-before", self.changed_before, now)
         return msgspec.structs.replace(
             self,
             changed_within=None if within is None else f"@{within:.6f}",
@@ -425,74 +425,6 @@ def _check_folder(path: str) -> None:
     if not (os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK)):
         reason = f"{printable(there)} is no directory that can be written to"
         raise BadOption(f"nothing can be made below {printable(path)}: {reason}; name another")
-
-
-def parse_bytes(option: str, text: str) -> int:
-    """A size, as in ``500M``.
-
-    Raises:
-        BadSetting: It is none.
-    """
-    found = re.fullmatch(r"(\d+)([kmgt]?)(i?b)?", text.strip().lower())
-    size = int(found[1]) * 1024 ** "_kmgt".index(found[2] or "_") if found else 0
-    if size < 1:
-        raise BadSetting(option, text, "a size, as in 500M or 2G")
-    return size
-
-
-def parse_memfree(text: str) -> int:
-    """A size of memory that may be available.
-
-    Raises:
-        BadSetting: It is none, or more than there is.
-    """
-    from fsworkers.pool.master.machine import memory_bytes  # noqa: PLC0415  (few ask for it)
-
-    size, there = parse_bytes("--memfree", text), memory_bytes("MemTotal")
-    if size >= there:
-        accepted = f"less than the {there >> 20:,} MiB that there are"
-        if not there:
-            accepted = "none: this system does not tell how much is available"
-        raise BadSetting("--memfree", text, accepted)
-    return size
-
-
-def parse_nice(number: int) -> int:
-    """A niceness.
-
-    Raises:
-        BadSetting: It would raise the priority, or is none.
-    """
-    if not 0 <= number <= 19:
-        raise BadSetting("--nice", number, "a number from 0 to 19")
-    return number
-
-
-def _instant(option: str, text: str | None, now: float | None) -> float | None:
-    if text is None:
-        return None
-    from fsworkers.scan.instants import parse_instant  # noqa: PLC0415  (rare)
-
-    try:
-        return parse_instant(text, time.time() if now is None else now)
-    except ValueError as error:
-        raise BadOption(f"{option}: {error}") from error
-
-
-def parse_seconds(option: str, text: str) -> float:
-    """A length of time with a unit, or a number of seconds.
-
-    Raises:
-        BadOption: It is neither.
-    """
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise BadOption(f"{option}: {error}") from error
 
 
 def request_from_json(text: str) -> Request:

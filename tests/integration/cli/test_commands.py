@@ -262,7 +262,7 @@ def test_nothing_is_begun_without_room_and_ctrl_c_ends_that(odd: Path) -> None:
     if most < 0:
         pytest.skip("this system does not tell how much memory is available")
     run = subprocess.Popen(
-        [*FSWORKERS, "process", "odd", "--memfree", f"{most}k", "-x", "touch", "{}.begun"],
+        [*FSWORKERS, "process", "odd", "--memfree", f"{most}Ki", "-x", "touch", "{}.begun"],
         cwd=odd,
         stderr=subprocess.PIPE,
     )
