@@ -121,6 +121,7 @@ def _refuse_misfits(request: Request) -> None:
     if request.summary == STDOUT and request.output in {None, STDOUT}:
         raise BadOption("results and --summary - both go to stdout: give a file to one of them")
     _refuse_same(request.output, "--summary", request.summary)
+    _refuse_same(request.output, "--metrics", request.metrics)
 
 
 def _process(

@@ -196,6 +196,7 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
         ([".", "-o", "o.md5", "--option", "algorithm=sha1"], "computes sha1"),
         ([".", "--summary", "-"], "both go to stdout"),
         ([".", "-o", "-", "--summary", "-"], "both go to stdout"),
+        ([".", "-o", "o.csv", "--metrics", "./o.csv"], "-o and --metrics are the same file"),
         ([".", "-0"], "--files-from"),
         ([".", "--timeout", "soon"], "--timeout: 'soon' is not a length of time"),
         ([".", "-g", "[\x1b"], "bad pattern '[\\x1b'"),
