@@ -8,6 +8,7 @@ is told to stop, or its master is gone.
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import os
@@ -24,7 +25,7 @@ from fsworkers.pool.attempt import note_fork
 from fsworkers.pool.authkey import take_authkey
 from fsworkers.pool.progress import PROGRESS_DESCRIPTOR, ProgressLine
 from fsworkers.pool.wire import Descriptors
-from fsworkers.pool.worker.lifeline import Lifeline
+from fsworkers.pool.worker.lifeline import Lifeline, leave
 from fsworkers.pool.worker.line import Line
 from fsworkers.pool.worker.memory import Memory
 from fsworkers.pool.worker.printing import Printing
@@ -60,6 +61,8 @@ def main() -> None:
     try:
         line = Line(config, lifeline, progress, descriptors, memory)
     except ZMQError as error:
+        if error.errno == errno.ENOENT:
+            leave()  # the master has taken the directory away and is about to kill us: not a word
         sys.exit(f"fsworkers: a worker can't bind its sockets: {error}")
     # Only now are the sockets there that the budget must leave alone.
     try:

@@ -525,3 +525,22 @@ def test_directory_that_cannot_be_made_is_one_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tempfile, "tempdir", f"/gone-{os.getpid()}")
     with Pool(2) as pool, pytest.raises(WorkerStartError, match="No such file"):
         list(pool.map(abs, [1]))
+
+
+def test_worker_that_is_not_wanted_any_more_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its directory goes a moment before it is killed: no error of it reaches the user."""
+    real = SocketDirectory.make
+    made: list[str] = []
+
+    def make(directory: SocketDirectory) -> None:
+        if made:
+            real(directory)
+        made.append(directory.path)
+
+    monkeypatch.setattr(SocketDirectory, "make", make)
+    with Pool(1) as pool:
+        assert [one.status for one in pool.map(abs, range(9))] == ["done"] * 9
+    assert len(made) == 2
+    assert capfd.readouterr() == ("", "")
