@@ -145,7 +145,7 @@ class _Nodes:
     run = cancel = register_plugin = unregister_worker_plugin = sync
 
     def submit(self, _function: Any, packed: bytes, *, workers: list[str], **_how: Any) -> Any:
-        from fsworkers.engines.dask import Order, Report  # noqa: PLC0415  (as above)
+        from fsworkers.engines.dask_node import Order, Report  # noqa: PLC0415  (as above)
         from fsworkers.pool.actions import Record  # noqa: PLC0415
         from fsworkers.pool.blocks import Block  # noqa: PLC0415
         from fsworkers.pool.wire import NO_DESCRIPTORS, Answer  # noqa: PLC0415

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from itertools import pairwise
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,15 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.structs import replace
 
 from fsworkers.engines.entry import enter_run
+from fsworkers.engines.spans import extent, moved
 from fsworkers.errors import FsworkersError
 from fsworkers.pool.actions import Conclude, Record
 from fsworkers.pool.blocks import Block
 from fsworkers.pool.executor import Pool
-from fsworkers.pool.failures import CANCELLED, Failure
-from fsworkers.pool.wire import Failed
+from fsworkers.pool.failures import CANCELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from fsworkers.pool.map_call import MapCall
     from fsworkers.pool.settings import PoolSettings
@@ -37,8 +36,6 @@ LOOK_S = 1.0
 
 IDLE_S = 60.0
 """After so long without a block, the pool ends; another block starts a new one."""
-
-_TOLD_LATER = Failure("")
 
 
 class BlockDropped(FsworkersError, RuntimeError):
@@ -142,8 +139,8 @@ class Node:
         self._is_cancelled = False
         self._is_closed = False
 
-    def begin(self, items: list[Any], borders: Sequence[int]) -> NodeBlock:
-        """Run a block; ``borders`` are places in it that nothing that is told may reach over.
+    def begin(self, items: list[Any]) -> NodeBlock:
+        """Run a block.
 
         Raises:
             BlockDropped: This node has ended.
@@ -161,9 +158,8 @@ class Node:
             block = NodeBlock(self._next, len(items))
             self._next = block.stop
             self._blocks.append(block)
-            for start, stop in pairwise([0, *borders, len(items)]):
-                self._feed.put(items[start:stop])
-                self._feed.put([])
+            self._feed.put(items)
+            self._feed.put([])  # nothing that the pool tells reaches over this
         return block
 
     def cancel(self, *, aborts: bool) -> None:
@@ -261,23 +257,6 @@ class Node:
         if self._blocks:
             self._idle_since = now
         return now - self._idle_since > IDLE_S
-
-
-def extent(one: Record | Conclude) -> tuple[int, int]:
-    """Index of the first item that it tells of, and the one behind the last."""
-    if isinstance(one, Record):
-        return one.answer.start, one.answer.stop
-    return one.block.first, one.block.stop
-
-
-def moved(one: Record | Conclude, by: int, items: Sequence[Any]) -> Record | Conclude:
-    """The same of other indices, with these for its items."""
-    block = Block(0, extent(one)[0] + by, items, one.block.history)
-    if isinstance(one, Conclude):
-        return one._replace(block=block)
-    failures = [Failed(failed.position + by, _TOLD_LATER, 0.0) for failed in one.answer.failures]
-    answer = one.answer._replace(start=block.first, stop=block.stop, failures=failures)
-    return Record(block, answer, one.columns)
 
 
 def unseen(samples: Iterable[tuple[str, int | None]]) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.pool.payload import PackedItems, pack_items
@@ -22,7 +21,7 @@ class Supply:
 
     Args:
         batches: Lists of paths, drawn lazily.
-        keeps_borders: Whether nothing may reach over the place of an empty list.
+        keeps_borders: Whether no block may reach over the place of an empty list.
 
     Attributes:
         taken: How many paths were taken so far.
@@ -67,11 +66,14 @@ class Supply:
         with self._changed:
             self._changed.notify_all()
 
-    def take(self, most: int, most_bytes: int) -> tuple[PackedItems, list[int]]:
-        """The next paths, up to ``most``, and the borders within them."""
+    def take(self, most: int, most_bytes: int) -> PackedItems:
+        """The next paths, up to ``most``, and to the next border."""
         with self._changed:
+            if self._borders:
+                most = min(most, self._borders[0] - self.taken)
             packed = pack_items(self._paths[:most], most_bytes)
-            return packed, self._advance(packed.length)
+            self._advance(packed.length)
+            return packed
 
     def drain(self) -> list[Any]:
         """All that was drawn."""
@@ -80,15 +82,17 @@ class Supply:
             self._advance(len(paths))
             return paths
 
-    def _advance(self, count: int) -> list[int]:
+    def _advance(self, count: int) -> None:
         del self._paths[:count]
-        first, stop = self.taken, self.taken + count
-        borders = list(takewhile(lambda border: border < stop, self._borders))
-        while self._borders and self._borders[0] <= stop:
+        self.taken += count
+        while self._borders and self._borders[0] <= self.taken:
             self._borders.popleft()
-        self.taken = stop
         self._changed.notify_all()
-        return [border - first for border in borders]
+
+    def _keep_border(self) -> None:
+        border = self.taken + len(self._paths)
+        if border != (self._borders[-1] if self._borders else self.taken):
+            self._borders.append(border)
 
     def _draw(self) -> None:
         try:
@@ -96,7 +100,7 @@ class Supply:
                 with self._changed:
                     self._paths += batch
                     if self._keeps_borders and not batch:
-                        self._borders.append(self.taken + len(self._paths))
+                        self._keep_border()
                     self._changed.wait_for(
                         lambda: len(self._paths) < self.ahead or not self._is_drawing
                     )

@@ -1,0 +1,276 @@
+"""Which node of a cluster has which blocks of a run, and what becomes of those that nodes die with.
+
+Decides, and does nothing: knows no Dask, no clock and no sockets. Each node has two blocks, which
+overlap. What a node has died with goes on alone, on a node that it has to itself: if that dies too
+it is divided, until the file that does it is by itself.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sys
+from itertools import count
+from math import isqrt
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fsworkers.engines.spans import placed
+from fsworkers.pool.actions import Conclude, Record
+from fsworkers.pool.blocks import Block
+from fsworkers.pool.failures import CANCELLED, Failure
+from fsworkers.pool.pace import Pace
+from fsworkers.pool.payload import PackedItems, pack_items, unpack, unpack_items
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from fsworkers.engines.supply import Supply
+
+BLOCK_S = 2.0
+"""A block is about so much work of a node: long against what Dask takes for a task (some ms)."""
+
+BLOCK_BYTES = 1 << 20
+IN_FLIGHT_BYTES = 1 << 28
+"""Paths of a block, and of all blocks that nodes have at one time, as the client keeps them."""
+
+RESULT_BYTES = 1 << 24
+"""What a block may come to, as far as that is known from those before."""
+
+NODES_AT_EASE = 200
+"""With more nodes than that blocks are larger in proportion: one client looks at each of them."""
+
+MOST_EARLY = 4
+"""So many blocks a node may have ended, in an ordered run, before one that is still under way."""
+
+MOST_ALONE = 4
+"""Files of a divided block that are each a part of their own."""
+
+MOST_DEATHS = 3
+"""So often a node dies with a file before that is taken for the reason."""
+
+MOST_TRIES = 3
+"""So often a block is sent to nodes that can't run it."""
+
+
+class Piece(NamedTuple):
+    """A block of the run, with what is known of its way.
+
+    Attributes:
+        first: Index of its first item in the run.
+        packed: Its items.
+        deaths: How often a node died with it, or with what it was a part of.
+        tries: How often a node could not run it.
+    """
+
+    first: int
+    packed: PackedItems
+    deaths: int = 0
+    tries: int = 0
+
+    @property
+    def length(self) -> int:
+        """How many items it has."""
+        return self.packed.length
+
+    def items(self) -> list[Any]:
+        """The items themselves."""
+        return [*map(unpack, unpack_items(self.packed.kind, self.packed.frame))]
+
+    def parts(self) -> list[Piece]:
+        """The same in as many parts as each has files: after two divisions all are alone."""
+        items = self.items()
+        size = isqrt(len(items) - 1) + 1 if len(items) > MOST_ALONE else 1
+        starts = range(0, len(items), size)
+        most_bytes = len(self.packed.frame)
+        packed = [pack_items(items[start : start + size], most_bytes) for start in starts]
+        return [
+            Piece(self.first + start, part, deaths=1)
+            for start, part in zip(starts, packed, strict=True)
+        ]
+
+
+class _Node:
+    """What a node has, and how fast it is."""
+
+    __slots__ = ("address", "files", "is_solo", "pace", "pieces")
+
+    def __init__(self, address: str, slots: int) -> None:
+        self.address = address
+        self.pace = Pace(slots, BLOCK_S)
+        self.is_solo = False
+        self.pieces = 0
+        self.files = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Two blocks overlap; where they are of few files, each slot has one at hand."""
+        return self.pieces < 2 or self.files < 2 * self.pace.slots
+
+    def give(self, piece: Piece) -> None:
+        self.pieces += 1
+        self.files += piece.length
+
+    def take_back(self, piece: Piece) -> None:
+        self.pieces -= 1
+        self.files -= piece.length
+        self.is_solo = False
+
+
+class Allotment:
+    """The blocks of a run over a cluster.
+
+    Args:
+        supply: What is still to be done.
+        ordered: Whether what became of items is told in their order.
+    """
+
+    def __init__(self, supply: Supply, *, ordered: bool) -> None:
+        self._supply = supply
+        self._ordered = ordered
+        self._nodes: dict[str, _Node] = {}
+        self._out: dict[int, tuple[Piece, _Node]] = {}
+        self._numbers = count()
+        self._again: list[Piece] = []
+        self._suspects: list[Piece] = []
+        self._early: list[tuple[int, int, list[Record | Conclude]]] = []
+        self._next_told = 0
+        self._result_bytes = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everything is settled."""
+        return self._supply.is_over and not (self._out or self._again or self._suspects)
+
+    @property
+    def files_out(self) -> int:
+        """How many files nodes have."""
+        return sum(piece.length for piece, _ in self._out.values())
+
+    def node_of(self, number: int) -> str | None:
+        """The address of the node that has a block; ``None`` if it is not waited for any more."""
+        out = self._out.get(number)
+        return None if out is None else out[1].address
+
+    def see(self, nodes: Mapping[str, int]) -> list[int]:
+        """Take note of which nodes there are.
+
+        Args:
+            nodes: How many files each runs at one time.
+
+        Returns:
+            The blocks of those that have gone: of each, ``died`` is to be called.
+        """
+        known = self._nodes
+        self._nodes = {
+            address: known.get(address) or _Node(address, slots) for address, slots in nodes.items()
+        }
+        return [number for number, (_, node) in self._out.items() if node.address not in nodes]
+
+    # What goes out
+
+    def due(self) -> Iterator[tuple[int, Piece, str]]:
+        """Give every node blocks until it has enough: number, block, address."""
+        is_one_kept_free = False
+        for node in sorted(self._nodes.values(), key=lambda one: one.pieces):
+            if node.is_solo:
+                continue
+            if self._suspects and not node.pieces:
+                node.is_solo = True
+                yield self._put_out(self._suspects.pop(), node)
+            elif self._suspects and not is_one_kept_free:
+                is_one_kept_free = True  # it gets nothing until it has nothing
+            else:
+                while node.has_room and (piece := self._next_piece(node)) is not None:
+                    yield self._put_out(piece, node)
+
+    def _put_out(self, piece: Piece, node: _Node) -> tuple[int, Piece, str]:
+        number = next(self._numbers)
+        self._out[number] = piece, node
+        node.give(piece)
+        return number, piece, node.address
+
+    def _next_piece(self, node: _Node) -> Piece | None:
+        if self._again:
+            return self._again.pop()
+        nodes = len(self._nodes)
+        if self._ordered and len(self._early) > MOST_EARLY * nodes:
+            return None  # the one that all of them wait for is under way
+        supply = self._supply
+        left = supply.left
+        node.pace.block_s = BLOCK_S * max(1.0, nodes / NODES_AT_EASE)
+        wanted = node.pace.block_items(left, nodes)
+        if self._result_bytes:
+            wanted = max(1, min(wanted, int(RESULT_BYTES / self._result_bytes)))
+        supply.want(2 * wanted * nodes)
+        if not len(supply) or (node.pieces and left is None and len(supply) < wanted):
+            return None
+        first = supply.taken
+        return Piece(first, supply.take(wanted, min(BLOCK_BYTES, IN_FLIGHT_BYTES // (2 * nodes))))
+
+    # What comes back
+
+    def ended(
+        self, number: int, settled: Iterable[Record | Conclude], *, busy_s: float, size: int
+    ) -> list[Record | Conclude]:
+        """Take what became of a block, and give what is to be told now.
+
+        Args:
+            number: The block's.
+            settled: What its node tells, with indices within the block. Items are put to it.
+            busy_s: How long its items took in all.
+            size: Bytes of what came back.
+        """
+        piece, node = self._take_back(number)
+        self._result_bytes = max(size / piece.length, 0.8 * self._result_bytes)
+        node.pace.learn(piece.length, busy_s)
+        items = piece.items()
+        return self._told(piece, [placed(one, piece.first, items) for one in settled])
+
+    def died(self, number: int) -> list[Record | Conclude]:
+        """Take a block whose node is gone, and give what is to be told now."""
+        piece, _ = self._take_back(number)
+        deaths = piece.deaths + 1
+        if deaths == 1 or (piece.length == 1 and deaths < MOST_DEATHS):
+            self._suspects.append(piece._replace(deaths=deaths))
+            return []
+        if piece.length > 1:
+            self._suspects += reversed(piece.parts())
+            return []
+        failure = Failure(f"its node died {deaths} times while it ran")
+        block = Block(0, piece.first, piece.items())
+        return self._told(piece, [Conclude(block, "crashed", failure, None, deaths)])
+
+    def refused(self, number: int) -> bool:
+        """Take a block that its node could not run; ``False`` if that was once too often."""
+        piece, _ = self._take_back(number)
+        self._again.append(piece._replace(tries=piece.tries + 1))
+        return piece.tries + 1 < MOST_TRIES
+
+    def _take_back(self, number: int) -> tuple[Piece, _Node]:
+        piece, node = self._out.pop(number)
+        node.take_back(piece)
+        return piece, node
+
+    def cancel(self) -> list[Record | Conclude]:
+        """Let nothing more go out, and give what is to be told now."""
+        waiting = [*self._again, *self._suspects]
+        self._again, self._suspects = [], []
+        first, items = self._supply.taken, self._supply.drain()
+        if items:
+            waiting.append(Piece(first, pack_items(items, sys.maxsize)))
+        told: list[Record | Conclude] = []
+        for piece in waiting:
+            block = Block(0, piece.first, piece.items())
+            told += self._told(piece, [Conclude(block, "cancelled", CANCELLED)])
+        return told
+
+    def _told(self, piece: Piece, settled: list[Record | Conclude]) -> list[Record | Conclude]:
+        """What is to be told now that this is known."""
+        if not self._ordered:
+            return settled
+        heapq.heappush(self._early, (piece.first, piece.length, settled))
+        due: list[Record | Conclude] = []
+        while self._early and self._early[0][0] == self._next_told:
+            _, length, settled = heapq.heappop(self._early)
+            self._next_told += length
+            due += settled
+        return due
