@@ -174,10 +174,10 @@ def _start_here(settings: PoolSettings, stack: ExitStack) -> str:
     return address
 
 
-def misfits(
+def judge(
     client: Client, nodes: Iterable[str], samples: list[tuple[str, int | None]]
-) -> dict[str, FsworkersError]:
-    """Which of these nodes can't take part, and why."""
+) -> dict[str, FsworkersError | None]:
+    """Why each of these nodes can't take part, or ``None``; who does not answer is left out."""
     import fsworkers  # noqa: PLC0415  (for its version)
     from fsworkers.engines.node import unseen  # noqa: PLC0415  (only with a cluster)
 
@@ -190,21 +190,24 @@ def misfits(
         "fsworkers": fsworkers.__version__,
         "distributed": version("distributed"),
     }
-    found: dict[str, FsworkersError] = {}
+    judged: dict[str, FsworkersError | None] = {}
     for node, versions in told.items():
+        there = versions["packages"]
+        judged[node] = None
         for package, here in own.items():
-            there = versions["packages"][package]
-            if _told(package, there) != _told(package, here):
-                found.setdefault(node, ClusterMismatch(node, package, there, here))
-    fit = [node for node in told if node not in found]
+            if _told(package, there[package]) != _told(package, here):
+                judged[node] = ClusterMismatch(node, package, there[package], here)
+    fit = [node for node, reason in judged.items() if reason is None]
     if samples and fit:
         seen: dict[str, Any] = client.run(unseen, samples, workers=fit, on_error="return")
         for node, path in seen.items():
-            if isinstance(path, Exception):
-                found[node] = NodeFailed(node, f"{type(path).__name__}: {path}")
+            if isinstance(path, OSError):
+                del judged[node]  # it has gone meanwhile
+            elif isinstance(path, Exception):
+                judged[node] = NodeFailed(node, f"{type(path).__name__}: {path}")
             elif path is not None:
-                found[node] = PathNotShared(node, path)
-    return found
+                judged[node] = PathNotShared(node, path)
+    return judged
 
 
 def _told(package: str, full: str | None) -> str | None:

@@ -21,7 +21,7 @@ from distributed import KilledWorker
 from msgspec.structs import replace
 
 from fsworkers.engines.allotment import Allotment
-from fsworkers.engines.cluster import ClusterLost, NodeFailed, connect, misfits, samples_of
+from fsworkers.engines.cluster import ClusterLost, NodeFailed, connect, judge, samples_of
 from fsworkers.engines.dask_node import NodePlugin, Order, Report, cancel_node, run_block
 from fsworkers.engines.node import NodeTask
 from fsworkers.engines.run import new_run_id
@@ -90,6 +90,7 @@ class DaskEngine:
         self._alone_since: float | None = monotonic()
         self._futures: dict[int, Future[bytes]] = {}
         self._ended: SimpleQueue[int] = SimpleQueue()
+        self._late: list[int] = []
         self._figures: dict[str, PoolStatistics] = {}
         self._files_out = 0
         self._wish: str | None = None
@@ -177,19 +178,19 @@ class DaskEngine:
         try:
             threads: dict[str, int] = self._client.nthreads()
             new = [address for address in threads if address not in self._judged]
-            wrong = misfits(self._client, new, self._samples) if new else {}
+            judged = judge(self._client, new, self._samples) if new else {}
         except OSError as error:
             raise _lost(error) from error
-        for address in new:
-            self._judged[address] = address not in wrong
-        for reason in wrong.values():
-            if is_first:
+        for address, reason in judged.items():
+            self._judged[address] = reason is None
+            if reason is not None and is_first:
                 raise reason
-            LOGGER.warning("a node that has joined is not used: %s", reason)
+            if reason is not None:
+                LOGGER.warning("a node that has joined is not used: %s", reason)
         self._workers = {
             address: self._settings.workers or count
             for address, count in threads.items()
-            if self._judged[address]
+            if self._judged.get(address)
         }
         if self._workers:
             self._alone_since = None
@@ -207,6 +208,9 @@ class DaskEngine:
         """
         if not self._look_at_nodes():
             return []
+        for number in self._late:
+            self._ended.put(number)
+        self._late.clear()
         nodes = {address: count * slots for address, count in self._workers.items()}
         lost = allotment.see(nodes)
         try:
@@ -251,27 +255,20 @@ class DaskEngine:
         return told
 
     def _result_of(self, number: int, allotment: Allotment) -> list[Record | Conclude]:
-        node = allotment.node_of(number)
-        if node is None:
+        if allotment.node_of(number) is None:
             return []  # it was gone, and the block has gone out again
         try:
-            packed = self._futures[number].result(timeout=RESULT_S)
-        except TimeoutError:
-            self._ended.put(number)  # its node died with the result, and it runs again
-            return []
+            packed = self._fetch(number)
         except CancelledError as error:
             raise _lost(error) from error
         except KilledWorker:  # where nodes come back under the same address
             self._release(number)
             return allotment.died(number)
-        except Exception as error:
-            self._release(number)
-            if isinstance(error, TaskLoadError):
-                raise
-            if not allotment.refused(number):
-                if isinstance(error, FsworkersError):
-                    raise
-                raise NodeFailed(node, f"{type(error).__name__}: {error}") from error
+        except Exception as error:  # noqa: BLE001  (whatever a node raises)
+            self._try_again(number, error, allotment)
+            return []
+        if packed is None:
+            self._late.append(number)
             return []
         self._release(number)
         report: Report = pickle.loads(packed)
@@ -282,6 +279,30 @@ class DaskEngine:
             for one in report.settled
         )
         return allotment.ended(number, report.settled, busy_s=busy_s, size=len(packed))
+
+    def _fetch(self, number: int) -> bytes | None:
+        """A block's result; ``None`` if its node died with it: it may be made again."""
+        future = self._futures[number]
+        try:
+            return future.result(timeout=RESULT_S) if future.done() else None
+        except TimeoutError:
+            return None
+
+    def _try_again(self, number: int, error: Exception, allotment: Allotment) -> None:
+        """Send a block again that its node could not run, unless that is no use.
+
+        Raises:
+            TaskLoadError: No node can load the task.
+            FsworkersError: It was tried often enough, and this is the last one's reason.
+        """
+        node = allotment.node_of(number) or ""
+        self._release(number)
+        if isinstance(error, TaskLoadError):
+            raise error
+        if not allotment.refused(number):
+            if isinstance(error, FsworkersError):
+                raise error
+            raise NodeFailed(node, f"{type(error).__name__}: {error}") from error
 
     def _release(self, number: int) -> None:
         """Let a result go at once: kept, it would be made again for nobody if its node died."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 import fsworkers
 from fsworkers.engines import cluster
-from fsworkers.engines.cluster import check_engine, misfits, samples_of
+from fsworkers.engines.cluster import PathNotShared, check_engine, judge, samples_of
 from fsworkers.engines.node import NodeBlock, unseen
 from fsworkers.engines.spans import extent, moved
 from fsworkers.engines.supply import Supply
@@ -121,6 +122,21 @@ def test_what_names_no_engine_is_refused(name: str) -> None:
         check_engine("--engine", name)
 
 
+def test_a_node_that_dies_while_it_is_judged_is_not_refused() -> None:
+    """It is left out, and asked again should it come back."""
+    own = {"python": platform.python_version(), "fsworkers": fsworkers.__version__}
+    packages = own | {"distributed": importlib.metadata.version("distributed")}
+    client: Any = SimpleNamespace(
+        scheduler=SimpleNamespace(broadcast=None),
+        sync=lambda *_args, workers, **_how: {node: {"packages": packages} for node in workers},
+        run=lambda *_args, **_how: {"gone": ConnectionError(), "here": None, "blind": "/data"},
+    )
+    judged = judge(client, ["gone", "here", "blind"], [("/data", None)])
+    assert [*judged] == ["here", "blind"]
+    assert judged["here"] is None
+    assert isinstance(judged["blind"], PathNotShared)
+
+
 def test_paths_are_compared_by_what_is_seen(tmp_path: Path) -> None:
     """A file that is missing or of another size is not the same tree."""
     (tmp_path / "a").write_text("aaa")
@@ -149,7 +165,9 @@ def test_other_versions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         scheduler=SimpleNamespace(broadcast=None),
         sync=lambda *_args, **_how: {node: {"packages": each} for node, each in told.items()},
     )
-    found = misfits(client, told, [])
+    judged = judge(client, told, [])
+    assert [*judged] == [*told]
+    found = {node: reason for node, reason in judged.items() if reason is not None}
     assert set(found) == {"old", "bare", "other"}
     assert str(found["old"]).startswith("distributed is 2026.7.0 on old, and 2026.8.0 here")
     assert str(found["bare"]).startswith("fsworkers is not installed on bare")
