@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.cluster TREE [--workers 2]`` starts a scheduler and as many single-worker
 nodes on loopback, and prints files a second, from the first block that came back to the last: what
-it takes to start either is left out. ``--simulate`` asks the scheduling of the client alone, with
-a thousand nodes that answer at once.
+it takes to start either is left out. ``--memory FILES`` prints how large the client's process, with
+the scheduler in it, gets over so many paths. ``--simulate FILES`` asks the scheduling of the client
+alone, with a thousand nodes that answer at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib.util
 import json
 import pickle
 import platform
+import resource
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +41,7 @@ FUTURES = 2000
 
 
 LOCAL, FUTURES_EACH = "the engine local", "a Dask future a file"
+FEW = "100,000 paths"
 
 
 def engines(conditions: Conditions) -> list[Line]:
@@ -52,9 +55,17 @@ def engines(conditions: Conditions) -> list[Line]:
         told: Sample = json.loads(output.read_text())
         return told
 
+    def sizes() -> Sample:
+        run(conditions.python("-m", "benchmarks.cluster", "--memory", "100000", output=output))
+        few: Sample = json.loads(output.read_text())
+        run(conditions.python("-m", "benchmarks.cluster", "--memory", "1000000", output=output))
+        many: Sample = json.loads(output.read_text())
+        return {"few": few["rss_bytes"], "many": many["rss_bytes"]}
+
     has_dask = importlib.util.find_spec("distributed") is not None
     missing = None if has_dask else "pip install 'fsworkers[dask]'"
     race = conditions.race([Contestant(OURS, turn, missing)], full=3, short=1)
+    grown = conditions.race([Contestant(OURS, sizes, missing)], full=1, short=1)
     peers = {LOCAL: "local_per_s", FUTURES_EACH: "futures_per_s"}
     return [
         Line(
@@ -69,12 +80,20 @@ def engines(conditions: Conditions) -> list[Line]:
         Line(
             "dask", "a task of Dask that does nothing", "s", race.measured(OURS, "task_s"), [], []
         ),
+        Line(
+            "dask",
+            "memory of the client and its scheduler, 1,000,000 paths",
+            "B",
+            grown.measured(OURS, "many"),
+            [replace(grown.measured(OURS, "few"), name=FEW)],
+            [Bar(1.25, FEW)],
+        ),
     ]
 
 
 def rate(engine: Any, batches: Any) -> float:
     """Files a second of an engine, once its first block has come back."""
-    from fsworkers.engines.node import extent  # noqa: PLC0415  (below Dask's own start)
+    from fsworkers.engines.spans import extent  # noqa: PLC0415  (not with --help)
     from fsworkers.pool.run_block import encode_values  # noqa: PLC0415
     from fsworkers.tasks.checksum import Checksum  # noqa: PLC0415
 
@@ -86,6 +105,30 @@ def rate(engine: Any, batches: Any) -> float:
         if files and not first:
             first, began = files, perf_counter()
     return (files - first) / (perf_counter() - began)
+
+
+def made_up(files: int) -> Iterator[list[str]]:
+    """Paths of so many files, of which none is there."""
+    for folder in range(files // 1000):
+        yield [f"/data/archive/{folder:06}/file-{number:06}.dat" for number in range(1000)]
+
+
+def memory(files: int) -> Sample:
+    """How large this process gets over so many paths, each of which is only measured in length."""
+    from fsworkers.engines.cluster import LOCAL_NODES, connect  # noqa: PLC0415  (as above)
+    from fsworkers.engines.dask import DaskEngine  # noqa: PLC0415
+    from fsworkers.pool.run_block import encode_values  # noqa: PLC0415
+    from fsworkers.pool.settings import PoolSettings  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        settings = PoolSettings(workers=1)
+        client = connect("dask", settings, stack)
+        client.wait_for_workers(LOCAL_NODES)
+        engine = DaskEngine(client, settings)
+        stack.callback(engine.close)
+        for _ in engine.settled(len, made_up(files), encode_values, ordered=False):
+            pass
+    return {"rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
 
 def measure(tree: Path, workers: int) -> Sample:
@@ -178,14 +221,10 @@ def simulate(nodes: int, files: int, file_s: float) -> Sample:
     from fsworkers.pool.run_block import encode_values  # noqa: PLC0415
     from fsworkers.pool.settings import PoolSettings  # noqa: PLC0415
 
-    def batches() -> Iterator[list[str]]:
-        for folder in range(files // 1000):
-            yield [f"/data/archive/{folder:06}/file-{number:06}.dat" for number in range(1000)]
-
     client = _Nodes(nodes, file_s)
     engine = DaskEngine(client, PoolSettings())
     began = perf_counter()
-    for _ in engine.settled(len, batches(), encode_values, ordered=False):
+    for _ in engine.settled(len, made_up(files), encode_values, ordered=False):
         pass
     seconds = perf_counter() - began
     return {
@@ -205,8 +244,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--simulate", type=int, metavar="FILES")
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--file-s", type=float, default=1e-3, help="what a file takes, simulated")
+    parser.add_argument("--memory", type=int, metavar="FILES")
     asked = parser.parse_args(arguments)
-    if asked.simulate:
+    if asked.memory:
+        print(json.dumps(memory(asked.memory)))
+    elif asked.simulate:
         print(json.dumps(simulate(asked.nodes, asked.simulate, asked.file_s)))
     else:
         print(json.dumps(measure(asked.tree, asked.workers)))

@@ -14,6 +14,7 @@ from math import isqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsworkers.engines.spans import placed
+from fsworkers.engines.supply import MOST_AHEAD
 from fsworkers.pool.actions import Conclude, Record
 from fsworkers.pool.blocks import Block
 from fsworkers.pool.failures import CANCELLED, Failure
@@ -197,7 +198,7 @@ class Allotment:
         supply = self._supply
         left = supply.left
         node.pace.block_s = BLOCK_S * max(1.0, nodes / NODES_AT_EASE)
-        wanted = node.pace.block_items(left, nodes)
+        wanted = min(node.pace.block_items(left, nodes), MOST_AHEAD)
         if self._result_bytes:
             wanted = max(1, min(wanted, int(RESULT_BYTES / self._result_bytes)))
         supply.want(2 * wanted * nodes)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LEAST_AHEAD = 1000
-MOST_AHEAD = 200_000
-"""Paths that are drawn ahead: as many as blocks of all nodes want, and 30 MB of them at most."""
+MOST_AHEAD = 50_000
+"""Paths that are drawn ahead: as many as blocks of all nodes want, and 10 MB of them at most."""
 
 
 class Supply:
