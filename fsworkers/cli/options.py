@@ -31,7 +31,7 @@ Bisect = Annotated[bool, typer.Option("--bisect", help="With -X, run halves of w
 To = Annotated[str | None, typer.Option("--to", metavar="TEMPLATE", help="The output of each file, as in thumbs/{rel.}.webp: written to {out} (with --call, the second argument), made once, whole or not at all.", rich_help_panel=_WHAT)]
 Always = Annotated[bool, typer.Option("--always", help="With --to, also files whose output is up to date.", rich_help_panel=_WHAT)]
 Stdin = Annotated[bool, typer.Option("--stdin", help="The command reads the file on its standard input.", rich_help_panel=_WHAT)]
-Urls = Annotated[bool, typer.Option("--urls", help="Where PATHs are URLs: --call and commands get the URL, and no local copy.", rich_help_panel=_WHAT)]
+Urls = Annotated[bool, typer.Option("--urls/--localize", help="Where PATHs are URLs, --call and commands get the URL, or a local copy.", rich_help_panel=_WHAT)]
 
 Globs = Annotated[list[str] | None, typer.Option("-g", "--glob", metavar="GLOB", help="Only files that match. Ignores case, here and in -E, unless it holds a capital letter. Repeatable.", rich_help_panel=_WHICH)]
 Excludes = Annotated[list[str] | None, typer.Option("-E", "--exclude", metavar="GLOB", help="Leave out files and directories that match. Repeatable.", rich_help_panel=_WHICH)]

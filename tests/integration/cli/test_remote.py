@@ -164,8 +164,8 @@ def run_on_url(small: Path, *arguments: str) -> list[Any]:
 
 @pytest.mark.parametrize("name", ["plain", "coroutine"])
 def test_functions_get_a_local_copy(small: Path, name: str) -> None:
-    """Under the file's own name; nothing of it is left."""
-    values = run_on_url(small, "--call", f"mine:{name}")
+    """Under the file's own name; nothing of it is left. The last one of two options counts."""
+    values = run_on_url(small, "--call", f"mine:{name}", "--urls", "--localize")
     assert values == [["a b.txt", "first", False], ["c.txt", "second", False]]
 
 
