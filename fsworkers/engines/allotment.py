@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 BLOCK_S = 2.0
 """A block is about so much work of a node: long against what Dask takes for a task (some ms)."""
 
+GROWTH = 16
+"""How many times as large as what is known of a node its next block may be: each takes a round
+trip of some 10 ms, and the node's pool finds out in small blocks of its own what files take."""
+
 BLOCK_BYTES = 1 << 20
 IN_FLIGHT_BYTES = 1 << 28
 """Paths of a block, and of all blocks that nodes have at one time, as the client keeps them."""
@@ -96,7 +100,7 @@ class _Node:
 
     def __init__(self, address: str, slots: int) -> None:
         self.address = address
-        self.pace = Pace(slots, BLOCK_S)
+        self.pace = Pace(slots, BLOCK_S, GROWTH)
         self.is_solo = False
         self.pieces = 0
         self.files = 0

@@ -21,7 +21,7 @@ MEMORY_BLOCKS = 4
 """How many blocks' work the average is over."""
 
 GROWTH = 4
-"""Largest block, in multiples of the items that the average rests on."""
+"""Largest block, in multiples of the items that the average rests on, unless told otherwise."""
 
 
 class Pace:
@@ -32,12 +32,14 @@ class Pace:
         learned: How many items it rests on.
         slots: How many items a worker runs at one time.
         block_s: How much work a block is.
+        growth: Largest block, in multiples of ``learned``.
     """
 
-    __slots__ = ("_weight", "block_s", "item_s", "learned", "slots")
+    __slots__ = ("_weight", "block_s", "growth", "item_s", "learned", "slots")
 
-    def __init__(self, slots: int = 1, block_s: float = BLOCK_S) -> None:
+    def __init__(self, slots: int = 1, block_s: float = BLOCK_S, growth: int = GROWTH) -> None:
         self.block_s = block_s
+        self.growth = growth
         self.item_s: float | None = None
         self.learned = 0
         self._weight = 0.0
@@ -77,7 +79,7 @@ class Pace:
         size = float(self.slots)
         if self.item_s is not None:
             item_s = max(self.item_s, 1e-9) / self.slots
-            size = max(size, min(self.block_s / item_s, float(GROWTH * self.learned)))
+            size = max(size, min(self.block_s / item_s, float(self.growth * self.learned)))
             least = LEAST_PART * self.block_s / item_s
         else:
             least = 1.0
