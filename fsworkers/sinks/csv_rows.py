@@ -1,6 +1,7 @@
 """CSV as RFC 4180 has it: a header, CRLF line ends, quotes around what needs them.
 
-The columns are those of JSON Lines, all present in every row; what is missing is an empty field.
+The columns are those of JSON Lines, all present in every row, and then those of the task, where it
+has several; what is missing is an empty field.
 A value that is no text or number is written as JSON (``true``, ``[1,2]``), without quotes of its
 own where that is text. Names and values are
 written as they are, newlines and control characters included, inside quotes where needed.
@@ -13,6 +14,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +27,7 @@ from fsworkers.sinks.rows import COLUMNS, path_columns
 from fsworkers.sinks.sink import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import DoneEncoder
@@ -33,17 +36,23 @@ __all__ = ["CsvSink", "csv_rows", "encode_done", "field"]
 
 
 class CsvSink(Lines):
-    """Writes outcomes as CSV; the header comes with the first batch, or at the end."""
+    """Writes outcomes as CSV; the header comes with the first batch, or at the end.
 
-    def __init__(self, output: Output) -> None:
+    Args:
+        output: Where the rows go.
+        names: The task's columns. If it has but one, ``value`` is that.
+    """
+
+    def __init__(self, output: Output, names: Sequence[str] = ()) -> None:
         super().__init__(output)
-        self.encode_done: DoneEncoder = encode_done
+        self._names = tuple(names) if len(names) > 1 else ()
+        self.encode_done: DoneEncoder = partial(encode_done, self._names)
         self._has_header = False
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Write a batch; see ``Sink.write``."""
         if outcomes:
-            self._write(csv_rows(outcomes))
+            self._write(csv_rows(outcomes, self._names))
 
     def write_encoded(self, lines: bytes) -> None:
         """Write rows; see ``Sink.write_encoded``."""
@@ -56,19 +65,34 @@ class CsvSink(Lines):
         super().finish(is_whole=is_whole)
 
     def _write(self, rows: bytes) -> None:
-        header = b"" if self._has_header else ",".join(COLUMNS).encode() + b"\r\n"
-        self.output.write(header + rows)
+        if not self._has_header:
+            own = [f"value_{name}" if name in COLUMNS else name for name in self._names]
+            rows = _encoded([[*COLUMNS, *own]]) + rows
+        self.output.write(rows)
         self._has_header = True
 
 
-def csv_rows(outcomes: Sequence[Outcome]) -> bytes:
-    """Encode outcomes as rows, without the header."""
+def csv_rows(outcomes: Sequence[Outcome], names: Sequence[str] = ()) -> bytes:
+    """Encode outcomes as rows, without the header; ``names`` are the task's columns."""
+    if not names:
+        return _encoded(map(_fields, outcomes))
+    return _encoded((*_fields(one), *_own(one.value, names)) for one in outcomes)
+
+
+def _encoded(rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([_fields(each) for each in outcomes])
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
+def _own(value: Any, names: Sequence[str]) -> Sequence[object]:
+    if not isinstance(value, Mapping):
+        return [""] * len(names)
+    return [field(value.get(name)) for name in names]
+
+
 def encode_done(
+    names: Sequence[str],
     paths: Sequence[str],
     values: Sequence[Any],
     sizes: Sequence[int | None],
@@ -82,7 +106,8 @@ def encode_done(
         [
             Outcome(path, "done", value, None, attempts, size, duration_s, worker)
             for path, value, size, duration_s in zip(paths, values, sizes, durations_s, strict=True)
-        ]
+        ],
+        names,
     )
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from fsworkers.errors import FsworkersError
 from fsworkers.names import printable
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "AlgorithmMismatch",
     "DigestsMissing",
+    "NoDigest",
     "OutputFailed",
     "OutputUnwritable",
     "SinkError",
@@ -77,8 +82,19 @@ class DigestsMissing(SinkError, ValueError):
         self.missing_count = missing_count
         self.first = first
         super().__init__(
-            f"'{printable(path)}' lacks {missing_count} files whose value is no hex digest, "
-            f"'{printable(first)}' the first of them. Use a .jsonl output for this task."
+            f"'{printable(path)}' lacks what has no hex digest for a value: '{printable(first)}' "
+            f"first, {missing_count} in all. Use a .jsonl output for this task."
+        )
+
+
+class NoDigest(SinkError, ValueError):
+    """A checksum list was asked for, and a file has no one digest of its own to be in it."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = columns
+        super().__init__(
+            f"a checksum list has one digest a file, but the task's values are "
+            f"{', '.join(columns)}. Choose another output, as .jsonl or .csv."
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsworkers.names import is_url
-from fsworkers.sinks.errors import AlgorithmMismatch, OutputUnwritable, UnknownFormat
+from fsworkers.sinks.errors import AlgorithmMismatch, NoDigest, OutputUnwritable, UnknownFormat
 from fsworkers.sinks.output import check_output, open_output, partial_of, standard_output
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def _jsonl(output: Output, _wanted: Wanted) -> Sink:
     return JsonLinesSink(output)
 
 
-def _csv(output: Output, _wanted: Wanted) -> Sink:
+def _csv(output: Output, wanted: Wanted) -> Sink:
     from fsworkers.sinks.csv_rows import CsvSink  # noqa: PLC0415
 
-    return CsvSink(output)
+    return CsvSink(output, [one[0] for one in wanted.columns])
 
 
 def _parquet(output: Output, wanted: Wanted) -> Sink:
@@ -122,6 +122,12 @@ def _sums(output: Output, wanted: Wanted) -> Sink:
     from fsworkers.sinks.sums import SumsSink  # noqa: PLC0415
 
     return SumsSink(output, wanted.algorithm)
+
+
+def _check_sums(wanted: Wanted) -> None:
+    columns = [one[0] for one in wanted.columns]
+    if len(columns) > 1 and not {wanted.algorithm, "digest"} & {*columns}:
+        raise NoDigest(columns)
 
 
 def _raw(output: Output, wanted: Wanted) -> Sink:
@@ -154,7 +160,7 @@ FORMATS = {
     "csv": Format(_csv, (".csv",)),
     "parquet": Format(_parquet, (".parquet",), check=_check_parquet),
     "sqlite": Format(_sqlite, (".db", ".sqlite"), needs_file=True),
-    "sums": Format(_sums, tuple(_SUMS_SUFFIXES)),
+    "sums": Format(_sums, tuple(_SUMS_SUFFIXES), check=_check_sums),
     "raw": Format(_raw),
     "table": Format(_table),
     "template": Format(_template, check=_parsed),
@@ -192,9 +198,9 @@ def open_sink(
     """
     target = _without_dash(target)
     format, wanted = _with_template(format, wanted)  # noqa: A001
-    chosen, named_for = _chosen(target, format, wanted.algorithm)
+    chosen, wanted = _chosen(target, format, wanted)
     output = standard_output() if target is None else _opened(target)
-    return FORMATS[chosen].open(output, wanted._replace(algorithm=wanted.algorithm or named_for))
+    return FORMATS[chosen].open(output, wanted)
 
 
 def _opened(target: Path) -> Output:
@@ -220,7 +226,7 @@ def check_sink(
     """
     target = _without_dash(target)
     format, wanted = _with_template(format, wanted)  # noqa: A001
-    chosen, _ = _chosen(target, format, wanted.algorithm)
+    chosen, wanted = _chosen(target, format, wanted)
     kind = FORMATS[chosen]
     if kind.check is not None:
         kind.check(wanted)
@@ -265,17 +271,18 @@ def _without_dash(target: Path | None) -> Path | None:
     return None if target is None or os.fspath(target) in {"-", "/dev/stdout"} else target
 
 
-def _chosen(target: Path | None, named: str | None, computed: str | None) -> tuple[str, str | None]:
+def _chosen(target: Path | None, named: str | None, wanted: Wanted) -> tuple[str, Wanted]:
     """Decide on the format, and on the algorithm that the target's name speaks of.
 
     Raises:
-        AlgorithmMismatch: It is not the one that is computed.
+        AlgorithmMismatch: It is not one that is computed.
         UnknownFormat: There is no such format.
     """
     chosen, algorithm = _format_of(target, named)
+    computed = wanted.algorithm
     if not (computed is None or algorithm is None or algorithm in computed.split(",")):
         raise AlgorithmMismatch(os.fspath(target or ""), algorithm, computed)
-    return chosen, algorithm
+    return chosen, wanted._replace(algorithm=algorithm or computed)
 
 
 def _format_of(target: Path | None, named: str | None) -> tuple[str, str | None]:

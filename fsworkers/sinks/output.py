@@ -86,6 +86,11 @@ class Output:
         self._written_bytes = 0
 
     @property
+    def has_lines(self) -> bool:
+        """Whether anything has been written to it."""
+        return self._written_bytes > 0
+
+    @property
     def width(self) -> int:
         """How many columns a terminal has; 0 of what is none."""
         try:

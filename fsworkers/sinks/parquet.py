@@ -109,8 +109,7 @@ def _text(value: Any) -> str | None:
     """What a column for anything holds, as the text that this format has for it."""
     if value is None or type(value) is str:
         return value
-    text = encode(value).decode()
-    return None if text == "null" else text  # a number that is none
+    return repr(value) if type(value) is float else encode(value).decode()  # inf is no JSON
 
 
 class _Written(io.RawIOBase):

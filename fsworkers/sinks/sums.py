@@ -71,9 +71,10 @@ class SumsSink(Lines):
 
         Raises:
             DigestsMissing: Files were done whose value was no digest. The output is complete
-                but for them.
+                but for them; where all were such, there is none.
         """
-        super().finish(is_whole=is_whole)
+        has_any = self.output.has_lines or not self._missing_count
+        super().finish(is_whole=is_whole and has_any)  # no list in the place of an earlier one
         if self._missing_count:
             missing_count, self._missing_count = self._missing_count, 0
             raise DigestsMissing(self.output.name, missing_count, self._first_missing)

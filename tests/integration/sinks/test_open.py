@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -17,6 +18,7 @@ from fsworkers.sinks.csv_rows import CsvSink
 from fsworkers.sinks.errors import (
     AlgorithmMismatch,
     DigestsMissing,
+    NoDigest,
     OutputFailed,
     OutputUnwritable,
     UnknownFormat,
@@ -300,10 +302,53 @@ def test_mappings_give_their_digest_and_other_values_are_told_at_the_end(tmp_pat
             Outcome("e", "done", {"size": 1}),
         ]
     )
-    with pytest.raises(DigestsMissing, match=r"lacks 3 files.*'c' the first"):
+    with pytest.raises(DigestsMissing, match=r"'c' first, 3 in all"):
         sink.finish()
     sink.finish()
     assert (tmp_path / "o.md5").read_text() == "".join(f"{digest}  {each}\n" for each in "abd")
+
+
+def test_a_list_of_nothing_takes_no_list_s_place(tmp_path: Path) -> None:
+    """Where no value is a digest, what was there stays."""
+    (tmp_path / "o.md5").write_text("good\n")
+    sink = open_sink(tmp_path / "o.md5")
+    sink.write([Outcome("a", "done", 5)])
+    with pytest.raises(DigestsMissing):
+        sink.finish()
+    assert (tmp_path / "o.md5").read_text() == "good\n"
+    assert [*tmp_path.iterdir()] == [tmp_path / "o.md5"]
+
+
+def test_tasks_without_a_digest_have_no_list(tmp_path: Path) -> None:
+    """It is refused before anything runs; one of several digests is enough."""
+    with pytest.raises(NoDigest, match="lines, words"):
+        check_sink(tmp_path / "o.md5", wanted=Wanted(None, [("lines", "integer"), ("words", "")]))
+    with pytest.raises(NoDigest, match=r"md5, sha1\."):
+        check_sink(None, format="sums", wanted=Wanted("md5,sha1", [("md5",), ("sha1",)]))
+    two = Wanted("md5,sha1", [("md5", "text"), ("sha1", "text")])
+    check_sink(tmp_path / "o.sha1", wanted=two)
+    sink = open_sink(tmp_path / "o.sha1", wanted=two)
+    sink.write([Outcome("a", "done", {"md5": "00" * 16, "sha1": "ab" * 20})])
+    sink.finish()
+    assert (tmp_path / "o.sha1").read_text() == f"{'ab' * 20}  a\n"
+
+
+def test_csv_has_the_columns_of_the_task(tmp_path: Path) -> None:
+    """Behind those of every outcome, encoded in workers and here; nothing stands in for another."""
+    wanted = Wanted(None, [("lines", "integer"), ("size", "integer")])
+    sink = open_sink(tmp_path / "o.csv", wanted=wanted)
+    encoded = sink.encode_done(["a"], [{"lines": 3, "size": [1]}], [5], [0.1], 1, 0, [None])
+    assert encoded is not None
+    sink.write_encoded(encoded)
+    sink.write([Outcome("b", "failed", None, "no"), Outcome("c", "done", {"more": 1})])
+    sink.finish()
+    with (tmp_path / "o.csv").open(newline="") as file:
+        rows = [*csv.DictReader(file, strict=True)]
+    assert [*rows[0]][-3:] == ["traceback", "lines", "value_size"]
+    assert [(row["path"], row["lines"], row["value_size"]) for row in rows] == [
+        ("a", "3", "[1]"), ("b", "", ""), ("c", "", ""),
+    ]  # fmt: skip
+    assert rows[2]["value"] == '{"more":1}'
 
 
 SUMMARY = RunSummary("r1", 3, 1, 1, 1, 0, 0, 0, 10, 0.5, 6.0, 2, 0, 0, DescriptorUse(limit=64))
