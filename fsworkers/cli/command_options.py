@@ -153,4 +153,5 @@ def command_lines(function: Command, found: Iterable[list[str] | Entry]) -> Iter
             number += 1
             output = b"" if function.outputs is None else function.outputs.name_for(path)
             file = File(path, relative_to(path, function.roots), number, 0, output)
-            yield shlex.join(map(os.fsdecode, function.arguments(file)))
+            reads = f" < {shlex.quote(os.fsdecode(path))}" if function.settings.stdin else ""
+            yield shlex.join(map(os.fsdecode, function.arguments(file))) + reads

@@ -155,7 +155,7 @@ def _process(
     to_do: Iterable[list[str] | Entry | Unchanged] = found
     with ExitStack() as stack:
         recorder = missing = None
-        opened = request.engine_opener(stack)
+        opened = request.engine_opener(function, stack)
         if journal is not None:
             run = _record(request, run_id, mark)
             with _excused(is_optional):

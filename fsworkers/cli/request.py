@@ -313,9 +313,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             prints_to="stderr",  # stdout belongs to results
         )
 
-    def engine_opener(self, stack: ExitStack) -> Callable[[], Engine]:
+    def engine_opener(
+        self, function: Callable[[str], Any], stack: ExitStack
+    ) -> Callable[[], Engine]:
         """What opens the engine; see ``process_tree.engine_opener``."""
-        return engine_opener(self.engine, self.settings(), self.paths, stack)
+        return engine_opener(self.engine, self.settings(), function, self.paths, stack)
 
     def observers(self) -> list[Observer]:
         """Who is told of the run while it goes on."""
@@ -417,6 +419,8 @@ def _check_folder(path: str) -> None:
     Raises:
         BadOption: It can't.
     """
+    if not path:
+        raise BadOption("--results names a directory; '' is none")
     if is_url(path):
         raise BadOption(f"{printable(path)} is a URL; only PATHs and -o may be some")
     there = os.path.abspath(path)

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry, Outcome, Status
 
+NUMBERS = 10**9
+"""More than a part of a run has files: so none of the numbers of ``{#}`` comes in two parts."""
+
 
 def resume(
     *,
@@ -131,7 +134,7 @@ def _session(
     check_sink(output, format=request.shown_format, wanted=asked_of_sink)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
-    opened = request.engine_opener(stack)
+    opened = request.engine_opener(function, stack)
     recorder = stack.enter_context(Recorder.go_on(located.journal, located.run.id))
     _compare_tasks(recorder, mark)
     if not only_failures:
@@ -157,7 +160,7 @@ def _session(
             )
             if request.changed:
                 missing = partial(gone, earlier, recorder.run)
-    function = with_spool(stack, function, request)
+    function = _numbered(with_spool(stack, function, request), recorder)
     is_raw = request.shown_format == "raw"
     return Session(
         id=located.run.id,
@@ -174,6 +177,13 @@ def _session(
         gone=missing,
         end_state="interrupted" if only_failures and was_cut_off(located) else "finished",
     )
+
+
+def _numbered(function: Any, recorder: Recorder) -> Any:
+    """A command goes on with numbers that no file had before."""
+    if not getattr(function, "is_command", False):
+        return function
+    return function.with_settings(numbered_from=NUMBERS * recorder.resumptions)
 
 
 def _has_failures(located: Located) -> bool:

@@ -17,6 +17,7 @@ from fsworkers.pool.task_function import Encoder, Rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from fsworkers.model import Status
     from fsworkers.tasks.command import BatchDone
 
 
@@ -48,9 +49,10 @@ class BatchEncoder(NamedTuple):
             files = zip(batch, *done, strict=True)
             for path, result, size, mtime_ns in files:
                 if isinstance(result, CommandFailed):
+                    status: Status = "timed_out" if result.is_overdue else "failed"
                     failed.append(
                         Outcome(
-                            path, "failed", result.value, str(result), rows.attempts, size,
+                            path, status, result.value, str(result), rows.attempts, size,
                             duration_s, rows.worker, result.report, mtime_ns,
                         )
                     )  # fmt: skip

@@ -15,7 +15,7 @@ from fsworkers.engines.halting import Halting
 from fsworkers.engines.local import LocalEngine
 from fsworkers.engines.made import outputs_of, outside, refuse_clash, with_one_maker
 from fsworkers.engines.run import Run, new_run_id
-from fsworkers.errors import BadSetting
+from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import is_url
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions
@@ -265,7 +265,7 @@ class TreeRun:
         mark = fingerprint(function, name=task if isinstance(task, str) else None, options=given)
         function = prepared(function, Preparation(roots, wanted, settings.worker_count))
         found = with_one_maker(wanted(), outputs)
-        opened = engine_opener(asked.get("engine", "local"), settings, roots, stack)
+        opened = engine_opener(asked.get("engine", "local"), settings, function, roots, stack)
         run_id, recorder = new_run_id(), None
         to_do: Iterable[list[str] | Entry | Unchanged] = found
         if journal is not None:
@@ -408,17 +408,24 @@ def open_engine(engine: str | Client, settings: PoolSettings, roots: Iterable[st
 
 
 def engine_opener(
-    engine: str | Client, settings: PoolSettings, roots: Iterable[str], stack: ExitStack
+    engine: str | Client,
+    settings: PoolSettings,
+    function: Callable[[str], Any],
+    roots: Iterable[str],
+    stack: ExitStack,
 ) -> Callable[[], Engine]:
-    """Refuse an engine that is not to be had, and give what opens it.
+    """Refuse an engine that is not to be had or can't run the function, and give what opens it.
 
     A pool is opened only then: what takes descriptors is there before its workers are counted.
 
     Raises:
         FsworkersError: As ``open_engine``.
+        BadOption: The function is a command that files are numbered for.
     """
     if engine == "local":
         return partial(LocalEngine, settings)
+    if engine != "inline" and "#" in getattr(function, "fields", ()):
+        raise BadOption("{#} counts on one machine only; with --engine name outputs by {rel}")
     opened = open_engine(engine, settings, roots)
     stack.callback(opened.close)
     return lambda: opened

@@ -133,6 +133,15 @@ def update_state(
     )
 
 
+def note_resumption(connection: sqlite3.Connection, number: int) -> int:
+    """Note that a run goes on; how often it has by now."""
+    connection.execute("CREATE TABLE IF NOT EXISTS resumption (run INTEGER NOT NULL)")
+    connection.execute("INSERT INTO resumption VALUES (?)", (number,))
+    query = "SELECT count(*) FROM resumption WHERE run = ?"
+    count: int = connection.execute(query, (number,)).fetchone()[0]
+    return count
+
+
 def read_runs(connection: sqlite3.Connection) -> list[RunRecord]:
     """All runs of a journal, the oldest first.
 

@@ -21,6 +21,7 @@ from fsworkers.journal.outcomes import count_outcomes, read_outcomes
 from fsworkers.journal.record import (
     RunRecord,
     insert_run,
+    note_resumption,
     read_runs,
     update_figures,
     update_state,
@@ -48,6 +49,7 @@ class Recorder:
         run: The run's record, as it was when it began or was taken up again.
         counts: The outcomes that were there then.
         size_bytes: The bytes of the files done by then.
+        resumptions: How often it has been taken up again.
         is_ended: What became of the run has been written.
     """
 
@@ -58,6 +60,7 @@ class Recorder:
         self.run = run
         self.counts: Counter[Status] = Counter()
         self.size_bytes = 0
+        self.resumptions = 0
         self._lock = lock
         self._connection = connection
         self._readers: list[RunBlocks] = []
@@ -100,8 +103,9 @@ class Recorder:
             recorder = cls(path, lock, connection, run)
             with closing(RunBlocks(path, run.number)) as blocks:
                 recorder.counts, recorder.size_bytes = count_outcomes(blocks)
-            with writing(path):
+            with writing(path), transaction(connection):
                 update_state(connection, run.number, "running")
+                recorder.resumptions = note_resumption(connection, run.number)
             undo.pop_all()
             return recorder
 

@@ -42,6 +42,7 @@ class Settings(NamedTuple):
         max_rss_bytes: Most memory of the command with what it starts.
         is_live: Pass its output on line by line while it runs.
         is_tagged: With the path and a tab before each.
+        numbered_from: What the numbers of files and calls begin above.
     """
 
     stdin: bool = False
@@ -52,6 +53,7 @@ class Settings(NamedTuple):
     max_rss_bytes: int | None = None
     is_live: bool = False
     is_tagged: bool = False
+    numbered_from: int = 0
 
 
 class Value(dict[str, Any]):
@@ -72,7 +74,8 @@ class Command:
     """A task function that runs a command on a file.
 
     Args:
-        argv: The program and its arguments, with templates; without any, the path is put last.
+        argv: The program and its arguments, with templates; without any, the path is put last,
+            unless the command reads the file on its standard input.
         to: The template of the output's name, for ``{out}``.
         stdin: Whether the command reads the file on its standard input.
         results: A directory for the command's output in full: ``stdout``, ``stderr`` and ``exit``
@@ -116,7 +119,7 @@ class Command:
             stdin, None if results is None else os.fspath(results), frozenset(retry_on)
         )
         templates = [*map(parse, self.argv)]
-        if not fields_of(templates):
+        if not (fields_of(templates) or stdin):
             self.argv = (*self.argv, "{}")
             templates.append(("",))
         self.templates = tuple(templates)
@@ -161,6 +164,11 @@ class Command:
         return made
 
     @property
+    def fields(self) -> set[str]:
+        """What its templates name."""
+        return fields_of(self.templates)
+
+    @property
     def mark(self) -> str:
         """What the command is, as the fingerprint of a task: what is done, not how it is run."""
         to = "" if self.outputs is None else f" to {self.outputs.template!r}"
@@ -180,7 +188,8 @@ class Command:
         """
         self.check_output()
         source = os.fsencode(path)
-        file = File(source, relative_to(source, self.roots), number + 1, worker)
+        number += self.settings.numbered_from + 1
+        file = File(source, relative_to(source, self.roots), number, worker)
         with ExitStack() as stack:
             if self.outputs is not None:
                 output = making(self.outputs.name_for(source), source)
@@ -210,6 +219,8 @@ class Command:
         except OSError as error:
             if error.errno in _PASSING:
                 raise
+            if stdin is not None and error.filename == stdin:
+                raise CommandFailed(f"it can't be read: {error.strerror}") from error
             about = "its arguments are" if error.errno == errno.E2BIG else printable(program)
             raise CommandFailed(f"it can't be started: {about}: {error.strerror}") from error
         return self._judge(argv, ended, folder)
@@ -232,8 +243,11 @@ class Command:
         report = "\n".join([
             f"$ {shlex.join(map(os.fsdecode, argv))}", happened, *said[-REPORTED_LINES:],
         ])  # fmt: skip
+        reason = happened + last
+        if ended.is_overdue:
+            reason = f"TimeoutError: took longer than {self.settings.timeout_s or 0.0:g} s"
         raise CommandFailed(
-            happened + last, value, report, ended.code in self.settings.retry_on, ended.is_overdue
+            reason, value, report, ended.code in self.settings.retry_on, ended.is_overdue
         )
 
 
@@ -328,6 +342,7 @@ class BatchCommand(Command):
             OSError: Likewise.
         """
         sizes, mtimes = zip(*map(_measured, paths), strict=True)
+        number += self.settings.numbered_from + 1
         return BatchDone(self._results(list(paths), number), list(sizes), list(mtimes))
 
     def _results(self, paths: list[str], number: int) -> list[Value | CommandFailed]:
@@ -336,13 +351,13 @@ class BatchCommand(Command):
         except CommandFailed as error:
             cause = error.__cause__
             is_too_long = isinstance(cause, OSError) and cause.errno == errno.E2BIG
-            if error.is_overdue or not (self.bisect or (is_too_long and len(paths) > 1)):
+            if not (self.bisect or (is_too_long and len(paths) > 1)):
                 raise
             if len(paths) == 1:
                 return [error]
             half = len(paths) // 2
             return self._results(paths[:half], number) + self._results(paths[half:], number)
-        return [first, *[Value(exit=0, call=number + 1)] * (len(paths) - 1)]
+        return [first, *[Value(exit=0, call=number)] * (len(paths) - 1)]
 
 
 _NOBODY = File(b"", b"")

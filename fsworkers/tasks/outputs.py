@@ -49,11 +49,13 @@ class Outputs:
         if fields := fields_of([self._parsed]) & {"out", "#", "%"}:
             shown = ", ".join(f"{{{one}}}" for one in sorted(fields))
             raise BadTemplate(template, f"an output's name can't depend on {shown}")
+        if os.path.basename(template) in {"", ".", ".."} or os.path.isdir(template):
+            raise BadSetting(self.option, template, "the name of a file, as DIR/{rel} or DIR/{/}")
         self.is_injective = tells_files_apart(self._parsed, len(self.roots) or 1)
         for root in self.roots or (b"",):
             path = os.path.join(root, b"name.ext")
-            if os.path.normpath(self.name_for(path)) == os.path.normpath(path):
-                raise BadSetting("output", template, "another name: this is the file itself")
+            if os.path.abspath(self.name_for(path)) == os.path.abspath(path):
+                raise BadSetting(self.option, template, "another name: this is the file itself")
 
     @property
     def is_one_for_all(self) -> bool:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -382,6 +383,45 @@ def test_batches_that_fail_are_halved_and_resumed(odd: Path) -> None:
     assert f"{len(ODD)} skipped".encode() in changed.stderr
 
 
+def test_numbers_come_once_though_a_run_is_resumed(tmp_path: Path) -> None:
+    """What is named by {#} is not overwritten by what comes later."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    for number in range(6):
+        (tmp_path / "in" / f"{number}").write_text(f"{number}")
+    script = 'cp "$1" "out/$2"; [ -e on ] || [ "$1" = in/0 ]'
+    command = ("in", "-j1", "-x", "sh", "-c", script, "sh", "{}", "{#}")
+    assert fsworkers("process", *command, cwd=tmp_path).returncode == 1
+    (tmp_path / "on").touch()
+    assert fsworkers("retry", cwd=tmp_path).returncode == 0
+    made = {int(one.name): one.read_text() for one in (tmp_path / "out").iterdir()}
+    assert len(made) == 6 + 5
+    assert Counter(made.values()) == Counter({"0": 1, **dict.fromkeys("12345", 2)})
+    assert sorted(made)[:7] == [1, 2, 3, 4, 5, 6, 10**9 + 1]
+
+
+def test_a_batch_that_takes_too_long_is_halved(odd: Path) -> None:
+    """As one that fails: all others are done."""
+    script = 'case "$*" in *a.txt*) sleep 60;; esac'
+    limits = ("-q", "--timeout", "0.5", "--bisect")
+    done = fsworkers(
+        "process", "odd", *limits, "-o", "r.jsonl", "-X", "sh", "-c", script, "sh", cwd=odd
+    )
+    assert done.returncode == 1
+    told = rows((odd / "r.jsonl").read_bytes())
+    overdue = [(one["path"], one["error"]) for one in told if one["status"] == "timed_out"]
+    assert overdue == [("odd/a.txt", "TimeoutError: took longer than 0.5 s")]
+    assert Counter(one["status"] for one in told) == {"timed_out": 1, "done": len(ODD) - 1}
+
+
+def test_a_command_that_reads_the_file_gets_no_path(odd: Path) -> None:
+    """It would read its argument instead, as many do."""
+    done = fsworkers("process", "odd/a.txt", "--stdin", "-x", "tr", "a-z", "A-Z", cwd=odd)
+    assert done.stdout == (odd / "odd" / "a.txt").read_bytes().upper()
+    shown = fsworkers("process", "odd/a.txt", "-n", "--stdin", "-x", "tr", "a", "b", cwd=odd)
+    assert shown.stdout == b"tr a b < odd/a.txt\n"
+
+
 def test_a_dry_run_prints_the_commands(odd: Path) -> None:
     """Quoted for a shell, which then does the same."""
     done = fsworkers("process", "odd", "-n", "-x", "cat", cwd=odd)
@@ -407,6 +447,8 @@ def test_a_dry_run_prints_the_commands(odd: Path) -> None:
         ("-x true ; --to x/{rel}", "has no {out}"),
         ("-x cp {} {out} --to {}", "the file itself"),
         ("-x cp {} {out} --to same", "an output of its own"),
+        ("-x cp {} {out} --to odd/", "the name of a file"),
+        ("-x cp {} {out} --to odd", "the name of a file"),
         ("-x true ; --retry-on abc", "exit codes"),
         ("-x no-such-program", "no such program"),
         ("-x true ; --bisect", "-X"),

@@ -115,7 +115,7 @@ def test_old_run_is_gone_on_with(old: Path) -> None:
         tables = connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table'"
         ).fetchall()
-    assert sorted(tables) == [("block",), ("run",)]
+    assert sorted(tables) == [("block",), ("resumption",), ("run",)]
 
 
 def test_old_journal_that_cannot_be_moved_stays_as_it_is(old: Path) -> None:

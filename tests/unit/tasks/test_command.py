@@ -107,11 +107,13 @@ def test_a_program_that_is_not_there_is_refused_with_what_is_near(tmp_path: Path
 def test_time_ends_the_whole_group(monkeypatch: pytest.MonkeyPatch) -> None:
     """TERM first; KILL for what does not listen."""
     monkeypatch.setattr(child, "KILL_S", 0.2)
-    with pytest.raises(CommandFailed, match="SIGTERM") as caught:
+    with pytest.raises(CommandFailed, match=r"took longer than 0.1 s") as caught:
         shell("sleep 61.25 & sleep 61.25; exit", timeout_s=0.1)("x")
     assert caught.value.is_overdue
-    with pytest.raises(CommandFailed, match="SIGKILL"):
+    assert "SIGTERM" in caught.value.report
+    with pytest.raises(CommandFailed) as caught:
         shell('trap "" TERM; while :; do sleep 61.25; done', timeout_s=0.1)("x")
+    assert "SIGKILL" in caught.value.report
     assert not running("61.25")
 
 
@@ -250,6 +252,6 @@ def test_descriptors_all_come_back(tmp_path: Path) -> None:
     before = set(os.listdir("/proc/self/fd"))
     with pytest.raises(CommandFailed, match="can't be started"):
         Command(["true", "{}"])("x" * 200_000)
-    with pytest.raises(CommandFailed, match="can't be started"):
+    with pytest.raises(CommandFailed, match="can't be read"):
         Command(["cat"], stdin=True)(str(tmp_path / "missing"))
     assert set(os.listdir("/proc/self/fd")) == before
