@@ -71,7 +71,6 @@ class Run:
 
     Attributes:
         reduction: What the task makes of all files together, if it does so.
-        is_halted: Whether there have been too many failures.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class Run:
         self.tally = tally or Tally()
         self.has_scan_ended = False
         self.found_count = 0
-        self.is_halted = False
+        self._is_halting = False
         self._function = function
         self._batching: BatchCommand | None = None
         if getattr(function, "is_batching", False):
@@ -209,10 +208,10 @@ class Run:
         self._halt_if_due()
 
     def _halt_if_due(self) -> None:
-        if self._halting is None or self.is_halted:
+        if self._halting is None or self._is_halting:
             return
         if self._halting.is_crossed(self.tally.outcomes):
-            self.is_halted = True
+            self._is_halting = True
             if self._halting.when == "now":
                 self._let_go()
                 self.engine.abort()
@@ -223,6 +222,12 @@ class Run:
         """Start nothing more; what runs is finished, and its outcomes still come."""
         self._let_go()
         self.engine.cancel()
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether there were too many failures, and something was left out because of that."""
+        is_all_done = self.has_scan_ended and not self.tally.counts["cancelled"]
+        return self._is_halting and not is_all_done
 
     def state(self, otherwise: State = "finished") -> State:
         """What the run is now that it has come to its end."""

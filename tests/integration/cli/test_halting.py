@@ -97,3 +97,16 @@ def test_process_tree_halts_as_well(folder: Path, engine: str) -> None:
     assert summary.found == summary.failed + summary.cancelled
     with pytest.raises(BadSetting, match="soon,fail=10%"):
         process_tree(folder, fail, halt="whenever")
+
+
+def test_a_run_whose_last_file_is_one_failure_too_many_has_ended(tmp_path: Path) -> None:
+    """Nothing is left out, so its output is whole, and there is nothing to resume."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    for number in range(3):
+        (root / f"{number}").touch()
+    command = ("-o", "r.csv", "-j1", "--halt", "soon,fail=3", "-x", "false")
+    done = fsworkers("process", "tree", *command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"resume" not in done.stderr
+    assert len((tmp_path / "r.csv").read_text().splitlines()) == 4
