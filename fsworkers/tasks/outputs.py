@@ -36,9 +36,12 @@ class Outputs:
     option = "--to"
     """What the template was given by, for messages."""
 
+    may_be_urls = False
+
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
-        if is_url(template):
-            raise BadSetting(self.option, template, "a local name: only -o may be a URL")
+        if is_url(template) and not self.may_be_urls:
+            accepted = "a local name: only -o, and to= of copy, may be a URL"
+            raise BadSetting(self.option, template, accepted)
         self.template = template
         self.roots = tuple(roots)
         self._parsed = parse(template)
