@@ -31,7 +31,7 @@ _SIGNED = re.compile(
     r"|(api_?)?key|password)=",
     re.IGNORECASE,
 )
-_NO_NAME = re.compile("[?#]")
+_NO_NAME = re.compile("[?#\t\r\n]")
 _TIMES = ("mtime", "LastModified", "last_modified", "modified", "Last-Modified", "created")
 _TAGS = ("ETag", "etag", "generation", "sha")
 _NS = 10**9
@@ -82,6 +82,11 @@ def filesystem(url: str) -> tuple[Any, str]:
     # How many requests it makes at once of its own accord: each takes a descriptor.
     fsspec.config.conf.setdefault("gather_batch_size", max(1, BUDGET.statistics().capacity // 4))
     folder, name = _apart(url)
+    if url.startswith(("sftp:", "ssh:")):  # whose tracebacks of lost connections are for a log
+        from logging import NullHandler, getLogger  # noqa: PLC0415  (as above)
+
+        if not (log := getLogger("paramiko")).handlers:
+            log.addHandler(NullHandler())
     try:
         files, path = fsspec.core.url_to_fs(folder)
     except (ImportError, ValueError, TypeError) as error:
@@ -99,7 +104,7 @@ def _quote_names(client: Any) -> None:
 
 
 def _apart(url: str) -> tuple[str, str]:
-    """A URL, and apart from it a name in which fsspec would take ``?`` or ``#`` for the end."""
+    """A URL, and apart from it a name with what would end it, or be left out of it."""
     found = _NO_NAME.search(url)
     if found is None or "::" in url or url.startswith("http"):
         return url, ""
@@ -281,9 +286,19 @@ def explained(url: str) -> Iterator[None]:
         if isinstance(cause, PermissionError) or getattr(cause, "status", 0) in {401, 403}:
             reason = f"{os.strerror(errno.EACCES)} ({in_a_line(cause)})"
             raise PermissionError(errno.EACCES, reason, url) from error
+        _connect_anew(url)
         if cause is not error:
             raise cause from error
         raise
+
+
+def _connect_anew(url: str) -> None:
+    """Let another attempt have a new connection, where fsspec would keep one that is broken."""
+    protocol = url.partition(":")[0]
+    if protocol in {"sftp", "ssh", "ftp"}:
+        from fsspec import get_filesystem_class  # noqa: PLC0415  (only with a URL)
+
+        get_filesystem_class(protocol).clear_instance_cache()
 
 
 def cause_of(error: Exception) -> Exception:

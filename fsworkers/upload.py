@@ -36,7 +36,8 @@ def check_place(url: str, option: str) -> None:
     while above := above.rpartition("/")[0]:
         if files.exists(above):
             return
-    if (path.startswith("/") or _move_of(files) is not None) and files.exists("/"):
+    has_root = files.root_marker == "/" or _move_of(files) is not None  # no bucket is needed
+    if has_root and files.exists("/"):
         return
     raise BadOption(
         f"{option}: there is no such bucket or folder, or it is not to be reached; make it first"

@@ -32,7 +32,7 @@ _FICLONE = 0x40049409  # ioctl_ficlone(2)
 
 
 class Copy:
-    """Copy each file to the same place below another directory, with its metadata.
+    """Copy each file to the same place below another directory, with its metadata, or a URL.
 
     Args:
         to: That directory.
@@ -55,7 +55,7 @@ class Copy:
         to: Annotated[str, "directory or URL to copy to; made if it is not there"],
         update: Annotated[
             Literal["time", "content", "always"],
-            "skip what is there with the same size and time, or content, or nothing",
+            "skip what is there with the same size and time (up to a URL: no older), or content",
         ] = "time",
         verify: Annotated[bool, "read each copy back from the disk and compare it"] = False,
         fsync: Annotated[bool, "wait for the disk before a copy gets its name"] = True,

@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 
+from fsworkers import upload
 from tests.integration.cli.test_process import FSWORKERS, fsworkers, rows
 from tests.integration.cli.test_remote import CREDENTIALS, needs_s3, s3, serving
 
-ODD = ["a b", "ünïcode ☃", "100%", "a%20b", "x#y", "q?r=1", "q?", "-dash", ".hidden", "*[1]", "s;c"]
+ODD = [
+    "a b", "ünïcode ☃", "100%", "a%20b", "x#y", "q?r=1", "q?", "-dash", ".hidden", "*[1]", "s;c",
+    "tab\t",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -218,6 +222,11 @@ def test_a_bucket(tree: Path, tmp_path: Path, count: int) -> None:
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         }
         s3(environment, "s3.mkdir('photos'); s3.mkdir('others')")
+        for none in ("s3://", "s3://nosuch/x"):
+            command = ("process", "tree", "-t", "copy", "--option", f"to={none}")
+            done = fsworkers(*command, cwd=tmp_path, **environment)
+            assert f"{none}: there is no such bucket".encode() in done.stderr
+            assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
         round_trip(tree, tmp_path, "s3://photos/up", **environment)
         counts, _ = copy(tmp_path, "s3://photos/up", "s3://others", "--retries", "9", **environment)
         assert counts == {"copy": count + 1}
@@ -230,9 +239,12 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-@pytest.mark.skipif(
+needs_sftp = pytest.mark.skipif(
     not (find_spec("paramiko") and find_spec("asyncssh")), reason="needs fsworkers[remote-test]"
 )
+
+
+@needs_sftp
 @pytest.mark.timeout(200)
 def test_sftp(tree: Path, tmp_path: Path, store: Path) -> None:
     """Each worker has a connection of its own."""
@@ -240,6 +252,24 @@ def test_sftp(tree: Path, tmp_path: Path, store: Path) -> None:
         url = f"sftp://me@127.0.0.1:{port}/a/b"
         round_trip(tree, tmp_path, url, FSSPEC_SFTP_PASSWORD="very-secret")
     assert contents(store / "a" / "b") == contents(tree)
+
+
+@needs_sftp
+def test_sftp_connects_anew(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails with a connection does not keep it for the next attempt."""
+    import fsspec
+
+    monkeypatch.setitem(fsspec.config.conf, "sftp", {"password": "very-secret"})
+    (tmp_path / "a").write_bytes(b"a")
+    with serving("sftp", store) as port:
+        upload.put(str(tmp_path / "a"), f"sftp://me@127.0.0.1:{port}/a")
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"[Cc]onnect|closed|Server"):
+            upload.put(str(tmp_path / "a"), f"sftp://me@127.0.0.1:{port}/b")
+    with serving("sftp", store, port=port):
+        upload.put(str(tmp_path / "a"), f"sftp://me@127.0.0.1:{port}/b")
+    fsspec.get_filesystem_class("sftp").clear_instance_cache()
+    assert sorted(os.listdir(store)) == ["a", "b"]
 
 
 @pytest.mark.skipif(
