@@ -1,7 +1,8 @@
 """File names as they may be shown: any name becomes text that is safe on a terminal.
 
 A name may hold newlines, escape sequences and bytes that are no UTF-8. What must be exact (a
-record, a checksum list) has its own encoding elsewhere; this is for messages that people read.
+record, a checksum list) has its own encoding elsewhere; this is for messages that people read. Also
+what tells names apart: those that are URLs, and those of outputs that are not whole yet.
 """
 
 from __future__ import annotations
@@ -9,8 +10,14 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from zlib import crc32
 
-__all__ = ["is_url", "printable"]
+__all__ = ["UNFINISHED", "is_url", "printable", "unfinished"]
+
+UNFINISHED = b".fsworkers-"
+"""How the names of outputs begin that are not whole yet."""
+
+_MOST_NAME_BYTES = 255
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -34,6 +41,12 @@ def printable(name: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> str:
 def is_url(name: object) -> bool:
     """Whether a PATH or an output is a URL, and so not on this machine's file system."""
     return isinstance(name, str) and "://" in name and bool(_SCHEME.match(name))
+
+
+def unfinished(name: bytes) -> bytes:
+    """What an output of that name is called until it is whole: the same in every run."""
+    prefix = UNFINISHED + b"%08x-" % crc32(name)
+    return prefix + name[len(prefix) - _MOST_NAME_BYTES :]
 
 
 def _shown(character: str) -> str:

@@ -1,4 +1,4 @@
-"""Files behind URLs, by way of fsspec: what one is like, its bytes, and an output put there.
+"""Files behind URLs, by way of fsspec: what one is like, and its bytes.
 
 Which protocols there are, how a store is reached and with what credentials is fsspec's own matter:
 its configuration files, the environment, and the packages of the protocols. Nothing is imported
@@ -14,14 +14,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import PosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 from zlib import crc32
 
-from fsworkers.errors import BadOption, MissingExtra
+from fsworkers.errors import BadOption, FsworkersError, MissingExtra
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.names import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from typing import Self
 
 _USER = re.compile(r"^([^:]+://[^/?#]*):[^/?#@]*@")
@@ -30,6 +31,7 @@ _SIGNED = re.compile(
     r"|(api_?)?key|password)=",
     re.IGNORECASE,
 )
+_NO_NAME = re.compile("[?#\t\r\n]")
 _TIMES = ("mtime", "LastModified", "last_modified", "modified", "Last-Modified", "created")
 _TAGS = ("ETag", "etag", "generation", "sha")
 _NS = 10**9
@@ -79,11 +81,41 @@ def filesystem(url: str) -> tuple[Any, str]:
         raise MissingExtra("fsspec, which URLs need,", "remote") from error
     # How many requests it makes at once of its own accord: each takes a descriptor.
     fsspec.config.conf.setdefault("gather_batch_size", max(1, BUDGET.statistics().capacity // 4))
+    folder, name = _apart(url)
+    if url.startswith(("sftp:", "ssh:")):  # whose tracebacks of lost connections are for a log
+        from logging import NullHandler, getLogger  # noqa: PLC0415  (as above)
+
+        if not (log := getLogger("paramiko")).handlers:
+            log.addHandler(NullHandler())
     try:
-        found: tuple[Any, str] = fsspec.core.url_to_fs(url)
+        files, path = fsspec.core.url_to_fs(folder)
     except (ImportError, ValueError, TypeError) as error:
-        raise BadOption(f"{printable(url)}: {_in_a_line(error)}") from error
-    return found
+        raise BadOption(f"{printable(url)}: {in_a_line(error)}") from error
+    if is_any_of(files, {"webdav", "dav"}):
+        _quote_names(files.client)
+    return files, f"{path.rstrip('/')}/{name}" if name else path
+
+
+def _quote_names(client: Any) -> None:
+    """Have ``%``, ``?`` and the like in names quoted, which webdav4 (0.11) takes for the URL's."""
+    join_url = type(client).join_url
+    if "join_url" not in vars(client):
+        client.join_url = lambda path, **how: join_url(client, quote(path), **how)
+
+
+def _apart(url: str) -> tuple[str, str]:
+    """A URL, and apart from it a name with what would end it, or be left out of it."""
+    found = _NO_NAME.search(url)
+    if found is None or "::" in url or url.startswith("http"):
+        return url, ""
+    start = url.rfind("/", 0, found.start()) + 1
+    return url[:start], url[start:]
+
+
+def is_any_of(files: Any, protocols: Container[str]) -> bool:
+    """Whether a file system of fsspec is that of one of some protocols."""
+    own = files.protocol
+    return any(one in protocols for one in ([own] if isinstance(own, str) else own))
 
 
 def _refuse_secrets(url: str) -> None:
@@ -107,6 +139,21 @@ def _refuse_secrets(url: str) -> None:
         )
 
 
+def reached(url: str) -> tuple[Any, str]:
+    """As ``filesystem``; some stores are connected to at once.
+
+    Raises:
+        BadOption: As there, or the store is not to be reached.
+        MissingExtra: fsspec is not installed.
+    """
+    try:
+        return filesystem(url)
+    except FsworkersError:
+        raise
+    except Exception as error:
+        raise BadOption(f"{printable(url)}: {in_a_line(error)}") from error
+
+
 def check(url: str) -> bool:
     """Look whether there is something at a URL.
 
@@ -114,43 +161,44 @@ def check(url: str) -> bool:
         BadOption: That can't be found out: the store is not to be reached, or refuses.
         MissingExtra: fsspec is not installed.
     """
-    files, path = filesystem(url)
+    files, path = reached(url)
     try:
         files.info(path)
     except Exception as error:
         cause = cause_of(error)
         if isinstance(cause, FileNotFoundError):
             return False
-        raise BadOption(f"{printable(url)}: {_in_a_line(cause)}") from error
+        raise BadOption(f"{printable(url)}: {in_a_line(cause)}") from error
     return True
-
-
-def check_output(url: str) -> None:
-    """Look whether a store has a place for an output: something above it, if only the bucket.
-
-    Raises:
-        BadOption: It has none.
-        MissingExtra: fsspec is not installed.
-    """
-    files, path = filesystem(url)
-    above = path
-    while above := above.rpartition("/")[0]:
-        if files.exists(above):
-            return
-    if not path.startswith("/"):
-        raise BadOption(
-            f"-o {printable(url)}: there is no such bucket or folder, or it is not to be reached; "
-            "make it first"
-        )
 
 
 def stamp_of(info: Mapping[str, Any]) -> Stamp:
     """What fsspec tells of a file, from a listing or from itself."""
-    when = next((_seconds(info[name]) for name in _TIMES if info.get(name)), None)
+    when = time_of(info)
     tag = next((str(info[name]).strip('"') for name in _TAGS if info.get(name)), None)
     if tag is not None:  # times in listings and in answers about one file differ below a second
         return Stamp(info.get("size"), int(when or 0) * _NS + crc32(tag.encode()) % _NS)
     return Stamp(info.get("size"), None if when is None else int(when * 1e6) * 1000)
+
+
+def time_of(info: Mapping[str, Any]) -> float | None:
+    """When a file was modified, in seconds; ``None`` where the store does not tell."""
+    return next((_seconds(info[name]) for name in _TIMES if info.get(name)), None)
+
+
+def look(url: str) -> Mapping[str, Any] | None:
+    """What fsspec tells of the file at a URL; ``None`` where none is.
+
+    Raises:
+        OSError: That can't be found out.
+    """
+    try:
+        with explained(url):
+            files, path = filesystem(url)
+            info: Mapping[str, Any] = files.info(path)
+    except FileNotFoundError:
+        return None
+    return info if info["type"] != "directory" else None
 
 
 def _seconds(time: Any) -> float | None:
@@ -196,7 +244,7 @@ def reading(url: str) -> Iterator[tuple[Any, Stamp]]:
     Raises:
         OSError: It can't be opened.
     """
-    with _explained(url):
+    with explained(url):
         files, path = filesystem(url)
         if url.startswith("http"):  # not every server gives parts, which a block would be
             stamp = stamp_of(files.info(path))
@@ -216,26 +264,18 @@ def fetch(url: str, target: str) -> None:
     Raises:
         OSError: It can't be read, or not be written.
     """
-    with _explained(url):
+    with explained(url):
         files, path = filesystem(url)
-        files.get_file(path, target)
+        files.get_file(path, target, **sparing(files))
 
 
-def put(source: str, url: str) -> None:
-    """Put a local file to a URL, in whose place it is whole or not at all, as the store has it.
-
-    Raises:
-        OSError: The store refuses it, or is not to be reached.
-    """
-    files, path = filesystem(url)
-    try:
-        files.put_file(source, path)
-    except Exception as error:
-        raise OSError(_in_a_line(error)) from error
+def sparing(files: Any) -> dict[str, int]:
+    """How a large file goes to or from a store: S3's package has ten parts of 50 MB in memory."""
+    return {"chunksize": 1 << 24, "max_concurrency": 1} if is_any_of(files, {"s3", "s3a"}) else {}
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def explained(url: str) -> Iterator[None]:
     """Say of what will not pass that it won't: stores raise errors without a number."""
     try:
         yield
@@ -244,11 +284,21 @@ def _explained(url: str) -> Iterator[None]:
         if isinstance(cause, FileNotFoundError):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url) from error
         if isinstance(cause, PermissionError) or getattr(cause, "status", 0) in {401, 403}:
-            reason = f"{os.strerror(errno.EACCES)} ({_in_a_line(cause)})"
+            reason = f"{os.strerror(errno.EACCES)} ({in_a_line(cause)})"
             raise PermissionError(errno.EACCES, reason, url) from error
+        _connect_anew(url)
         if cause is not error:
             raise cause from error
         raise
+
+
+def _connect_anew(url: str) -> None:
+    """Let another attempt have a new connection, where fsspec would keep one that is broken."""
+    protocol = url.partition(":")[0]
+    if protocol in {"sftp", "ssh", "ftp"}:
+        from fsspec import get_filesystem_class  # noqa: PLC0415  (only with a URL)
+
+        get_filesystem_class(protocol).clear_instance_cache()
 
 
 def cause_of(error: Exception) -> Exception:
@@ -261,5 +311,6 @@ def cause_of(error: Exception) -> Exception:
     return cause if is_network and not isinstance(cause, FileNotFoundError) else error
 
 
-def _in_a_line(error: Exception) -> str:
+def in_a_line(error: Exception) -> str:
+    """An error's message, or else its name."""
     return " ".join(f"{error}".split()) or type(error).__name__

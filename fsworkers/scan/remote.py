@@ -89,9 +89,8 @@ class _Walk:
     def below(self, root: str, files: Any, start: str) -> Iterator[list[str] | Entry]:
         """Walk a folder and what is below it."""
         pending = [(start, 0)]
-        start, stem = start.rstrip("/"), root
-        if not root.rstrip("/").endswith(":"):  # of s3:// and webdav:///, all of the store
-            stem = root.rstrip("/") + "/"
+        start, stem = start.rstrip("/"), root.rstrip("/")
+        stem = root if stem.endswith(":") else f"{stem}/"  # s3://, webdav:///: all of the store
         if self._options.max_depth == 0:
             return
         while pending:
@@ -111,6 +110,9 @@ class _Walk:
                 url = f"{stem}{below_folder}{name}"
                 if url in self._roots or path == folder or not name:
                     continue  # a PATH itself, or the folder's own marker
+                if name in {".", ".."}:  # keys may be anything; a mirror of this would be elsewhere
+                    yield Entry(url, "failed", f"a store's own {name!r}, which means another place")
+                    continue
                 below = below_folder + name
                 if info["type"] == "directory":
                     enters = self.filters.enters

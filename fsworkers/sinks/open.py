@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fsworkers.names import is_url
+from fsworkers.names import is_url, printable
 from fsworkers.sinks.errors import AlgorithmMismatch, NoDigest, OutputUnwritable, UnknownFormat
 from fsworkers.sinks.output import check_output, open_output, partial_of, standard_output
 
@@ -233,9 +233,10 @@ def check_sink(
     if target is None:
         return
     if is_url(os.fspath(target)):
-        from fsworkers.storage import check_output as check_url  # noqa: PLC0415  (only with URLs)
+        from fsworkers.upload import check_place  # noqa: PLC0415  (only with URLs)
 
-        check_url(os.fspath(target))
+        url = os.fspath(target)
+        check_place(url, f"-o {printable(url)}")
         return
     check_output(target)
     if kind.needs_file and partial_of(target) is None:

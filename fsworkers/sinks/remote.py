@@ -7,7 +7,7 @@ import os
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from fsworkers import storage
+from fsworkers import upload
 from fsworkers.sinks.output import PARTIAL, Output
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class RemoteOutput(Output):
 
     def _put_in_place(self, partial: str) -> None:
         self.partial = None
-        storage.put(partial, self.name)
+        upload.put(partial, self.name)
 
     def close(self) -> None:
         """Let go of the local file."""

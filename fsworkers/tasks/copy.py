@@ -6,11 +6,11 @@ import errno
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from fsworkers import graceful
 from fsworkers.errors import BadSetting, Skip
-from fsworkers.names import printable
+from fsworkers.names import is_url, printable
 from fsworkers.tasks.rewriting import (
     CHUNK_BYTES,
     Pair,
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fsworkers.tasks.outputs import Outputs
+    from fsworkers.tasks.remote_copy import RemoteCopy
 
 _FICLONE = 0x40049409  # ioctl_ficlone(2)
 
 
 class Copy:
-    """Copy each file to the same place below another directory, with its metadata.
+    """Copy each file to the same place below another directory, with its metadata, or a URL.
 
     Args:
         to: That directory.
@@ -42,17 +43,19 @@ class Copy:
 
     columns: ClassVar = (
         Column("bytes", "integer", "bytes", "of content"),
-        Column("how", "text", meaning="reflink, where both share the blocks, or copy"),
+        Column("how", "text", meaning="reflink (both share the blocks), copy, upload, download"),
     )
     example: ClassVar = "fsworkers process photos --task copy --option to=/mnt/backup/photos"
     descriptors: ClassVar = 2
+    takes_urls: ClassVar = True
+    outputs: Outputs
 
     def __init__(
         self,
-        to: Annotated[str, "directory to copy to; made if it is not there"],
+        to: Annotated[str, "directory or URL to copy to; made if it is not there"],
         update: Annotated[
             Literal["time", "content", "always"],
-            "skip what is there with the same size and time, or content, or nothing",
+            "skip what is there with the same size and time (up to a URL: no older), or content",
         ] = "time",
         verify: Annotated[bool, "read each copy back from the disk and compare it"] = False,
         fsync: Annotated[bool, "wait for the disk before a copy gets its name"] = True,
@@ -61,16 +64,24 @@ class Copy:
         self.update = update
         self.verify = verify
         self.fsync = fsync
-        self.outputs: Outputs = mirror(to, [b"/"])
+        if not is_url(to):  # that needs to know the PATHs
+            self.outputs = mirror(to, [b"/"])
 
-    def place_outputs(self, to: str | None, roots: Sequence[bytes]) -> Self:
+    def place_outputs(self, to: str | None, roots: Sequence[bytes]) -> Copy | RemoteCopy:
         """Learn the PATHs.
 
         Raises:
+            BadOption: The store to copy to is not to be reached.
             BadSetting: The copy would be among what is copied, or replace it.
         """
         if to is not None:
             raise BadSetting("--to", to, "the directory to copy to as --option to=DIR")
+        if any(map(is_url, [self.to, *map(os.fsdecode, roots)])):
+            from fsworkers.tasks.remote_copy import RemoteCopy  # noqa: PLC0415  (only with URLs)
+
+            made = RemoteCopy(self.to, roots, self.update, verifies=self.verify, syncs=self.fsync)
+            made.columns = self.columns
+            return made
         there = os.path.join(os.path.realpath(os.fsencode(self.to)), b"")
         for root in roots:
             real = os.path.realpath(root)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, Skip
-from fsworkers.names import is_url, printable
+from fsworkers.names import UNFINISHED, is_url, printable, unfinished
 from fsworkers.tasks.templates import (
     File,
     expand,
@@ -20,9 +19,6 @@ from fsworkers.tasks.templates import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-_PREFIX = b".fsworkers-"
-_MOST_NAME_BYTES = 255
 
 
 class Outputs:
@@ -40,9 +36,12 @@ class Outputs:
     option = "--to"
     """What the template was given by, for messages."""
 
+    may_be_urls = False
+
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
-        if is_url(template):
-            raise BadSetting(self.option, template, "a local name: only -o may be a URL")
+        if is_url(template) and not self.may_be_urls:
+            accepted = "a local name: only -o, and to= of copy, may be a URL"
+            raise BadSetting(self.option, template, accepted)
         self.template = template
         self.roots = tuple(roots)
         self._parsed = parse(template)
@@ -118,15 +117,14 @@ def making(output: bytes, path: bytes) -> Iterator[bytes]:
         Skip: The file is what such a block writes to.
         OSError: There is no room for it.
     """
-    if os.path.basename(path).startswith(_PREFIX):
+    if os.path.basename(path).startswith(UNFINISHED):
         raise Skip("an unfinished output")
     if os.path.realpath(output) == os.path.realpath(path):
         raise CommandFailed("its output would be the file itself")
     directory, name = os.path.split(output)
     if directory:
         os.makedirs(os.fsdecode(directory), exist_ok=True)  # a refusal names it
-    prefix = _PREFIX + b"%08x-" % zlib.crc32(name)
-    temporary = os.path.join(directory, prefix + name[len(prefix) - _MOST_NAME_BYTES :])
+    temporary = os.path.join(directory, unfinished(name))
     _remove(temporary)  # of a run that was killed
     try:
         yield temporary

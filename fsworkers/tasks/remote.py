@@ -132,6 +132,8 @@ def on_urls(function: Any, *, is_own: bool, gets_urls: bool) -> Any:
         if is_own:
             return function
         raise BadOption("--urls is for --call and commands; a task reads what is behind a URL")
+    if getattr(function, "takes_urls", False):
+        return function
     if getattr(function, "is_batching", False):
         raise BadOption("-X needs all of its files at once; with URLs use -x, or --urls")
     if getattr(function, "is_command", False):

@@ -237,12 +237,11 @@ def test_an_output_behind_a_url(small: Path) -> None:
         (["file:///tmp", "-L"], "--follow is about local files"),
         (["file:///tmp", "--type", "x"], "--type executable is about local files"),
         (["file:///tmp", "--files-from", "mine.py"], "--files-from lists local files"),
-        (["file:///tmp", "-t", "copy", "--option", "to=x"], "the task copy is for local files"),
         (["file:///tmp", "-t", "duplicates"], "the task duplicates is for local files"),
         (["file:///tmp", "-t", "count", "--urls"], "--urls is for --call and commands"),
         (["file:///tmp", "-X", "echo"], "-X needs all of its files at once"),
         ([".", "--urls"], "--urls is about PATHs that are URLs"),
-        ([".", "-t", "copy", "--option", "to=memory://x"], "only -o may be a URL"),
+        ([".", "-t", "compress", "--option", "to=memory://x"], "and to= of copy, may be a URL"),
         ([".", "--results", "memory://x", "-x", "echo"], "only PATHs and -o may be some"),
     ],
 )

@@ -110,6 +110,23 @@ def test_a_folder_that_can_not_be_listed_fails(tree: Path, monkeypatch: pytest.M
     assert len(files(found)) == 4
 
 
+def test_what_would_lead_out_of_a_mirror_fails(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys of objects may hold ``..`` for a file or a folder: neither is taken or entered."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    ls = LocalFileSystem.ls
+
+    def adds(self: Any, path: str, **kwargs: Any) -> Any:
+        odd = [{"name": f"{path}/..", "type": kind, "size": 0} for kind in ("file", "directory")]
+        return [*ls(self, path, **kwargs), *odd]
+
+    monkeypatch.setattr(LocalFileSystem, "ls", adds)
+    found = list(scan([f"file://{tree}/x/y"]))
+    reasons = [one.reason for one in found if isinstance(one, Entry)]
+    assert reasons == ["a store's own '..', which means another place"] * 2
+    assert len(files(found)) == 2
+
+
 def test_local_options_are_refused() -> None:
     """At once, by the name of the option."""
     with pytest.raises(BadOption, match="--owner is about local files"):
