@@ -27,6 +27,7 @@ import re
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -119,7 +120,11 @@ def list_with_marks(values: Sequence[Any]) -> Sequence[Any]:
     Raises:
         RecursionError: One nests without end.
     """
-    return values if set(map(type, values)) <= _SIMPLE else list(map(with_marks, values))
+    kinds = set(map(type, values))
+    if kinds == {dict}:  # what most tasks return; one by one that takes four times as long
+        within = chain(chain.from_iterable(values), chain.from_iterable(map(dict.values, values)))
+        kinds = set(map(type, within))
+    return values if kinds <= _SIMPLE else list(map(with_marks, values))
 
 
 def with_marks(value: Any) -> Any:

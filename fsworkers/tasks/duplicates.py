@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from itertools import groupby
+from collections import Counter
+from contextlib import suppress
+from os import readv
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from fsworkers.errors import BadSetting, FsworkersError, MissingExtra
-from fsworkers.graceful import os as graceful_os
+from fsworkers.tasks.reading import Reader
 from fsworkers.tasks.task import Column
 
 if TYPE_CHECKING:
@@ -30,15 +32,12 @@ LARGE_BYTES = 1 << 17
 """Above it a file's first block is looked at first; up to it, hashing the whole costs as little."""
 
 BLOCK_BYTES = 1 << 14
-CHUNK_BYTES = 1 << 20
 
 MOST_PREPARED = 100_000
 """So many large files, and inodes with several names, are kept in mind before the run."""
 
 MOST_MEMBERS = 100_000
 """So many candidates are kept in memory, in some 20 MB; more than a block has."""
-
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
 
 class NoRoomForGroups(FsworkersError, OSError):
@@ -71,6 +70,7 @@ class Duplicates:
         Column("inode", "text", meaning="device:inode; hard links, which have one, are one copy"),
     )
     is_measuring = True
+    is_graceful = True
     example: ClassVar = "fsworkers process photos --task duplicates -o files.jsonl"
 
     def __init__(
@@ -95,18 +95,18 @@ class Duplicates:
         self._sizes = sizes = Repeated()
         self._blocks = blocks = Repeated()
         large: list[tuple[str, int]] = []
-        for path, size in _copies(preparation.scan()):
-            sizes.add(size)
-            if size > LARGE_BYTES and len(large) < MOST_PREPARED:
-                large.append((path, size))
+        for copies in _copies(preparation.scan()):
+            sizes.add(size for _, size in copies)
+            if len(large) < MOST_PREPARED:
+                large += [one for one in copies if one[1] > LARGE_BYTES]
         sizes.forget_first()
         is_all = len(large) < MOST_PREPARED
-        for path, size in large if is_all else _copies(preparation.scan()):
-            if size > LARGE_BYTES and size in sizes:
-                try:
-                    blocks.add(_first_block(path, size))
-                except OSError:
-                    continue  # the worker that meets it will tell
+        for copies in [large] if is_all else _copies(preparation.scan()):
+            with Reader() as reader:
+                for path, size in copies:
+                    if size > LARGE_BYTES and size in sizes:
+                        with suppress(OSError):  # the worker that meets it will tell
+                            blocks.add([_first_block(reader, path, size)])
         blocks.forget_first()
         return self
 
@@ -128,34 +128,36 @@ class Duplicates:
 
     def each_of(self, paths: Sequence[str]) -> Iterator[tuple[dict[str, Any], int, int]]:
         """Look at one file after another: its value, size, and modification time before that."""
-        buffer = memoryview(bytearray(CHUNK_BYTES))
-        for path in paths:
-            status = os.stat(path)
-            size = status.st_size
-            digest = None
-            if self._is_candidate(size):
-                digest, size = self._digest(path, size, buffer)
-            inode = None if digest is None else f"{status.st_dev}:{status.st_ino}"
-            yield {"group": digest, "size": size, "inode": inode}, size, status.st_mtime_ns
+        with Reader() as reader:
+            for path in paths:
+                status = os.stat(path)
+                size = status.st_size
+                digest = inode = None
+                if self._is_candidate(size):
+                    digest, size = self._digest(reader, path, size)
+                    if digest is not None:
+                        inode = f"{status.st_dev}:{status.st_ino}"
+                yield {"group": digest, "size": size, "inode": inode}, size, status.st_mtime_ns
 
-    def _digest(self, path: str, size: int, buffer: memoryview) -> tuple[str | None, int]:
+    def _digest(self, reader: Reader, path: str, size: int) -> tuple[str | None, int]:
         """The digest of a file, unless its beginning shows that there is no other, and its size."""
         blocks = self._blocks if size > LARGE_BYTES else None
-        into = buffer if blocks is None else buffer[:BLOCK_BYTES]
-        descriptor = graceful_os.open(path, _FLAGS)
+        into = reader.into if blocks is None else [reader.into[0][:BLOCK_BYTES]]
+        (buffer,) = into
+        descriptor = reader.open(path)
         try:
-            count = os.readv(descriptor, [into])
-            if blocks is not None and _number_of(into[:count], size) not in blocks:
+            total = count = readv(descriptor, into)
+            if blocks is not None and _number_of(buffer[:count], size) not in blocks:
                 return None, size
-            digest = self._new(into[:count])
-            total = count
+            digest = self._new(buffer[:count])
             # A read that ends short where the file does was the last.
-            if total != size or count == len(into):
-                while count := os.readv(descriptor, [buffer]):
+            if total != size or count == len(buffer):
+                (buffer,) = reader.into
+                while count := readv(descriptor, reader.into):
                     digest.update(buffer[:count])
                     total += count
         finally:
-            graceful_os.close(descriptor)
+            reader.close(descriptor)
         return digest.hexdigest() if total else None, total
 
     def reducer(self) -> Groups:
@@ -176,17 +178,21 @@ class Repeated:
         self._first = bytearray(self._BITS // 8 + 1)
         self._again = bytearray(self._BITS // 8 + 1)
 
-    def add(self, number: int) -> None:
-        """Note a number."""
-        at, bit = divmod(number % self._BITS, 8)
-        bit = 1 << bit
-        if self._first[at] & bit:
-            self._again[at] |= bit
-        self._first[at] |= bit
+    def add(self, numbers: Iterable[int]) -> None:
+        """Note some numbers."""
+        bits, first, again = self._BITS, self._first, self._again
+        for number in numbers:
+            at = number % bits
+            bit = 1 << (at & 7)
+            at >>= 3
+            if first[at] & bit:
+                again[at] |= bit
+            else:
+                first[at] |= bit
 
     def __contains__(self, number: int) -> bool:
-        at, bit = divmod(number % self._BITS, 8)
-        return bool(self._again[at] >> bit & 1)
+        at = number % self._BITS
+        return bool(self._again[at >> 3] >> (at & 7) & 1)
 
     def forget_first(self) -> None:
         """Nothing more will be added."""
@@ -202,7 +208,7 @@ class Repeated:
         self._again = bytearray(zlib.decompress(state))
 
 
-def _copies(found: Iterable[object]) -> Iterator[tuple[str, int]]:
+def _copies(found: Iterable[object]) -> Iterator[list[tuple[str, int]]]:
     """Paths and sizes of files that are not empty, by one of its names each.
 
     Where there are more inodes with several names than are kept, further ones come by each of
@@ -212,28 +218,29 @@ def _copies(found: Iterable[object]) -> Iterator[tuple[str, int]]:
     for paths in found:
         if not isinstance(paths, list):
             continue
+        copies: list[tuple[str, int]] = []
         for path in paths:
             try:
                 status = os.stat(path)
             except OSError:
                 continue  # the worker that meets it will tell
-            if not status.st_size:
-                continue
             if status.st_nlink > 1:
                 inode = status.st_dev, status.st_ino
                 if inode in known:
                     continue
                 if len(known) < MOST_PREPARED:
                     known.add(inode)
-            yield path, status.st_size
+            if size := status.st_size:
+                copies.append((path, size))
+        yield copies
 
 
-def _first_block(path: str, size: int) -> int:
-    descriptor = graceful_os.open(path, _FLAGS)
+def _first_block(reader: Reader, path: str, size: int) -> int:
+    descriptor = reader.open(path)
     try:
         return _number_of(os.read(descriptor, BLOCK_BYTES), size)
     finally:
-        graceful_os.close(descriptor)
+        reader.close(descriptor)
 
 
 def _number_of(block: bytes | memoryview, size: int) -> int:
@@ -251,9 +258,11 @@ class Groups:
         self.empty = 0
         self._recent: set[str] = set()
         self._database: sqlite3.Connection | None = None
+        self._result: dict[str, int] | None = None
 
     def add(self, _path: str, value: dict[str, Any]) -> None:
         """Take a file; another name of one that is known changes nothing."""
+        self._result = None
         if value["group"] is not None:
             self._recent.add(f"{value['group']} {value['size']} {value['inode']}")
             self._make_room()
@@ -264,6 +273,7 @@ class Groups:
         """Take those of a worker's block, which are few."""
         self.empty += other.empty
         self._recent |= other._recent
+        self._result = None
         self._make_room()
 
     def result(self) -> dict[str, int]:
@@ -272,19 +282,21 @@ class Groups:
         Raises:
             NoRoomForGroups: The disk for temporary files is full.
         """
+        if self._result is not None:
+            return self._result
         groups = files = size_bytes = 0
-        for content, members in groupby(self._members(), lambda one: one.rpartition(" ")[0]):
-            redundant = sum(1 for _ in members) - 1
-            if redundant:
+        for content, count in self._counts():
+            if count > 1:
                 groups += 1
-                files += redundant
-                size_bytes += redundant * int(content.rpartition(" ")[2])
-        return {
+                files += count - 1
+                size_bytes += (count - 1) * int(content.rpartition(" ")[2])
+        self._result = {
             "groups": groups,
             "redundant_files": files,
             "redundant_bytes": size_bytes,
             "empty_files": self.empty,
         }
+        return self._result
 
     def lines(self) -> list[str]:
         """The figures in words."""
@@ -299,11 +311,23 @@ class Groups:
             )
         return [f"{line}; {_counted(empty, 'empty file')}" if empty else line]
 
-    def _members(self) -> Iterable[str]:
+    def _counts(self) -> Iterable[tuple[str, int]]:
+        """How many inodes there are of each content."""
         if self._database is None:
-            return sorted(self._recent)
-        self._move_to_disk(self._database)
-        return (one for (one,) in self._database.execute("SELECT name FROM member ORDER BY name"))
+            return Counter(one.rpartition(" ")[0] for one in self._recent).items()
+        return self._counts_on_disk(self._database)
+
+    def _counts_on_disk(self, database: sqlite3.Connection) -> Iterator[tuple[str, int]]:
+        import sqlite3  # noqa: PLC0415  (as below)
+
+        self._move_to_disk(database)
+        try:
+            yield from database.execute(
+                "SELECT content, count(DISTINCT inode) AS many FROM member GROUP BY content"
+                " HAVING many > 1"
+            )
+        except sqlite3.Error as error:
+            raise NoRoomForGroups(str(error)) from error
 
     def _make_room(self) -> None:
         if len(self._recent) < MOST_MEMBERS:
@@ -315,7 +339,7 @@ class Groups:
             self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             self._database.executescript(
                 "PRAGMA cache_size = -16384; PRAGMA journal_mode = OFF;"
-                "CREATE TABLE member (name TEXT PRIMARY KEY) WITHOUT ROWID"
+                "CREATE TABLE member (content TEXT, inode TEXT)"
             )
         self._move_to_disk(self._database)
 
@@ -325,7 +349,7 @@ class Groups:
         try:
             database.execute("BEGIN")
             database.executemany(
-                "INSERT OR IGNORE INTO member VALUES (?)", ((one,) for one in sorted(self._recent))
+                "INSERT INTO member VALUES (?, ?)", (one.rsplit(" ", 1) for one in self._recent)
             )
             database.execute("COMMIT")
         except sqlite3.Error as error:

@@ -14,7 +14,7 @@ import os
 from os import close as close_bare
 from os import fstat, readv
 from os import open as open_bare
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from fsworkers.graceful.budget.budget import BUDGET
 from fsworkers.graceful.opening.retry import EXHAUSTED
@@ -23,6 +23,7 @@ from fsworkers.graceful.os import open as open_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+    from typing import Self
 
 CHUNK_BYTES = 1 << 20
 """Reading more at once gains nothing measurable; it also stays in the second-level cache."""
@@ -35,6 +36,51 @@ class Taking(Protocol):
 
     def update(self, data: Any, /) -> Any:
         """Take more bytes; they are there only during the call."""
+
+
+class Reader:
+    """Memory to read into and one descriptor at a time, for files that come one after another.
+
+    Where a descriptor is free, one permit is held for all of them, as long as the kernel keeps to
+    it; otherwise each waits for its own.
+
+    Attributes:
+        into: The memory, as ``os.readv`` wants it.
+        close: Closes what ``open`` has opened.
+    """
+
+    __slots__ = ("_open", "_permit", "close", "into")
+    _free: ClassVar[list[tuple[memoryview]]] = []
+
+    def __enter__(self) -> Self:
+        free = self._free
+        self.into = free.pop() if free else (_page_aligned_buffer(CHUNK_BYTES),)
+        self._permit = BUDGET.take_now()
+        self._open, self.close = open_bare, close_bare
+        if self._permit is None:
+            self._open, self.close = open_descriptor, close_descriptor
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the permit and the memory back."""
+        if self._permit is not None:
+            self._permit.give_back()
+        self._free.append(self.into)
+
+    def open(self, path: str) -> int:
+        """Open a file; nothing else may be open.
+
+        Raises:
+            OSError: It can't be opened.
+        """
+        try:
+            return self._open(path, _FLAGS)
+        except OSError as error:
+            if self._permit is None or error.errno not in EXHAUSTED:
+                raise
+        self._permit.give_back()
+        self._permit, self._open, self.close = None, open_descriptor, close_descriptor
+        return self._open(path, _FLAGS)
 
 
 class ReadsWhole:
@@ -54,7 +100,6 @@ class ReadsWhole:
     def __init__(self, begin: Callable[[memoryview], Any], value_of: Callable[[Any], Any]) -> None:
         self._begin = begin
         self._value_of = value_of
-        self._buffers: list[tuple[memoryview]] = []
 
     def __call__(self, path: str) -> tuple[Any, int, int]:
         """Read the file at ``path``.
@@ -73,29 +118,14 @@ class ReadsWhole:
         return self._value_of(taking)
 
     def each_of(self, paths: Sequence[str]) -> Generator[tuple[Any, int, int]]:
-        """Read one file after another; an exception is of the path at hand, and ends it.
-
-        Where a descriptor is free, one permit is held for all of them, as long as the kernel keeps
-        to it; otherwise each waits for its own.
-        """
-        into = self._buffers.pop() if self._buffers else (_page_aligned_buffer(self.chunk_bytes),)
-        (buffer,) = into
+        """Read one file after another; an exception is of the path at hand, and ends it."""
         begin: Callable[[memoryview], Taking] = self._begin
         value_of, chunk_bytes = self._value_of, self.chunk_bytes
-        permit = BUDGET.take_now()
-        open_one, close_one = open_bare, close_bare
-        if permit is None:
-            open_one, close_one = open_descriptor, close_descriptor
-        try:
+        with Reader() as reader:
+            buffer = reader.into[0][:chunk_bytes]
+            into = (buffer,)
             for path in paths:
-                try:
-                    descriptor = open_one(path, _FLAGS)
-                except OSError as error:
-                    if permit is None or error.errno not in EXHAUSTED:
-                        raise
-                    permit.give_back()
-                    permit, open_one, close_one = None, open_descriptor, close_descriptor
-                    descriptor = open_one(path, _FLAGS)
+                descriptor = reader.open(path)
                 try:
                     status = fstat(descriptor)
                     count = size = readv(descriptor, into)
@@ -107,12 +137,8 @@ class ReadsWhole:
                             taking.update(buffer[:count])
                             size += count
                 finally:
-                    close_one(descriptor)
+                    reader.close(descriptor)
                 yield value_of(taking), size, status.st_mtime_ns
-        finally:
-            if permit is not None:
-                permit.give_back()
-            self._buffers.append(into)
 
 
 def _page_aligned_buffer(size_bytes: int) -> memoryview:
