@@ -255,25 +255,28 @@ def layers_from(directory: str) -> Iterator[Layer]:
 
 
 def _table(path: str, *, is_ours: bool) -> dict[str, Any] | None:
-    """Our part of a file; ``None`` if there is none."""
+    """Our part of a regular file; ``None`` if there is none."""
+    if not os.path.isfile(path):  # to open a FIFO would be to wait for somebody who writes to it
+        return None
     try:
         with open(path, "rb") as file:
             text = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except OSError as error:
         raise BadOption(f"{printable(path)}: {error.strerror}") from error
-    if not is_ours and b"tool.fsworkers" not in text:
+    if not is_ours and b"fsworkers" not in text:
         return None
     import tomllib  # noqa: PLC0415  (only where there is a file)
 
     try:
         table: dict[str, Any] = tomllib.loads(text.decode())
     except ValueError as error:
-        if not is_ours:
-            return None  # somebody else's, and theirs to mend
         raise BadOption(f"{printable(path)}: {error}") from error
-    return table if is_ours else table.get("tool", {}).get("fsworkers")
+    part: Any = table
+    for key in () if is_ours else ("tool", "fsworkers"):
+        part = part.get(key) if isinstance(part, dict) else None
+    if not isinstance(part, (dict, type(None))):
+        raise BadOption(f"{printable(path)}: tool.fsworkers is a table, as in [tool.fsworkers]")
+    return part
 
 
 def shown(context: typer.Context) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,7 +64,7 @@ def test_what_is_wrong_is_named_with_its_file(table: dict[str, Any], words: str)
 
 
 def test_the_nearest_project_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up the tree; a pyproject.toml that says nothing of us, or can't be read, is passed over."""
+    """Up the tree; a pyproject.toml that says nothing of us is passed over."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
@@ -80,6 +81,37 @@ def test_the_nearest_project_file_counts(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "a" / "fsworkers.toml").write_text("workers =\n")
     with pytest.raises(BadOption, match=r"a/fsworkers\.toml: Invalid value"):
         list(layers_from(str(deep)))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tool.fsworkers]\nexclude = [}\n", "Invalid value .at line 2"),
+        ("[tool.fsworkers]\nexclude = ['*.md'\n", "Unclosed array"),
+        ("[tool]\nfsworkers = 1\n", "tool.fsworkers is a table"),
+    ],
+)
+def test_a_broken_pyproject_is_as_wrong_as_a_broken_file_of_ours(
+    text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's that names us nowhere is theirs to mend."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    (tmp_path / "pyproject.toml").write_text("[tool.other\n")
+    assert list(layers_from(str(tmp_path))) == []
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(BadOption, match=rf"pyproject\.toml: {words}"):
+        list(layers_from(str(tmp_path)))
+
+
+def test_only_regular_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A FIFO would have every run wait; the next one up the tree counts."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    deep = tmp_path / "a"
+    deep.mkdir()
+    os.mkfifo(deep / "fsworkers.toml")
+    (deep / "pyproject.toml").mkdir()
+    (tmp_path / "fsworkers.toml").write_text("workers = 4\n")
+    assert [one.table for one in layers_from(str(deep))] == [{"workers": 4}]
 
 
 def test_the_profile_is_typed_or_in_the_environment() -> None:
