@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from datetime import date, datetime
 from difflib import get_close_matches
 from inspect import signature
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from fsworkers.errors import BadOption
 from fsworkers.names import printable
@@ -47,6 +48,16 @@ _BY_NAME_ONLY = frozenset(
 """What runs code or writes files: a directory that is only entered shall not decide that."""
 
 
+_ACCEPTED: dict[object, tuple[set[type], str]] = {
+    bool: ({bool, str}, "true or false"),
+    int: ({int, str}, "a whole number"),
+    float: ({int, float, str}, "a number"),
+}
+"""What may stand in a file, by an option's type: a text is read as one that is typed."""
+
+_TEXT = {str, int, float, date, datetime}, "a text"
+
+
 class Setting(NamedTuple):
     """A value, and where it stands.
 
@@ -79,10 +90,12 @@ class Option(NamedTuple):
     Attributes:
         parameter: The name of the function's parameter.
         takes_many: Whether it is repeatable.
+        kind: The type of a value.
     """
 
     parameter: str
     takes_many: bool
+    kind: type
 
 
 def options_of(command: Callable[..., Any]) -> dict[str, Option]:
@@ -91,6 +104,8 @@ def options_of(command: Callable[..., Any]) -> dict[str, Option]:
     known = {}
     for name in signature(command).parameters:
         kind, *declared = get_args(hints[name]) or (hints[name],)
+        if not declared:
+            continue  # typer's own
         # typer keeps the first of its names where a default would be.
         names = [
             one
@@ -99,7 +114,8 @@ def options_of(command: Callable[..., Any]) -> dict[str, Option]:
         ]
         long = [one for one in names if isinstance(one, str) and one.startswith("--")]
         key = long[0].partition("/")[0].removeprefix("--") if long else name.replace("_", "-")
-        known[key] = Option(name, "list[" in str(kind))
+        one_or_many = next(iter(get_args(kind)), kind)  # the first of a union is not None
+        known[key] = Option(name, get_origin(one_or_many) is list, one_or_many)
     return known
 
 
@@ -171,10 +187,10 @@ def settings_for(
     for where, table in chosen:
         found |= _read(table, known, where)
     for name, text in sorted(environment.items()):
-        if name.startswith(PREFIX) and name != PROFILE:
+        if name.startswith(PREFIX) and name != PROFILE and text:
             key = _plain(name.removeprefix(PREFIX).lower())
             option = _known(key, known, name)
-            value = shlex.split(text) if option.takes_many else text
+            value = _words(text, name) if option.takes_many else text
             found[option.parameter] = Setting(value, name)
     return found
 
@@ -187,15 +203,23 @@ def _read(
         if not option.takes_many and isinstance(value, (dict, list)):
             raise BadOption(f"{printable(where)}: {key} takes one value, not {len(value)}")
         if key in _COMMANDS and isinstance(value, str):
-            value = shlex.split(value)  # noqa: PLW2901  (as in the environment)
-        yield option.parameter, Setting(_many(value) if option.takes_many else value, where)
+            value = _words(value, f"{where}: {key}")  # noqa: PLW2901  (as in the environment)
+        if key == "option" and isinstance(value, dict):  # algorithm = "md5" as it is typed
+            value = [f"{name}={_typed(each)}" for name, each in value.items()]  # noqa: PLW2901
+        values = value if isinstance(value, list) else [value]
+        for one in values:
+            types, accepted = _ACCEPTED.get(option.kind, _TEXT)
+            if type(one) not in types:
+                shown_value = printable(_typed(one))
+                raise BadOption(f"{printable(where)}: {key} is {shown_value}; give {accepted}")
+        yield option.parameter, Setting(values if option.takes_many else value, where)
 
 
-def _many(value: Any) -> list[Any]:
-    """A list as it is, ``[option]`` with ``algorithm = "md5"`` as it is typed, one as its own."""
-    if isinstance(value, dict):
-        return [f"{name}={_typed(each)}" for name, each in value.items()]
-    return value if isinstance(value, list) else [value]
+def _words(text: str, where: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise BadOption(f"{printable(where)}: {error}, in {text!r}") from error
 
 
 def _typed(value: Any) -> str:

@@ -40,7 +40,7 @@ Follow = Annotated[bool, typer.Option("-L", "--follow", help="Follow symbolic li
 MaxDepth = Annotated[int | None, typer.Option("-d", "--max-depth", metavar="N", help="How deep to descend; 1 takes the files right in a PATH.", rich_help_panel=_WHICH)]
 Sizes = Annotated[list[str] | None, typer.Option("-S", "--size", metavar="SIZE", help="+10k at least, -1M at most, 512b exactly. Repeatable.", rich_help_panel=_WHICH)]
 FilesFrom = Annotated[str | None, typer.Option("--files-from", metavar="FILE", help="Read the paths from a file, or from stdin (-), one a line.", rich_help_panel=_WHICH)]
-Nul = Annotated[bool, typer.Option("-0", help="The paths of --files-from end with NUL instead of a newline.", rich_help_panel=_WHICH)]
+Nul = Annotated[bool, typer.Option("-0", "--null", help="The paths of --files-from end with NUL instead of a newline.", rich_help_panel=_WHICH)]
 
 Engine = Annotated[str | None, typer.Option("--engine", metavar="NAME", help="Where it runs: local, worker processes here; inline, this very process; dask://HOST:PORT or dask:FILE.json, a Dask cluster; dask, a small one here, for trying.", show_default="local", rich_help_panel=_HOW)]
 ResumeEngine = Annotated[str | None, typer.Option("--engine", metavar="NAME", help="Where it runs now, as in process; by default as before.", rich_help_panel=_HOW)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,15 @@ def test_what_goes_before_what() -> None:
     [
         ({"wrokers": 2}, "f: there is no option 'wrokers'; did you mean workers?"),
         ({"workers": [1, 2]}, "f: workers takes one value, not 2"),
+        ({"context": 1}, "f: there is no option 'context'"),
+        ({"limit": 1.5}, "f: limit is 1.5; give a whole number"),
+        ({"limit": True}, "f: limit is true; give a whole number"),
+        ({"max-depth": False}, "f: max-depth is false; give a whole number"),
+        ({"quiet": 1}, "f: quiet is 1; give true or false"),
+        ({"load": True}, "f: load is true; give a number"),
+        ({"workers": True}, "f: workers is true; give a text"),
+        ({"exclude": ["a", True]}, "f: exclude is true; give a text"),
+        ({"glob": {"a": 1}}, "f: glob is {'a': 1}; give a text"),
         ({"call": "os:stat"}, r"f: call stands in a profile, as in \[profile.nightly\]"),
         ({"profile": {"nightly": {"jobs": 1}}}, "f, profile nightly: there is no option 'jobs'"),
         ({"profile": {"nightly": 1}}, "f: a profile is a table"),
@@ -61,6 +71,30 @@ def test_what_is_wrong_is_named_with_its_file(table: dict[str, Any], words: str)
         values(Layer("f", table), profile="nightly")
     with pytest.raises(BadOption, match="FSWORKERS_RETIRES: there is no option 'retires'"):
         values(FSWORKERS_RETIRES="1")
+
+
+def test_what_is_accepted_is_as_typed() -> None:
+    """Whole numbers where others go as well, numbers and dates as texts, texts everywhere."""
+    table = {"limit": "3", "load": 2, "timeout": 1.5, "quiet": False, "progress": True}
+    assert values(Layer("f", table)) == table
+    table = tomllib.loads("changed-within = 2026-01-31 12:00:00")
+    assert str(values(Layer("f", table))["changed_within"]) == "2026-01-31 12:00:00"
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    """Whatever it would be of."""
+    assert values(Layer("f", {"glob": ["a"]}), FSWORKERS_GLOB="", FSWORKERS_LIMIT="") == {
+        "glob": ["a"]
+    }
+
+
+def test_words_whose_quotes_do_not_close_are_named() -> None:
+    """By the variable, or by file and key."""
+    for name in ("FSWORKERS_EXCLUDE", "FSWORKERS_EXEC", "FSWORKERS_PATHS"):
+        with pytest.raises(BadOption, match=f'{name}: No closing quotation, in "\'a"'):
+            values(**{name: "'a"})
+    with pytest.raises(BadOption, match="f: exec: No closing"):
+        values(Layer("f", {"exec": "'a"}, True))
 
 
 def test_the_nearest_project_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
