@@ -304,14 +304,14 @@ def _table(path: str, *, is_ours: bool) -> dict[str, Any] | None:
 
 
 def shown(context: typer.Context) -> str:
-    """What each option of a command is, and where that stands, as TOML."""
+    """What each option of a command is, and where that stands, as TOML that means the same."""
     settings: Mapping[str, Setting] = context.obj or {}
     lines = []
     for parameter in context.command.params:
         name = parameter.name or ""
         source = context.get_parameter_source(name)
         key = max((one.strip("-") for one in parameter.opts), key=len)
-        if _plain(key) in _ABOUT_THIS | {"help"}:
+        if key in _ABOUT_THIS:
             continue
         value = context.params.get(name)
         where = "command line"
@@ -319,15 +319,23 @@ def shown(context: typer.Context) -> str:
             where = settings[name].where
         elif source is None or source.name.startswith("DEFAULT"):
             where = "default"
-        lines.append(f"{_plain(key)} = {_written(value)}  # {printable(where)}\n")
+        if where == "default" and value in (None, [], ()):
+            lines.append(f"# {key} =\n")
+        else:
+            lines.append(f"{key} = {_written(value)}  # {printable(where)}\n")
     return "".join(lines)
 
 
 def _written(value: Any) -> str:
-    from json import dumps  # noqa: PLC0415  (only here)
-
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_written, value))}]"
-    if value is None or isinstance(value, (bool, int, float)):
-        return "false" if value is None else dumps(value)
-    return dumps(os.fspath(value))
+    if isinstance(value, (bool, int, float)):
+        return str(value).lower()
+    text = "".join(map(_escaped, os.fspath(value)))
+    return f'"{text}"'
+
+
+def _escaped(one: str) -> str:
+    if one in {'"', "\\"}:
+        return f"\\{one}"
+    return one if one.isprintable() else f"\\U{ord(one):08X}"
