@@ -48,6 +48,16 @@ _BY_NAME_ONLY = frozenset(
 """What runs code or writes files: a directory that is only entered shall not decide that."""
 
 
+_FUNCTION = {"option", "to", "always"}
+_COMMAND = {"stdin", "results", "retry_on", "tag", "line_buffer", "to", "always"}
+_BATCHES = {"batch_size", "bisect", "retry_on", "tag", "line_buffer"}
+
+_CHOICES: tuple[dict[str, set[str]], ...] = (
+    {"task": _FUNCTION, "call": _FUNCTION, "exec_": _COMMAND, "exec_batch": _BATCHES},
+    {"journal": set(), "no_journal": set()},
+)
+"""Parameters of which one is chosen, each with those that are about it and not about all."""
+
 _ACCEPTED: dict[object, tuple[set[type], str]] = {
     bool: ({bool, str}, "true or false"),
     int: ({int, str}, "a whole number"),
@@ -174,7 +184,7 @@ def settings_for(
                     f"{printable(where)}: {key} stands in a profile, as in [profile.nightly], "
                     "which --profile asks for: a directory alone does not decide it"
                 )
-        found |= _read(own, known, where)
+        found = _over(found, _read(own, known, where))
         of_file = table.get("profile", {})
         tables = [of_file, *of_file.values()] if isinstance(of_file, dict) else [None]
         if not all(isinstance(one, dict) for one in tables):
@@ -185,19 +195,37 @@ def settings_for(
     if profile is not None and not chosen:
         raise BadOption(f"there is no profile {profile!r}{_nearest(profile, profiles)}")
     for where, table in chosen:
-        found |= _read(table, known, where)
+        found = _over(found, _read(table, known, where))
+    variables: dict[str, Setting] = {}
     for name, text in sorted(environment.items()):
         if name.startswith(PREFIX) and name != PROFILE and text:
             key = _plain(name.removeprefix(PREFIX).lower())
             option = _known(key, known, name)
             value = _words(text, name) if option.takes_many else text
-            found[option.parameter] = Setting(value, name)
-    return found
+            variables[option.parameter] = Setting(value, name)
+    return _over(found, variables)
 
 
-def _read(
-    table: Mapping[str, Any], known: Mapping[str, Option], where: str
-) -> Iterator[tuple[str, Setting]]:
+def _over(weaker: dict[str, Setting], stronger: dict[str, Setting]) -> dict[str, Setting]:
+    chosen = [name for name, one in stronger.items() if one.value]  # no-journal = false is none
+    return without_replaced(weaker, chosen) | stronger
+
+
+def without_replaced(weaker: Mapping[str, Any], stronger: Iterable[str]) -> dict[str, Any]:
+    """What is left of a source's parameters where a stronger one has these.
+
+    A choice replaces the others of its kind, and what is about those alone.
+    """
+    replaced: set[str] = set()
+    for choice in _CHOICES:
+        if chosen := choice.keys() & stronger:
+            about = set().union(*(choice[one] for one in chosen))
+            replaced |= choice.keys() | set().union(*choice.values()) - about
+    return {name: value for name, value in weaker.items() if name not in replaced}
+
+
+def _read(table: Mapping[str, Any], known: Mapping[str, Option], where: str) -> dict[str, Setting]:
+    found = {}
     for key, value in table.items():
         option = _known(_plain(key), known, where)
         if not option.takes_many and isinstance(value, (dict, list)):
@@ -212,7 +240,8 @@ def _read(
             if type(one) not in types:
                 shown_value = printable(_typed(one))
                 raise BadOption(f"{printable(where)}: {key} is {shown_value}; give {accepted}")
-        yield option.parameter, Setting(values if option.takes_many else value, where)
+        found[option.parameter] = Setting(values if option.takes_many else value, where)
+    return found
 
 
 def _words(text: str, where: str) -> list[str]:

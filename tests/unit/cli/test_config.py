@@ -97,6 +97,18 @@ def test_words_whose_quotes_do_not_close_are_named() -> None:
         values(Layer("f", {"exec": "'a"}, True))
 
 
+def test_of_a_choice_the_strongest_counts() -> None:
+    """With what is about it; what is about both stays, and what is not chosen replaces nothing."""
+    user = Layer("u", {"exec": "wc", "stdin": True, "tag": True, "journal": "j"}, True)
+    assert values(user, FSWORKERS_EXEC_BATCH="ls", FSWORKERS_BISECT="1") == {
+        "exec_batch": ["ls"], "bisect": "1", "tag": True, "journal": "j",
+    }  # fmt: skip
+    project = Layer("p", {"no-journal": False, "profile": {"p": {"task": "count", "to": "x"}}})
+    assert values(user, project, profile="p") == {
+        "task": "count", "to": "x", "journal": "j", "no_journal": False,
+    }  # fmt: skip
+
+
 def test_the_nearest_project_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Up the tree; a pyproject.toml that says nothing of us is passed over."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
