@@ -19,6 +19,7 @@ from fsworkers.cli import code_of_interrupt, comes_of_interrupt, commands
 from fsworkers.cli.command_options import cut_command
 from fsworkers.cli.config import Setting, load
 from fsworkers.cli.exits import FAILED, INTERNAL, USAGE, complain, say, shown
+from fsworkers.cli.typed import Command
 from fsworkers.names import printable
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def app_for(arguments: list[str]) -> typer.Typer:
     app.callback()(_options)
     named = COMMANDS.get(arguments[0]) if arguments else None
     for command in COMMANDS.values() if named is None else [named]:
-        app.command()(_interruptible(command))
+        app.command(cls=Command)(_interruptible(command))
     return app
 
 

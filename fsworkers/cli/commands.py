@@ -52,7 +52,7 @@ def process(  # noqa: PLR0917  (the command line passes them by name)
     slots: options.Slots = None,
     max_open_files: options.MaxOpenFiles = None,
     timeout: options.Timeout = None,
-    retries: options.Retries = 0,
+    retries: options.Retries = None,
     retry_pause: options.RetryPause = None,
     retry_on: options.RetryOn = None,
     nice: options.Nice = 0,

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from datetime import date, datetime
 from difflib import get_close_matches
 from inspect import signature
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from fsworkers.errors import BadOption
 from fsworkers.names import printable
@@ -47,6 +48,26 @@ _BY_NAME_ONLY = frozenset(
 """What runs code or writes files: a directory that is only entered shall not decide that."""
 
 
+_FUNCTION = {"option", "to", "always"}
+_COMMAND = {"stdin", "results", "retry_on", "tag", "line_buffer", "to", "always"}
+_BATCHES = {"batch_size", "bisect", "retry_on", "tag", "line_buffer"}
+
+_CHOICES: tuple[dict[str, set[str]], ...] = (
+    {"task": _FUNCTION, "call": _FUNCTION, "exec_": _COMMAND, "exec_batch": _BATCHES},
+    {"journal": set(), "no_journal": set()},
+)
+"""Parameters of which one is chosen, each with those that are about it and not about all."""
+
+_ACCEPTED: dict[object, tuple[set[type], str]] = {
+    bool: ({bool, str}, "true or false"),
+    int: ({int, str}, "a whole number"),
+    float: ({int, float, str}, "a number"),
+}
+"""What may stand in a file, by an option's type: a text is read as one that is typed."""
+
+_TEXT = {str, int, float, date, datetime}, "a text"
+
+
 class Setting(NamedTuple):
     """A value, and where it stands.
 
@@ -79,10 +100,12 @@ class Option(NamedTuple):
     Attributes:
         parameter: The name of the function's parameter.
         takes_many: Whether it is repeatable.
+        kind: The type of a value.
     """
 
     parameter: str
     takes_many: bool
+    kind: type
 
 
 def options_of(command: Callable[..., Any]) -> dict[str, Option]:
@@ -91,6 +114,8 @@ def options_of(command: Callable[..., Any]) -> dict[str, Option]:
     known = {}
     for name in signature(command).parameters:
         kind, *declared = get_args(hints[name]) or (hints[name],)
+        if not declared:
+            continue  # typer's own
         # typer keeps the first of its names where a default would be.
         names = [
             one
@@ -99,7 +124,8 @@ def options_of(command: Callable[..., Any]) -> dict[str, Option]:
         ]
         long = [one for one in names if isinstance(one, str) and one.startswith("--")]
         key = long[0].partition("/")[0].removeprefix("--") if long else name.replace("_", "-")
-        known[key] = Option(name, "list[" in str(kind))
+        one_or_many = next(iter(get_args(kind)), kind)  # the first of a union is not None
+        known[key] = Option(name, get_origin(one_or_many) is list, one_or_many)
     return known
 
 
@@ -158,7 +184,7 @@ def settings_for(
                     f"{printable(where)}: {key} stands in a profile, as in [profile.nightly], "
                     "which --profile asks for: a directory alone does not decide it"
                 )
-        found |= _read(own, known, where)
+        found = _over(found, _read(own, known, where))
         of_file = table.get("profile", {})
         tables = [of_file, *of_file.values()] if isinstance(of_file, dict) else [None]
         if not all(isinstance(one, dict) for one in tables):
@@ -169,33 +195,60 @@ def settings_for(
     if profile is not None and not chosen:
         raise BadOption(f"there is no profile {profile!r}{_nearest(profile, profiles)}")
     for where, table in chosen:
-        found |= _read(table, known, where)
+        found = _over(found, _read(table, known, where))
+    variables: dict[str, Setting] = {}
     for name, text in sorted(environment.items()):
-        if name.startswith(PREFIX) and name != PROFILE:
+        if name.startswith(PREFIX) and name != PROFILE and text:
             key = _plain(name.removeprefix(PREFIX).lower())
             option = _known(key, known, name)
-            value = shlex.split(text) if option.takes_many else text
-            found[option.parameter] = Setting(value, name)
-    return found
+            value = _words(text, name) if option.takes_many else text
+            variables[option.parameter] = Setting(value, name)
+    return _over(found, variables)
 
 
-def _read(
-    table: Mapping[str, Any], known: Mapping[str, Option], where: str
-) -> Iterator[tuple[str, Setting]]:
+def _over(weaker: dict[str, Setting], stronger: dict[str, Setting]) -> dict[str, Setting]:
+    chosen = [name for name, one in stronger.items() if one.value]  # no-journal = false is none
+    return without_replaced(weaker, chosen) | stronger
+
+
+def without_replaced(weaker: Mapping[str, Any], stronger: Iterable[str]) -> dict[str, Any]:
+    """What is left of a source's parameters where a stronger one has these.
+
+    A choice replaces the others of its kind, and what is about those alone.
+    """
+    replaced: set[str] = set()
+    for choice in _CHOICES:
+        if chosen := choice.keys() & stronger:
+            about = set().union(*(choice[one] for one in chosen))
+            replaced |= choice.keys() | set().union(*choice.values()) - about
+    return {name: value for name, value in weaker.items() if name not in replaced}
+
+
+def _read(table: Mapping[str, Any], known: Mapping[str, Option], where: str) -> dict[str, Setting]:
+    found = {}
     for key, value in table.items():
         option = _known(_plain(key), known, where)
         if not option.takes_many and isinstance(value, (dict, list)):
             raise BadOption(f"{printable(where)}: {key} takes one value, not {len(value)}")
         if key in _COMMANDS and isinstance(value, str):
-            value = shlex.split(value)  # noqa: PLW2901  (as in the environment)
-        yield option.parameter, Setting(_many(value) if option.takes_many else value, where)
+            value = _words(value, f"{where}: {key}")  # noqa: PLW2901  (as in the environment)
+        if key == "option" and isinstance(value, dict):  # algorithm = "md5" as it is typed
+            value = [f"{name}={_typed(each)}" for name, each in value.items()]  # noqa: PLW2901
+        values = value if isinstance(value, list) else [value]
+        for one in values:
+            types, accepted = _ACCEPTED.get(option.kind, _TEXT)
+            if type(one) not in types:
+                shown_value = printable(_typed(one))
+                raise BadOption(f"{printable(where)}: {key} is {shown_value}; give {accepted}")
+        found[option.parameter] = Setting(values if option.takes_many else value, where)
+    return found
 
 
-def _many(value: Any) -> list[Any]:
-    """A list as it is, ``[option]`` with ``algorithm = "md5"`` as it is typed, one as its own."""
-    if isinstance(value, dict):
-        return [f"{name}={_typed(each)}" for name, each in value.items()]
-    return value if isinstance(value, list) else [value]
+def _words(text: str, where: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise BadOption(f"{printable(where)}: {error}, in {text!r}") from error
 
 
 def _typed(value: Any) -> str:
@@ -255,36 +308,39 @@ def layers_from(directory: str) -> Iterator[Layer]:
 
 
 def _table(path: str, *, is_ours: bool) -> dict[str, Any] | None:
-    """Our part of a file; ``None`` if there is none."""
+    """Our part of a regular file; ``None`` if there is none."""
+    if not os.path.isfile(path):  # to open a FIFO would be to wait for somebody who writes to it
+        return None
     try:
         with open(path, "rb") as file:
             text = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except OSError as error:
         raise BadOption(f"{printable(path)}: {error.strerror}") from error
-    if not is_ours and b"tool.fsworkers" not in text:
+    if not is_ours and b"fsworkers" not in text:
         return None
     import tomllib  # noqa: PLC0415  (only where there is a file)
 
     try:
         table: dict[str, Any] = tomllib.loads(text.decode())
     except ValueError as error:
-        if not is_ours:
-            return None  # somebody else's, and theirs to mend
         raise BadOption(f"{printable(path)}: {error}") from error
-    return table if is_ours else table.get("tool", {}).get("fsworkers")
+    part: Any = table
+    for key in () if is_ours else ("tool", "fsworkers"):
+        part = part.get(key) if isinstance(part, dict) else None
+    if not isinstance(part, (dict, type(None))):
+        raise BadOption(f"{printable(path)}: tool.fsworkers is a table, as in [tool.fsworkers]")
+    return part
 
 
 def shown(context: typer.Context) -> str:
-    """What each option of a command is, and where that stands, as TOML."""
+    """What each option of a command is, and where that stands, as TOML that means the same."""
     settings: Mapping[str, Setting] = context.obj or {}
     lines = []
     for parameter in context.command.params:
         name = parameter.name or ""
         source = context.get_parameter_source(name)
         key = max((one.strip("-") for one in parameter.opts), key=len)
-        if _plain(key) in _ABOUT_THIS | {"help"}:
+        if key in _ABOUT_THIS:
             continue
         value = context.params.get(name)
         where = "command line"
@@ -292,15 +348,23 @@ def shown(context: typer.Context) -> str:
             where = settings[name].where
         elif source is None or source.name.startswith("DEFAULT"):
             where = "default"
-        lines.append(f"{_plain(key)} = {_written(value)}  # {printable(where)}\n")
+        if where == "default" and value in (None, [], ()):
+            lines.append(f"# {key} =\n")
+        else:
+            lines.append(f"{key} = {_written(value)}  # {printable(where)}\n")
     return "".join(lines)
 
 
 def _written(value: Any) -> str:
-    from json import dumps  # noqa: PLC0415  (only here)
-
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_written, value))}]"
-    if value is None or isinstance(value, (bool, int, float)):
-        return "false" if value is None else dumps(value)
-    return dumps(os.fspath(value))
+    if isinstance(value, (bool, int, float)):
+        return str(value).lower()
+    text = "".join(map(_escaped, os.fspath(value)))
+    return f'"{text}"'
+
+
+def _escaped(one: str) -> str:
+    if one in {'"', "\\"}:
+        return f"\\{one}"
+    return one if one.isprintable() else f"\\U{ord(one):08X}"

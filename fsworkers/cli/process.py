@@ -86,6 +86,10 @@ def process(
         other = "--changed, which looks" if request.changed else "--journal FILE, which records"
         raise BadOption(f"--no-journal does not go with {other} into the journal")
     _refuse_misfits(request)
+    if request.retry_on is not None and others["retries"] is None:
+        raise BadOption(
+            "--retry-on says which exit codes are retried, --retries N how often; give both"
+        )
     _refuse_same(request.output, "--journal", None if journal is None else os.fspath(journal))
     every_s = parse_seconds("--progress-every", progress_every)
     if not every_s > 0:

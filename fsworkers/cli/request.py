@@ -22,7 +22,7 @@ from fsworkers.errors import BadOption, BadSetting
 from fsworkers.names import is_url, printable
 from fsworkers.pool.room import Room
 from fsworkers.pool.settings import PoolSettings
-from fsworkers.scan.options import ScanOptions, parse_size
+from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.tree import scan
 from fsworkers.sinks.open import output_path
 from fsworkers.sinks.output import PARTIAL
@@ -357,7 +357,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 max_depth=self.max_depth,
                 min_depth=self.min_depth,
                 one_file_system=self.one_file_system,
-                sizes=tuple(parse_size(text) for text in self.size),
+                sizes=tuple(self.size),
                 changed_after=parse_instant_of("--changed-within", self.changed_within, started),
                 changed_before=parse_instant_of("--changed-before", self.changed_before, started),
                 kinds=tuple(kind for text in self.kind for kind in text.split(",")),

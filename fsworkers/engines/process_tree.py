@@ -204,19 +204,23 @@ class TreeRun:
         self._stack.__exit__(kind, error, traceback)
 
     def __iter__(self) -> Iterator[Outcome]:
-        assert self._run is not None, "enter it first: with open_tree(…) as run"
-        for portion in self._run.portions():
+        run = self._entered()
+        for portion in run.portions():
             if portion is not None:
                 yield from portion.outcomes
-        if not self._run.is_halted:
-            self._missing_count = sum(map(len, self._run.missing(self._gone)))
-        _finish(self._run, self._recorder, self._sink)
+        if not run.is_halted:
+            self._missing_count = sum(map(len, run.missing(self._gone)))
+        _finish(run, self._recorder, self._sink)
 
     @property
     def summary(self) -> RunSummary:
         """What it has come to so far."""
-        assert self._run is not None, "enter it first: with open_tree(…) as run"
-        return replace(self._run.summary(), missing=self._missing_count)
+        return replace(self._entered().summary(), missing=self._missing_count)
+
+    def _entered(self) -> Run:
+        if self._run is None:
+            raise RuntimeError("a run is entered first: with open_tree(…) as run: …")
+        return self._run
 
     def _opened(self, stack: ExitStack) -> Run:
         """Open what may be refused, and then what leaves something behind."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from fsworkers.scan.globs import compile_glob
+from fsworkers.scan.options import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,7 +117,8 @@ def _name_filter(
 def _file_filter(options: ScanOptions) -> Callable[[stat_result], bool] | None:
     tests: list[Callable[[stat_result], bool]] = []
     if options.sizes:
-        tests.append(lambda status: all(size.has(status.st_size) for size in options.sizes))
+        sizes = [*map(parse_size, options.sizes)]
+        tests.append(lambda status: all(size.has(status.st_size) for size in sizes))
     if options.changed_within_s is not None:
         # A file's age is kept in wall clock time, so that is what it is compared with.
         oldest = time.time() - options.changed_within_s

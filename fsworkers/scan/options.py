@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from os import PathLike, fsdecode
 from typing import TYPE_CHECKING
 
+from fsworkers.errors import BadSetting
 from fsworkers.scan.globs import compile_glob
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ class SizeRange:
         )
 
 
+_SEVERAL = ("globs", "excludes", "extensions", "regexes", "ignore_files", "sizes", "kinds")
+
+
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
     """The filters of a scan. Nothing is left out unless asked.
@@ -60,7 +65,7 @@ class ScanOptions:
         globs: Patterns (``fsworkers.scan.globs``) of which one must match: the name, or when the
             pattern holds a slash, the path below the PATH argument. As in ``fd``, a pattern
             without a capital letter ignores case: ``*.jpg`` takes ``A.JPG``, ``*.JPG`` takes
-            only that. One string is one pattern, here and in ``excludes``.
+            only that. One string is one pattern, as it is one of whatever else may be several.
         excludes: Patterns to leave out, matched as ``globs`` are. A directory that matches is not
             entered; a pattern that ends in a slash is for directories alone.
             A PATH argument that is a directory is never excluded itself.
@@ -81,8 +86,9 @@ class ScanOptions:
         max_depth: How deep to go: 1 takes the files right in a PATH. ``None`` for no limit.
         min_depth: From which depth on files are taken. Of a PATH that is a file it is not asked.
         one_file_system: Do not enter directories on another file system than their PATH is on.
-        sizes: Ranges that the size must all be in. Like an age, a size is asked of regular files,
-            so FIFOs, links that are not followed and the like are then not reported either.
+        sizes: Ranges that the size must all be in, as in ``+10k`` or ``-1M`` (``parse_size``).
+            Like an age, a size is asked of regular files, so FIFOs, links that are not followed
+            and the like are then not reported either.
         changed_within_s: Take files modified within this many seconds before the scan began.
         changed_after: Take files modified after this instant, in seconds since 1970.
         changed_before: Take files modified before this instant.
@@ -110,7 +116,7 @@ class ScanOptions:
     max_depth: int | None = None
     min_depth: int = 0
     one_file_system: bool = False
-    sizes: tuple[SizeRange, ...] = ()
+    sizes: Sequence[str] = ()
     changed_within_s: float | None = None
     changed_after: float | None = None
     changed_before: float | None = None
@@ -122,10 +128,15 @@ class ScanOptions:
 
     def __post_init__(self) -> None:
         """Refuse at once what could only fail once the scan is under way."""
-        for name in ("globs", "excludes", "extensions", "regexes", "ignore_files", "kinds"):
-            given: Sequence[str] = getattr(self, name)
-            values = (given,) if isinstance(given, str) else tuple(given)
-            object.__setattr__(self, name, values)
+        for name in _SEVERAL:
+            given = getattr(self, name)
+            try:
+                values = [given] if isinstance(given, (str, bytes, PathLike)) else given
+                object.__setattr__(self, name, tuple(map(fsdecode, values)))
+            except TypeError as error:
+                raise BadSetting(name, given, "a text, or several") from error
+        for size in self.sizes:
+            parse_size(size)
         for pattern in (*self.globs, *self.excludes):
             compile_glob(pattern)
         if self.min_depth < 0:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fsworkers.cli import commands
+from fsworkers.cli.config import options_of
+
 
 def cli(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command, with nothing of ours in the environment but what is given."""
@@ -47,7 +50,7 @@ def test_a_profile_is_a_whole_command(place: Path) -> None:
 
 
 def test_where_each_option_stands_is_shown(place: Path) -> None:
-    """As TOML."""
+    """As TOML; what is not set is a comment."""
     shown = cli(
         "process", "tree", "--show-config", "-k", cwd=place, FSWORKERS_RETRIES="2"
     ).stdout.splitlines()
@@ -55,6 +58,30 @@ def test_where_each_option_stands_is_shown(place: Path) -> None:
     assert "keep-order = true  # command line" in shown
     assert "retries = 2  # FSWORKERS_RETRIES" in shown
     assert "follow = false  # default" in shown
+    assert "# max-depth =" in shown
+    keys = {line.removeprefix("# ").partition(" =")[0] for line in shown}
+    assert keys == options_of(commands.process).keys() - {"profile", "show-config", "dry-run"}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        (),
+        ("tree", "b c", "-t", "copy", "--option", "to=x", "-0", "--no-progress", "-d2"),
+        ("-E", "*.\t#", "-E", 'a "quoted" \\', "-E", "é😀", "--load", "1.5", "-x", "wc", "it's"),
+    ],
+)
+def test_what_is_shown_can_stand_in_a_file(typed: tuple[str, ...], tmp_path: Path) -> None:
+    """And means the same there: it is shown again."""
+
+    def shown(*arguments: str) -> list[str]:
+        text = cli("process", "--show-config", *arguments, cwd=tmp_path).stdout
+        (tmp_path / "fsworkers.toml").write_text(f"[profile.pasted]\n{text}")
+        return [line.partition("  # ")[0] for line in text.splitlines()]
+
+    first = shown(*typed)
+    assert len(first) > 60
+    assert shown("--profile", "pasted") == first
 
 
 def test_what_is_wrong_in_a_file_says_where_to_look(place: Path) -> None:

@@ -63,6 +63,9 @@ def test_a_run_is_iterated_over(tree: Path) -> None:
     with open_tree(tree, length, workers=1, ordered=True) as run:
         assert next(iter(run)).ok
     assert 0 < run.summary.found <= 40
+    for use in (list, lambda one: one.summary):
+        with pytest.raises(RuntimeError, match="entered first: with open_tree"):
+            use(open_tree(tree, length))
 
 
 def test_unchanged_files_are_skipped_with_their_values(tree: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fsworkers import storage
 from fsworkers.errors import BadOption
 from fsworkers.model import Entry
-from fsworkers.scan.options import ScanOptions, SizeRange
+from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.tree import scan
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def files(found: Iterable[list[str] | Entry]) -> list[str]:
         {"max_depth": 1},
         {"min_depth": 2, "max_depth": 2},
         {"max_depth": 0},
-        {"sizes": (SizeRange(2, 4),)},
+        {"sizes": ("+2b", "-4b")},
         {"kinds": ("empty",)},
         {"changed_within_s": 3600.0},
         {"changed_before": 1.0},

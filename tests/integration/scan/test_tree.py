@@ -16,7 +16,7 @@ import pytest
 from fsworkers.model import Entry
 from fsworkers.scan import directory, roots
 from fsworkers.scan.errors import PathNotFound
-from fsworkers.scan.options import ScanOptions, parse_size
+from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import check_paths
 from fsworkers.scan.tree import scan
 from tests.integration.scan.conftest import flat
@@ -350,7 +350,7 @@ def test_a_directory_beyond_the_longest_path_fails(here: Path, follow: bool) -> 
         (ScanOptions(max_depth=1), {"a/one.txt", "a/.hidden"}),
         (ScanOptions(max_depth=2), EVERYTHING - {"a/b/c/three.jpg"}),
         (ScanOptions(max_depth=0), set()),
-        (ScanOptions(sizes=(parse_size("+10"), parse_size("-100"))), {"a/.hidden", "a/b/two.txt"}),
+        (ScanOptions(sizes=("+10", "-100")), {"a/.hidden", "a/b/two.txt"}),
         (ScanOptions(changed_within_s=3600), EVERYTHING - {"a/one.txt"}),
     ],
 )
@@ -367,7 +367,7 @@ def test_filters_hold_for_what_is_not_run_too(tree: Path) -> None:
     os.mkfifo("a/pipe")
     Path("a/link.txt").symlink_to("one.txt")
     assert set(entries("a", options=ScanOptions(globs=("*.txt",)))) == {"a/link.txt"}
-    assert entries("a", options=ScanOptions(sizes=(parse_size("+0"),))) == {}
+    assert entries("a", options=ScanOptions(sizes="+0")) == {}
 
 
 def test_a_filtered_path_is_left_to_the_walk_that_meets_it(tree: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -111,11 +112,18 @@ def test_parts_of_a_duration_add_up(parts: list[tuple[int, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"globs": ("[",)}, {"excludes": ("",)}, {"max_depth": -1}, {"changed_within_s": -1.0}]
+    "wrong",
+    [
+        {"sizes": ("big",)},
+        {"globs": ("[",)},
+        {"excludes": ("",)},
+        {"max_depth": -1},
+        {"changed_within_s": -1.0},
+    ],
 )
 def test_bad_options_are_refused_at_once(wrong: dict[str, object]) -> None:
     """What could only fail once the scan is under way fails before."""
-    with pytest.raises(ValueError, match=r"pattern|depth|age"):
+    with pytest.raises(ValueError, match=r"pattern|depth|age|size"):
         ScanOptions(**wrong)  # type: ignore[arg-type]
 
 
@@ -125,3 +133,10 @@ def test_one_string_is_one_pattern() -> None:
     assert options == ScanOptions(globs=("*.md",), excludes=("a", "b"))
     with pytest.raises(ValueError, match="empty pattern"):
         ScanOptions(globs="")
+    for name in ("extensions", "regexes", "ignore_files", "sizes"):
+        assert getattr(ScanOptions(**{name: "7"}), name) == ("7",)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=f"{name} is .*; give a text, or several"):
+            ScanOptions(**{name: 7})  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=f"{name} is .*; give a text, or several"):
+            ScanOptions(**{name: [7]})  # type: ignore[arg-type]
+    assert ScanOptions(ignore_files=Path("a")).ignore_files == ("a",)  # type: ignore[arg-type]
