@@ -76,9 +76,12 @@ class DigestsMissing(SinkError, ValueError):
         self.path = path
         self.missing_count = missing_count
         self.first = first
+        which, others = "1 file", ""
+        if missing_count > 1:
+            which, others = f"{missing_count} files", " the first of them"
         super().__init__(
-            f"'{printable(path)}' lacks {missing_count} files whose value is no hex digest, "
-            f"'{printable(first)}' the first of them. Use a .jsonl output for this task."
+            f"'{printable(path)}' lacks {which} whose value is no hex digest, "
+            f"'{printable(first)}'{others}. Use a .jsonl output for this task."
         )
 
 
