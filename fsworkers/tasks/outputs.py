@@ -37,13 +37,12 @@ class Outputs:
         BadSetting: It names the input itself, or is a URL.
     """
 
-    option = "--to"
-    """What the template was given by, for messages."""
-
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
         if is_url(template):
-            raise BadSetting(self.option, template, "a local name: only -o may be a URL")
+            raise BadSetting("--to", template, "a local name: only -o may be a URL")
         self.template = template
+        self.asked = f"--to {template}: "
+        """What was asked for, as it was written, before messages; empty where nothing was."""
         self.roots = tuple(roots)
         self._parsed = parse(template)
         if fields := fields_of([self._parsed]) & {"out", "#", "%"}:
@@ -97,14 +96,20 @@ class Claims:
 
     def clash(self, path: str) -> str | None:
         """Why a file can't have its output; ``None`` if it can, and has it from now on."""
+        taken = self.taken(path)
+        if taken is None:
+            return None
+        output, taker = taken
+        return f"its output {printable(output)!r} is that of {printable(taker)!r} too"
+
+    def taken(self, path: str) -> tuple[bytes, str] | None:
+        """The output that a file would have, and the file that has it."""
         name = self._outputs.name_for(os.fsencode(path))
         if not name:
             return None
         output = os.path.normpath(name)
         taker = self._takers.setdefault(output, path)
-        if taker == path:
-            return None
-        return f"its output {printable(output)!r} is that of {printable(taker)!r} too"
+        return None if taker == path else (output, taker)
 
 
 @contextmanager

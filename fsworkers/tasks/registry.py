@@ -133,7 +133,8 @@ def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
             raise BadOption(f"task {name} has no option {key!r}; {accepted}")
     for one in known:
         if one.default is None and one.name not in options:
-            raise BadOption(f"task {name} needs --option {one.name}={one.type}: {one.meaning}")
+            meaning = f": {one.meaning}" if one.meaning else ""
+            raise BadOption(f"task {name} needs --option {one.name}={one.type}{meaning}")
     from fsworkers.tasks.option_values import converted  # noqa: PLC0415  (only for a run)
 
     task: Task = kind(**converted(f"task {name}", kind, signature, options))

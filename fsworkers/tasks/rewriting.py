@@ -39,7 +39,7 @@ def mirror(
     if not literal:
         raise BadSetting("to", folder, "a directory")
     outputs = kind(f"{literal}/{{rel}}{suffix}", roots)
-    outputs.option = "--option to"
+    outputs.asked = f"--option to={folder}: "
     return outputs
 
 

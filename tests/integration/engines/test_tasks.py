@@ -16,6 +16,7 @@ import pytest
 
 from fsworkers import Preparation, graceful, process_tree
 from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
+from fsworkers.tasks import registry
 from fsworkers.tasks.registry import all_tasks, make_task
 
 if TYPE_CHECKING:
@@ -123,6 +124,20 @@ def test_a_resumed_run_is_reduced_as_a_whole(tree: Path, tmp_path: Path) -> None
     assert cli("resume", *journal, "-q", cwd=tmp_path)[0] == 0
     totals = json.loads((tmp_path / "totals.json").read_text())
     assert totals["reduced"] == {"length": 200, "path": str(tree / "39.txt")}
+
+
+class Bare:
+    """Has an option of which it says nothing."""
+
+    def __init__(self, a: str) -> None:
+        self.a = a
+
+
+def test_an_option_without_a_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for by what it takes alone."""
+    monkeypatch.setitem(registry.BUILT_IN, "bare", f"{__name__}:Bare")
+    with pytest.raises(BadOption, match=r"needs --option a=TEXT$"):
+        make_task("bare", {})
 
 
 @pytest.mark.usefixtures("offered")

@@ -184,8 +184,8 @@ def test_two_files_for_one_place_are_refused(tmp_path: Path) -> None:
     assert sorted(os.listdir(mirror)) == ["of a", "of b"]
     (other / "of a").write_text("y")
     _, told = cli(one, other, "-t", "copy", "--option", f"to={tmp_path / 'c'}", code=2)
-    assert "--option to is" in told
-    assert "is that of" in told
+    two = f"'{one / 'of a'}' and '{other / 'of a'}' would both become '{tmp_path / 'c' / 'of a'}'"
+    assert f"fsworkers: --option to={tmp_path / 'c'}: {two}" in told
     assert not (tmp_path / "c").exists()
 
 
