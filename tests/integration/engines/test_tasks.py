@@ -59,6 +59,7 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (site / "longest.py").write_text(f"{code[1]}{ODD}")
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: longest\nVersion: 1.0\n")
     odd = "broken = longest:NotThere\nlater = longest:Later\nlisted = longest:Listed\n"
+    odd += "count = longest:Listed\n"
     entries = f"[{entry[1]}]\n{entry[2].replace(chr(34), '')}{odd}"
     (about / "entry_points.txt").write_text(entries)
     monkeypatch.syspath_prepend(str(site))
@@ -95,6 +96,7 @@ def test_a_package_offers_a_task(tree: Path, tmp_path: Path) -> None:
     assert "--option tab=INTEGER (default 8)" in listed
     assert "task 'broken': it can't be loaded (of longest): AttributeError" in listed
     assert "task 'later': its options can't be told (of longest): NameError" in listed
+    assert "'count': the one of longest is never run: a built-in task has that name" in listed
     assert "--option words=TEXT,… (default a,b)" in cli("tasks", "listed", cwd=tmp_path)[1]
     assert cli("process", str(tree), "-t", "listed", "-o", "a.db", cwd=tmp_path)[0] == 0
     with closing(connect(tmp_path / "a.db")) as database:
