@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from fsworkers.errors import BadSetting
+from fsworkers.errors import BadOption
 from fsworkers.model import Entry
 from fsworkers.names import printable
 
@@ -57,7 +57,7 @@ def refuse_clash(found: Iterable[list[str] | Entry], outputs: Outputs) -> None:
     """Look whether two files have one output, before anything runs.
 
     Raises:
-        BadSetting: Two have, of the first ones at least.
+        BadOption: Two have, of the first ones at least.
     """
     if outputs.is_injective:
         return
@@ -67,9 +67,12 @@ def refuse_clash(found: Iterable[list[str] | Entry], outputs: Outputs) -> None:
     for one in found:
         if isinstance(one, list):
             for path in one:
-                if (clash := claims.clash(path)) is not None:
-                    accepted = f"each file an output of its own: {printable(path)}: {clash}"
-                    raise BadSetting(outputs.option, outputs.template, accepted)
+                if (taken := claims.taken(path)) is not None:
+                    raise BadOption(
+                        f"{printable(outputs.asked)}'{printable(taken[1])}' and "
+                        f"'{printable(path)}' would both become '{printable(taken[0])}'; "
+                        "leave one out, or give each file an output of its own"
+                    )
             count += len(one)
             if count > MOST_LOOKED_AT:
                 return

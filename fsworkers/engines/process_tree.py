@@ -69,7 +69,7 @@ class PoolOptions(TypedDict, total=False):
 class TreeOptions(PoolOptions, total=False):
     """What a run over a tree may be asked: see ``process_tree``."""
 
-    options: Mapping[str, str] | None
+    options: Mapping[str, object] | None
     filters: ScanOptions | None
     output: AnyPath | None
     ordered: bool
@@ -100,7 +100,8 @@ def process_tree(
         on_outcome: Called in this thread with each ``Outcome`` as it arrives.
         **asked: How ``Pool`` works (``workers``, ``timeout``, ``retries`` …), and:
 
-            - ``options``: Options of the task, if it is named.
+            - ``options``: Options of the task, if it is named; as on the command line, or as the
+              task takes them: ``10_000``, ``True``, ``["md5", "sha256"]``; ``None`` is the default.
             - ``filters``: Which files: globs, sizes, links…; everything by default.
             - ``output``: Write outcomes to this file; its suffix says how (``.jsonl``,
               ``.sha256``…), and which checksums the task ``checksum`` computes. It is there when
@@ -227,7 +228,7 @@ class TreeRun:
         asked, paths, task = self._asked, self._paths, self._task
         roots = [*map(tidy, paths)]
         output, journal = asked.get("output"), asked.get("journal")
-        given = dict(asked.get("options") or {})
+        given = _as_written(asked.get("options") or {})
         if isinstance(task, str) and output is not None:
             given = options_named_by(task, output) | given
         function = self._function(roots, given)
@@ -344,6 +345,15 @@ class TreeRun:
             is_current=is_current,
             still_holds=still_holds,
         )
+
+
+def _as_written(options: Mapping[str, object]) -> dict[str, str]:
+    """Options as they would be written: there is one way to read them, and one fingerprint."""
+    if not options:
+        return {}
+    from fsworkers.tasks.option_values import written  # noqa: PLC0415  (only with options)
+
+    return {key: written(value) for key, value in options.items() if value is not None}
 
 
 def _placed(

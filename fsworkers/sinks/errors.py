@@ -81,9 +81,12 @@ class DigestsMissing(SinkError, ValueError):
         self.path = path
         self.missing_count = missing_count
         self.first = first
+        which, others = "1 file", ""
+        if missing_count > 1:
+            which, others = f"{missing_count} files", " the first of them"
         super().__init__(
-            f"'{printable(path)}' lacks what has no hex digest for a value: '{printable(first)}' "
-            f"first, {missing_count} in all. Use a .jsonl output for this task."
+            f"'{printable(path)}' lacks {which} whose value is no hex digest, "
+            f"'{printable(first)}'{others}. Use a .jsonl output for this task."
         )
 
 

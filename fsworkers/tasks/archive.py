@@ -1,7 +1,8 @@
 """The task ``archive``: is everything in an archive what it was when it was put in?
 
-What a file is, its first bytes say, not its suffix. All that is packed is unpacked, which checks
-the sums that the format has, and thrown away as it comes: memory stays the same.
+What a file is, its first bytes say, and its suffix where there is nothing in it. All that is packed
+is unpacked, which checks the sums that the format has, and thrown away as it comes: memory stays
+the same.
 """
 
 from __future__ import annotations
@@ -42,7 +43,13 @@ _MAGIC = {
     b"BZh": "bz2",
     b"\xfd7zXZ\0": "xz",
     b"\x28\xb5\x2f\xfd": "zst",
+    **{bytes([0x50 + number]) + b"\x2a\x4d\x18": "zst" for number in range(16)},  # to be skipped
 }
+
+_TARS = (
+    ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", *(f".tar.{kind}" for kind in _MAGIC.values())
+)  # fmt: skip
+_SUFFIXES = (*_TARS, *(f".{kind}" for kind in _MAGIC.values()))
 
 
 class BadArchive(FsworkersError, ValueError):
@@ -116,9 +123,7 @@ class Archive:
         """
         with graceful.open(path, "rb") as file:
             head = file.read(tarfile.BLOCKSIZE)
-            kind = _kind_of(head)
-            if kind is None:
-                raise Skip("no archive: it begins like none that is known")
+            kind = _kind_of(head, path.lower())
             check = _limit(file.seek(0, io.SEEK_END), self.max_ratio, self.max_size)
             file.seek(0)
             members = size = encrypted = 0
@@ -130,7 +135,9 @@ class Archive:
                     found = _in_zip(file, check)
                 else:
                     stream = io.BufferedReader(_unpacked(file, kind), CHUNK_BYTES)
-                    if kind != "tar" and _is_tar(stream.peek(tarfile.BLOCKSIZE)):
+                    if kind != "tar" and _is_tar(
+                        stream.peek(tarfile.BLOCKSIZE), may_be_empty=path.lower().endswith(_TARS)
+                    ):
                         kind = f"tar.{kind}"
                     find = _in_tar if kind.startswith("tar") else _in_stream
                     rest = Forward(stream, check)
@@ -161,15 +168,21 @@ class Archive:
         }
 
 
-def _kind_of(head: bytes) -> str | None:
+def _kind_of(head: bytes, name: str) -> str:
+    if not head and name.endswith(_SUFFIXES):
+        raise BadArchive("it is empty, which no archive is")
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return kind
-    return "tar" if _is_tar(head) else None
+    if head and _is_tar(head, may_be_empty=name.endswith(".tar")):
+        return "tar"
+    raise Skip("no archive: it begins like none that is known")
 
 
-def _is_tar(head: bytes) -> bool:
+def _is_tar(head: bytes, *, may_be_empty: bool) -> bool:
     block = head[: tarfile.BLOCKSIZE]
+    if may_be_empty and not block.strip(b"\0"):
+        return True
     if block[257:262] == b"ustar":
         return True
     try:  # one from before POSIX has nothing but its sum
@@ -216,8 +229,14 @@ def _in_zip(file: Any, check: Callable[[int], None]) -> Iterator[Found]:
 
 def _in_tar(file: Forward) -> Iterator[Found]:
     """Likewise, up to the end mark."""
+    tar: Any
+    try:
+        tar = tarfile.TarFile(fileobj=file, mode="r")  # type: ignore[arg-type]
+    except tarfile.ReadError:
+        if file.tell() == 0:  # nothing at all was packed, which tar takes for no members
+            return
+        raise
     # Its own way through members keeps all of them, and takes a broken header for the end.
-    tar: Any = tarfile.TarFile(fileobj=file, mode="r")  # type: ignore[arg-type]
     member = tar.firstmember
     while member is not None:
         yield Found(member.name, member.size if member.isreg() else 0)

@@ -107,10 +107,15 @@ class _Several:
 def constructor_of(algorithm: str) -> _Constructor:
     """What makes the digest object of an algorithm, given the first bytes.
 
+    Shorter digests of blake2b, ``blake2b-BITS``, are for lists that have them.
+
     Raises:
         BadSetting: It is not known.
         MissingExtra: Its package is not installed.
     """
+    name, _, bits = algorithm.partition("-")
+    if name == "blake2b" and bits.isdecimal():
+        return partial(hashlib.blake2b, digest_size=int(bits) // 8)
     if algorithm not in ALGORITHMS:
         raise BadSetting("algorithm", algorithm, f"one of {', '.join(ALGORITHMS)}")
     constructor: _Constructor

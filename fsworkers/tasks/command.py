@@ -22,9 +22,12 @@ from fsworkers.tasks.templates import File, expand, fields_of, parse, relative_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from fsworkers.tasks.child import Ended, Stream
     from fsworkers.tasks.remote import Copies
+
+    StrOrBytesPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 REPORTED_LINES = 5
 _MOST_OF_LINE = 200
@@ -74,8 +77,9 @@ class Command:
     """A task function that runs a command on a file.
 
     Args:
-        argv: The program and its arguments, with templates; without any, the path is put last,
-            unless the command reads the file on its standard input.
+        argv: The program and its arguments, with templates, each a ``str``, ``bytes`` or path, as
+            ``subprocess`` takes them; without any template, the path is put last, unless the
+            command reads the file on its standard input.
         to: The template of the output's name, for ``{out}``.
         stdin: Whether the command reads the file on its standard input.
         results: A directory for the command's output in full: ``stdout``, ``stderr`` and ``exit``
@@ -103,7 +107,7 @@ class Command:
 
     def __init__(
         self,
-        argv: Sequence[str],
+        argv: Sequence[StrOrBytesPath],
         *,
         to: str | None = None,
         stdin: bool = False,
@@ -111,9 +115,12 @@ class Command:
         retry_on: Iterable[int] = (),
         roots: Sequence[str] = (),
     ) -> None:
-        if isinstance(argv, str) or not argv:
+        if isinstance(argv, (str, bytes, os.PathLike)) or not argv:
             raise BadSetting("argv", argv, "a list: the program and its arguments")
-        self.argv = tuple(argv)
+        try:
+            self.argv = tuple(map(os.fsdecode, argv))
+        except TypeError as error:
+            raise BadSetting("argv", argv, "texts, bytes or paths alone") from error
         self.roots = tuple(os.fsencode(root) for root in roots)
         self.settings = Settings(
             stdin, None if results is None else os.fspath(results), frozenset(retry_on)

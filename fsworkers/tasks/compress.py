@@ -241,6 +241,7 @@ class Decompressed(Outputs):
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
         super().__init__(template, roots)
         self.is_injective = False  # a.gz and a.zst
+        self.asked = ""
 
     def name_for(self, path: bytes) -> bytes:
         """The path without its ending, which is one that stands for compression."""

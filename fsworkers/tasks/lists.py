@@ -26,12 +26,18 @@ DIGITS = {
 """How long digests are; of several that a list has, the first of these is compared."""
 
 _BY_DIGITS = {64: "sha256", 128: "sha512", 96: "sha384", 56: "sha224", 40: "sha1", 32: "md5"}
-_OTHER_NAMES = {"b2": "blake2b", "b3": "blake3", "xxh3": "xxh3_64", "xxh128": "xxh3_128"}
+_OTHER_NAMES = {
+    "b2": "blake2b", "b3": "blake3", "xxh3": "xxh3_64", "xxh128": "xxh3_128",
+    "blake2b-512": "blake2b", "sha2-224": "sha224", "sha2-256": "sha256", "sha2-384": "sha384",
+    "sha2-512": "sha512",
+}  # fmt: skip
 _ALGORITHM_IN_NAME = re.compile(
     rf"(?<![a-z0-9])({'|'.join([*DIGITS, *_OTHER_NAMES])})(?:sums?)?(?![a-z0-9])"
 )
-_GNU = re.compile(rb"(\\?)([0-9A-Fa-f]+) [ *](.+)", re.DOTALL)
-_BSD = re.compile(rb"(\\?)([A-Za-z][A-Za-z0-9_/-]*) ?\((.+)\) ?= ?([0-9A-Fa-f]+)", re.DOTALL)
+_GNU = re.compile(rb"[ \t]*(\\?)([0-9A-Fa-f]+)[ \t]([ *]?)(.+)", re.DOTALL)
+_BSD = re.compile(
+    rb"[ \t]*(\\?)([A-Za-z][A-Za-z0-9_/-]*) ?\((.+)\)[ \t]*=[ \t]*([0-9A-Fa-f]+)", re.DOTALL
+)
 _BAG_NAME = re.compile(r"(?:tag)?manifest-[a-z0-9]+\.txt")
 _BAG = re.compile(rb"([0-9A-Fa-f]+)[ \t]+\*?(.+)", re.DOTALL)
 _is_digest = re.compile(r"[0-9a-f]+").fullmatch
@@ -46,8 +52,8 @@ class KnownFiles(NamedTuple):
 
     Attributes:
         path: The list's.
-        algorithm: Whose digests these are.
-        names: As the list has them, joined by NUL.
+        algorithm: Whose digests these are; shorter ones of blake2b are of ``blake2b-BITS``.
+        names: As the list has them, without what means nothing, as ``./``; joined by NUL.
         digests: Of all of them, one behind the other.
         is_bag: Whether names are relative to where the list is, whatever else there may be.
     """
@@ -60,7 +66,7 @@ class KnownFiles(NamedTuple):
 
     def digest(self, at: int) -> bytes:
         """That of a file by its number."""
-        length = DIGITS[self.algorithm] // 2
+        length = _digits_of(self.algorithm) // 2
         return self.digests[at * length : (at + 1) * length]
 
 
@@ -95,7 +101,7 @@ def read_list(path: str, algorithm: str = "") -> KnownFiles:
         for line, file_name, digests in _rows(name, data):
             if b"\0" in file_name:
                 raise _Wrong(line, "a name that no file can have")
-            known = files.setdefault(file_name, {})
+            known = files.setdefault(os.path.normpath(file_name), {})
             for key, digest in digests.items():
                 one = _algorithm_of(line, key or default, digest)
                 if known.setdefault(one, digest) != digest:
@@ -121,15 +127,27 @@ def _algorithm_of(line: int, named: str, digest: str) -> str:
     Raises:
         _Wrong: It is none, or nothing says whose.
     """
-    if not (named in DIGITS or named == "") or not _is_digest(digest):
+    if not (named == "" or _digits_of(named)) or not _is_digest(digest):
         raise _Wrong(line, "no checksum")
-    named = named or _BY_DIGITS.get(len(digest), "")
+    count = len(digest)
+    named = named or _BY_DIGITS.get(count, "")
     if not named:
-        what = f"a digest of {len(digest)} digits may be anything"
+        what = f"a digest of {count} digits may be anything"
         raise _Wrong(line, f"{what}; say what it is by --option algorithm=…")
-    if DIGITS[named] != len(digest):
-        raise _Wrong(line, f"a digest of {named} has {DIGITS[named]} digits, and not {len(digest)}")
+    if named == "blake2b" and count < DIGITS[named] and count % 2 == 0:  # as of b2sum --length
+        named = f"blake2b-{count * 4}"
+    if (digits := _digits_of(named)) != count:
+        raise _Wrong(line, f"a digest of {named} has {digits} digits, and not {count}")
     return named
+
+
+def _digits_of(algorithm: str) -> int:
+    """How long its digests are; 0 where there is no such algorithm."""
+    name, _, bits = algorithm.partition("-")
+    if not bits:
+        return DIGITS.get(name, 0)
+    is_one = name == "blake2b" and bits.isdecimal() and 0 < int(bits) <= 512
+    return int(bits) // 8 * 2 if is_one else 0
 
 
 def _chosen(shown: str, files: dict[bytes, dict[str, str]], wanted: str) -> str:
@@ -138,7 +156,9 @@ def _chosen(shown: str, files: dict[bytes, dict[str, str]], wanted: str) -> str:
     Raises:
         BadOption: There is none.
     """
-    left = [wanted] if wanted else [*DIGITS]
+    first = [*next(iter(files.values()))]
+    left = [one for one in first if wanted in {"", one, one.partition("-")[0]}] or [wanted]
+    left.sort(key=lambda one: [*DIGITS].index(one.partition("-")[0]))
     for name, digests in files.items():
         kept = [one for one in left if one in digests]
         if not kept:
@@ -160,25 +180,30 @@ def _rows(name: str, data: bytes) -> Iterator[Row]:
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not empty, and their numbers."""
-    end = b"\r\n" if data.count(b"\r\n") == data.count(b"\n") else b"\n"
-    for number, line in enumerate(data.split(end), 1):
-        if line:
-            yield number, line
+    r"""Lines that are not blank, and their numbers.
+
+    A ``\r`` at the end is no part of a name: those who write lists escape it there.
+    """
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line and not line.isspace():
+            yield number, line.removesuffix(b"\r")
 
 
 def _sums_rows(data: bytes) -> Iterator[Row]:
+    has_marks: bool | None = None  # one blank more or a * before each name, or before none
     for number, line in _lines(data):
         if line.startswith(b"#"):
             continue
-        if found := _GNU.fullmatch(line):
-            escaped, digest, name = found.groups()
+        if (found := _GNU.fullmatch(line)) and (found[3] or not has_marks):
+            escaped, digest, mark, name = found.groups()
+            has_marks = bool(mark) if has_marks is None else has_marks
+            name = name if has_marks else mark + name
             tag = ""
         elif found := _BSD.fullmatch(line):
             escaped, kind, name, digest = found.groups()
             tag = kind.decode().lower()
             tag = _OTHER_NAMES.get(tag, tag)
-            if tag not in DIGITS:
+            if not _digits_of(tag):
                 raise _Wrong(number, f"the algorithm {kind.decode()} is not known")
         else:
             raise _Wrong(number, "neither HASH, two spaces, name, nor ALGORITHM (name) = HASH")

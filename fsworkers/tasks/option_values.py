@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from functools import partial
+from enum import Enum
+from functools import partial, reduce
+from operator import or_
 from pathlib import PurePath
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -84,7 +86,7 @@ def described(function: Any, parameter: inspect.Parameter) -> tuple[str, str | N
     field = getattr(function, "__dataclass_fields__", {}).get(parameter.name)
     if callable(make := getattr(field, "default_factory", None)):
         default = make()
-    return shown_type(kind), None if default is parameter.empty else _written(default), meaning
+    return shown_type(kind), None if default is parameter.empty else written(default), meaning
 
 
 def shown_type(kind: Any) -> str:
@@ -95,21 +97,23 @@ def shown_type(kind: Any) -> str:
     if origin in {Union, UnionType}:
         return "|".join(shown_type(one) for one in members if one is not type(None))
     if origin is Literal:
-        return "|".join(map(_written, members))
+        return "|".join(map(written, members))
     if origin in _SEQUENCES:
         return f"{shown_type(members[0])},…" if members else "TEXT,…"
     return _WORDS.get(kind) or getattr(kind, "__name__", str(kind)).upper()
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """A value as it is written behind ``KEY=``."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Enum):
+        return written(value.value)
     if isinstance(value, (tuple, list, set, frozenset)):
-        return ",".join(map(_written, value))
-    return str(value)
+        return ",".join(map(written, value))
+    return os.fsdecode(value) if isinstance(value, (bytes, os.PathLike)) else str(value)
 
 
 def _declared(function: Any, parameter: inspect.Parameter) -> Any:
@@ -146,6 +150,7 @@ def _read(text: str, kind: Any) -> Any:
     if get_origin(kind) is Annotated and get_args(kind)[0] in _AS_WRITTEN:
         msgspec.convert(text, kind)
         return text
+    kind = _or_none(kind)
     plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     if get_origin(plain) in _SEQUENCES:
         parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -156,6 +161,16 @@ def _read(text: str, kind: Any) -> Any:
     if bytes in members:
         return os.fsencode(text)
     return msgspec.convert(text, kind, strict=False, dec_hook=_path)
+
+
+def _or_none(kind: Any) -> Any:
+    """``Annotated[X | None, …]`` as ``Annotated[X, …] | None``: msgspec limits no unions."""
+    if get_origin(kind) is not Annotated or get_origin(get_args(kind)[0]) not in {Union, UnionType}:
+        return kind
+    union, *notes = get_args(kind)
+    members = [one for one in get_args(union) if one is not type(None)]
+    limited: Any = Annotated[(reduce(or_, members), *notes)]
+    return limited if len(members) == len(get_args(union)) else limited | None
 
 
 def _path(kind: type, text: object) -> PurePath:

@@ -33,28 +33,27 @@ class Outputs:
         BadSetting: It names the input itself, or is a URL.
     """
 
-    option = "--to"
-    """What the template was given by, for messages."""
-
     may_be_urls = False
 
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
         if is_url(template) and not self.may_be_urls:
             accepted = "a local name: only -o, and to= of copy, may be a URL"
-            raise BadSetting(self.option, template, accepted)
+            raise BadSetting("--to", template, accepted)
         self.template = template
+        self.asked = f"--to {template}: "
+        """What was asked for, as it was written, before messages; empty where nothing was."""
         self.roots = tuple(roots)
         self._parsed = parse(template)
         if fields := fields_of([self._parsed]) & {"out", "#", "%"}:
             shown = ", ".join(f"{{{one}}}" for one in sorted(fields))
             raise BadTemplate(template, f"an output's name can't depend on {shown}")
         if os.path.basename(template) in {"", ".", ".."} or os.path.isdir(template):
-            raise BadSetting(self.option, template, "the name of a file, as DIR/{rel} or DIR/{/}")
+            raise BadSetting("--to", template, "the name of a file, as DIR/{rel} or DIR/{/}")
         self.is_injective = tells_files_apart(self._parsed, len(self.roots) or 1)
         for root in self.roots or (b"",):
             path = os.path.join(root, b"name.ext")
             if os.path.abspath(self.name_for(path)) == os.path.abspath(path):
-                raise BadSetting(self.option, template, "another name: this is the file itself")
+                raise BadSetting("--to", template, "another name: this is the file itself")
 
     @property
     def is_one_for_all(self) -> bool:
@@ -98,14 +97,20 @@ class Claims:
 
     def clash(self, path: str) -> str | None:
         """Why a file can't have its output; ``None`` if it can, and has it from now on."""
+        taken = self.taken(path)
+        if taken is None:
+            return None
+        output, taker = taken
+        return f"its output {printable(output)!r} is that of {printable(taker)!r} too"
+
+    def taken(self, path: str) -> tuple[bytes, str] | None:
+        """The output that a file would have, and the file that has it."""
         name = self._outputs.name_for(os.fsencode(path))
         if not name:
             return None
         output = os.path.normpath(name)
         taker = self._takers.setdefault(output, path)
-        if taker == path:
-            return None
-        return f"its output {printable(output)!r} is that of {printable(taker)!r} too"
+        return None if taker == path else (output, taker)
 
 
 @contextmanager

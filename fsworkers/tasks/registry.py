@@ -9,7 +9,7 @@ from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
     from fsworkers.tasks.task import Preparation, Task
 
@@ -79,8 +79,12 @@ def task_class(name: str) -> type[Task]:
     return _loaded(offered[name])
 
 
+def _where(entry: EntryPoint) -> str:
+    return f"of {entry.dist.name}" if entry.dist is not None else f"at {entry.value}"
+
+
 def _loaded(entry: EntryPoint) -> type[Task]:
-    where = f"of {entry.dist.name}" if entry.dist is not None else f"at {entry.value}"
+    where = _where(entry)
     try:
         found: type[Task] = entry.load()
     except Exception as error:
@@ -98,11 +102,15 @@ def _loaded(entry: EntryPoint) -> type[Task]:
     return found
 
 
-def _offered() -> dict[str, EntryPoint]:
-    """The tasks of other packages by name; one of ours goes before one of theirs."""
+def _entries() -> EntryPoints:
     from importlib.metadata import entry_points  # noqa: PLC0415  (only where it is none of ours)
 
-    return {one.name: one for one in entry_points(group=GROUP) if one.name not in BUILT_IN}
+    return entry_points(group=GROUP)
+
+
+def _offered() -> dict[str, EntryPoint]:
+    """The tasks of other packages by name; one of ours goes before one of theirs."""
+    return {one.name: one for one in _entries() if one.name not in BUILT_IN}
 
 
 def all_tasks() -> Iterator[tuple[str, type[Task] | FsworkersError]]:
@@ -112,6 +120,10 @@ def all_tasks() -> Iterator[tuple[str, type[Task] | FsworkersError]]:
             yield name, task_class(name)
         except FsworkersError as error:
             yield name, error
+    for one in _entries():
+        if one.name in BUILT_IN:
+            reason = f"the one {_where(one)} is never run: a built-in task has that name"
+            yield one.name, TaskNotFound(one.name, reason)
 
 
 def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
@@ -133,7 +145,8 @@ def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
             raise BadOption(f"task {name} has no option {key!r}; {accepted}")
     for one in known:
         if one.default is None and one.name not in options:
-            raise BadOption(f"task {name} needs --option {one.name}={one.type}: {one.meaning}")
+            meaning = f": {one.meaning}" if one.meaning else ""
+            raise BadOption(f"task {name} needs --option {one.name}={one.type}{meaning}")
     from fsworkers.tasks.option_values import converted  # noqa: PLC0415  (only for a run)
 
     task: Task = kind(**converted(f"task {name}", kind, signature, options))

@@ -39,7 +39,7 @@ def mirror(
     if not literal:
         raise BadSetting("to", folder, "a directory")
     outputs = kind(f"{literal}/{{rel}}{suffix}", roots)
-    outputs.option = "--option to"
+    outputs.asked = f"--option to={folder}: "
     return outputs
 
 
@@ -115,7 +115,7 @@ def _created(path: bytes) -> Any:
 
 
 def _make_folders(folder: bytes, like: bytes, roots: Sequence[bytes]) -> None:
-    """Make a folder, each level of it open to those to whom that of the source is."""
+    """Make a folder, each level of it with the owner and mode of the source's, but writable."""
     if not folder or os.path.isdir(folder):
         return
     parent, name = os.path.split(folder)
@@ -125,5 +125,9 @@ def _make_folders(folder: bytes, like: bytes, roots: Sequence[bytes]) -> None:
         _make_folders(parent, os.path.dirname(like), roots)
     else:  # of a PATH that is a file, or above where a list of files begins
         os.makedirs(folder, exist_ok=True)
+        return
+    status = os.stat(like or b".")
     with suppress(FileExistsError):
-        os.mkdir(folder, stat.S_IMODE(os.stat(like).st_mode) | stat.S_IRWXU)
+        os.mkdir(folder, stat.S_IRWXU)
+        chown_forgivingly(folder, status.st_uid, status.st_gid)
+        os.chmod(folder, stat.S_IMODE(status.st_mode) | stat.S_IRWXU)  # whatever the umask is

@@ -10,7 +10,7 @@ import os
 from base64 import b64decode
 from collections import Counter
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import takewhile
 from operator import eq
 from pathlib import Path  # noqa: TC003  (options are read by their annotations)
@@ -23,12 +23,15 @@ from fsworkers.tasks.lists import KnownFiles, read_list
 from fsworkers.tasks.task import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from fsworkers.tasks.task import Preparation
 
 LOOKED_AT = 1000
 """So many names of a list show what they are relative to, or where a file comes from."""
+
+MOST_FOLDERS = 1024
+"""So many real places are kept, of those that were looked up last."""
 
 MOST_NAMED = 10
 
@@ -170,6 +173,20 @@ class Verifying:
         return {_absolute(self.base, name): at for at, name in enumerate(self.names)}
 
     @cached_property
+    def _numbers_behind_links(self) -> Mapping[str, int]:
+        """Of files that are named through symbolic links to directories: by their real places."""
+        real = ((self._real(place), place, at) for place, at in self._numbers.items())
+        return {there: at for there, place, at in real if there != place}
+
+    @cached_property
+    def _real_folder(self) -> Callable[[str], str]:
+        return lru_cache(MOST_FOLDERS)(os.path.realpath)
+
+    def _real(self, place: str) -> str:
+        folder, _, name = place.rpartition("/")
+        return f"{self._real_folder(folder or '/').rstrip('/')}/{name}"
+
+    @cached_property
     def _gone_by_digest(self) -> Mapping[bytes, Sequence[str]]:
         names: dict[bytes, list[str]] = {}
         for at in self._gone:
@@ -179,9 +196,12 @@ class Verifying:
     def _verdict(self, path: str, digest: bytes) -> tuple[str, str | bytes | None]:
         place = _absolute(self._cwd, path)
         at = self._numbers.get(place)
+        if at is None:  # perhaps one of the two names leads through a symbolic link
+            place = self._real(place)
+            at = self._numbers.get(place, self._numbers_behind_links.get(place))
         if at is not None:
             return "ok" if self.known.digest(at) == digest else "modified", None
-        if place == self._own:
+        if place == self._real(self._own):
             raise Skip("it is the list that the others are compared with")
         origins = self._gone_by_digest.get(digest)
         if origins is None:
@@ -295,11 +315,9 @@ class Verdicts:
         told = sum(self._counts.values()) - self._counts["ok"]
         if told > len(self._named):
             yield f"… and {told - len(self._named):,} more that differ"
-        if counts["unchecked"]:
-            yield (
-                f"{counts['unchecked']:,} files of the list are there, and were not looked at: "
-                "they are not below the PATHs, or were left out, or failed"
-            )
+        if count := counts["unchecked"]:
+            which = "1 file of the list is" if count == 1 else f"{count:,} files of the list are"
+            yield f"{which} there but not looked at: not below the PATHs, left out, or failed"
         if not (counts["ok"] or counts["moved"] or self._verifying is None):
             known = self._verifying.known
             yield (

@@ -446,7 +446,7 @@ def test_a_dry_run_prints_the_commands(odd: Path) -> None:
         ("-x cp {} {out}", "add --to"),
         ("-x true ; --to x/{rel}", "has no {out}"),
         ("-x cp {} {out} --to {}", "the file itself"),
-        ("-x cp {} {out} --to same", "an output of its own"),
+        ("-x cp {} {out} --to same", "--to same: '"),
         ("-x cp {} {out} --to odd/", "the name of a file"),
         ("-x cp {} {out} --to odd", "the name of a file"),
         ("-x true ; --retry-on abc", "exit codes"),

@@ -111,6 +111,48 @@ def test_what_is_no_archive_is_skipped(tested: Any, data: bytes) -> None:
         tested(data)
 
 
+def test_a_zst_may_begin_with_what_is_to_be_skipped(tested: Any) -> None:
+    """As pzstd and seekable ones do; also where there is nothing else."""
+    frame = b"\x5e\x2a\x4d\x18\4\0\0\0abcd"
+    for data, size in ((frame + PACKERS["zst"](b"abc") + frame, 3), (frame * 2, 0)):
+        value = tested(data)
+        assert (value["format"], value["size"]) == ("zst", size)
+    with pytest.raises(BadArchive, match="zst: "):
+        tested(frame[:-1])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "test"),
+    [
+        ("gz", "gzip -t"), ("bz2", "bzip2 -t"), ("xz", "xz -t"), ("zst", "zstd -t"),
+        ("zip", "unzip -t"), ("tar", "tar -tf"), ("tar.gz", "tar -tf"), ("TGZ", "tar -tzf"),
+    ],
+)  # fmt: skip
+def test_nothing_is_no_archive_and_none_may_be_in_a_tar(
+    tmp_path: Path, suffix: str, test: str
+) -> None:
+    """An empty file fails by its name, as with the classics; a tar without members is well."""
+    file = tmp_path / f"archive.{suffix}"
+    packer = suffix.lower().removeprefix("tar.").replace("tgz", "gz")
+    is_tar = packer != suffix or suffix == "tar"
+    kind = f"tar.{packer}" if is_tar and packer != "tar" else packer
+    pack: Any = {**PACKERS, "tar": bytes, "zip": lambda _content: zip_of({})}[packer]
+    for data in [b"", pack(b""), pack(bytes(10_240)), pack(tar_of({}))]:
+        file.write_bytes(data)
+        try:
+            value = Archive()(str(file))
+            assert value["format"] == kind
+            assert value["members"] == (0 if is_tar or packer == "zip" else 1)
+            is_well = True
+        except BadArchive as error:
+            assert error.reason == "it is empty, which no archive is"  # noqa: PT017
+            is_well = False
+        assert is_well == bool(data)
+        if shutil.which(test.split(maxsplit=1)[0]) is not None and packer != "zip":
+            theirs = run([*test.split(), file], stdout=DEVNULL, stderr=DEVNULL, check=False)
+            assert is_well == (theirs.returncode == 0)
+
+
 def spoilt(data: bytes, start: int, stop: int) -> list[bytes]:
     """Cut off in places, and with one bit wrong in others."""
     choice = random.Random(len(data))

@@ -16,6 +16,7 @@ import pytest
 
 from fsworkers import Preparation, graceful, process_tree
 from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
+from fsworkers.tasks import registry
 from fsworkers.tasks.registry import all_tasks, make_task
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (site / "longest.py").write_text(f"{code[1]}{ODD}")
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: longest\nVersion: 1.0\n")
     odd = "broken = longest:NotThere\nlater = longest:Later\nlisted = longest:Listed\n"
+    odd += "count = longest:Listed\n"
     entries = f"[{entry[1]}]\n{entry[2].replace(chr(34), '')}{odd}"
     (about / "entry_points.txt").write_text(entries)
     monkeypatch.syspath_prepend(str(site))
@@ -94,6 +96,7 @@ def test_a_package_offers_a_task(tree: Path, tmp_path: Path) -> None:
     assert "--option tab=INTEGER (default 8)" in listed
     assert "task 'broken': it can't be loaded (of longest): AttributeError" in listed
     assert "task 'later': its options can't be told (of longest): NameError" in listed
+    assert "'count': the one of longest is never run: a built-in task has that name" in listed
     assert "--option words=TEXT,… (default a,b)" in cli("tasks", "listed", cwd=tmp_path)[1]
     assert cli("process", str(tree), "-t", "listed", "-o", "a.db", cwd=tmp_path)[0] == 0
     with closing(connect(tmp_path / "a.db")) as database:
@@ -123,6 +126,20 @@ def test_a_resumed_run_is_reduced_as_a_whole(tree: Path, tmp_path: Path) -> None
     assert cli("resume", *journal, "-q", cwd=tmp_path)[0] == 0
     totals = json.loads((tmp_path / "totals.json").read_text())
     assert totals["reduced"] == {"length": 200, "path": str(tree / "39.txt")}
+
+
+class Bare:
+    """Has an option of which it says nothing."""
+
+    def __init__(self, a: str) -> None:
+        self.a = a
+
+
+def test_an_option_without_a_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for by what it takes alone."""
+    monkeypatch.setitem(registry.BUILT_IN, "bare", f"{__name__}:Bare")
+    with pytest.raises(BadOption, match=r"needs --option a=TEXT$"):
+        make_task("bare", {})
 
 
 @pytest.mark.usefixtures("offered")

@@ -254,6 +254,76 @@ def test_what_was_left_out_is_told(place: Path) -> None:
     assert (counts["ok"], counts["missing"], counts["unchecked"]) == (3, 0, len(NAMES) - 3)
 
 
+def test_one_and_several_are_told(place: Path) -> None:
+    """In words that fit their number."""
+    as_sums("list.sha256")
+    for left_out, words in (("-b", "1 file of the list is"), ("*e*", "files of the list are")):
+        ended = run(
+            [sys.executable, "-m", "fsworkers", "process", "tree", "-t", "verify", "--option",
+             "list=list.sha256", "-E", left_out, "--no-journal"],
+            capture_output=True, check=False, text=True,
+        )  # fmt: skip
+        assert ended.returncode == 1
+        assert f"{words} there" in ended.stderr
+
+
+@pytest.mark.parametrize("path", ["tree", "link", "physical", "logical"])
+@pytest.mark.parametrize("names", ["tree", "link", "physical", "logical"])
+def test_a_symbolic_link_to_a_folder_is_another_way_to_it(
+    place: Path, path: str, names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its names the list has, and whichever is given; what is new is so."""
+    os.symlink("tree", "link")
+    os.symlink(place, f"{place}.link")
+    ways = {
+        "tree": "tree", "link": "link", "physical": f"{place}/tree", "logical": f"{place}.link/tree"
+    }  # fmt: skip
+    process_tree(ways[names], output="tree/list.sha256", engine="inline")
+    monkeypatch.chdir(f"{place}.link")
+    Path("tree/one more").touch()
+    found: dict[str, str] = {}
+    process_tree(
+        ways[path], "verify", options={"list": f"{place}.link/tree/list.sha256"}, engine="inline",
+        on_outcome=lambda one: found.update({os.path.basename(one.path): one.value["verdict"]})
+        if one.value else None,
+    )  # fmt: skip
+    assert found == {os.path.basename(name): "ok" for name in NAMES} | {"one more": "new"}
+
+
+def test_a_name_that_ends_in_a_carriage_return(place: Path) -> None:
+    """It is escaped in lists, so that one at a line's end is none of a name; each file is once."""
+    Path("tree/g\r").write_text("g")
+    as_sums("list.sha256")
+    lines = Path("list.sha256").read_bytes().splitlines(keepends=True)
+    again = next(line for line in lines if line.endswith(b"  tree/a\n"))
+    plain = b"".join(lines).replace(again, again[:-1] + b"\r\n")
+    Path("list.sha256").write_bytes(plain + again.replace(b"tree/", b"./tree//"))
+    counts = verify("list.sha256")
+    assert counts.pop("ok") == len(NAMES) + 1
+    assert not any(counts.values())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sha256sum"], ["b2sum", "-l", "256"], ["b2sum", "--tag", "-l", "160"],
+        ["openssl", "sha256"], ["openssl", "blake2b512"], ["openssl", "sha1", "-r"],
+    ],
+)  # fmt: skip
+def test_lists_of_other_programs(place: Path, command: list[str]) -> None:
+    """As they write them."""
+    if which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    written = run([*command, "tree/a", "tree/-b"], capture_output=True, check=True).stdout
+    suffix = ".b2" if command[0] == "b2sum" else ""
+    Path(f"list{suffix}").write_bytes(b"  ".join([b"", *written.splitlines(keepends=True), b"\n"]))
+    summary = process_tree(
+        ["tree/a", "tree/-b"], "verify", options={"list": f"list{suffix}"}, engine="inline"
+    )
+    assert summary.reduced is not None
+    assert (summary.reduced["ok"], summary.done) == (2, 2)
+
+
 def test_what_is_refused(place: Path) -> None:
     """Before anything is begun."""
     for options in ({}, {"list": "gone"}, {"list": "tree"}):

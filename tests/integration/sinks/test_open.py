@@ -302,9 +302,13 @@ def test_mappings_give_their_digest_and_other_values_are_told_at_the_end(tmp_pat
             Outcome("e", "done", {"size": 1}),
         ]
     )
-    with pytest.raises(DigestsMissing, match=r"'c' first, 3 in all"):
+    with pytest.raises(DigestsMissing, match=r"lacks 3 files.*'c' the first"):
         sink.finish()
     sink.finish()
+    sink = open_sink(tmp_path / "one.md5")
+    sink.write([Outcome("c", "done", None)])
+    with pytest.raises(DigestsMissing, match=r"lacks 1 file whose value is no hex digest, 'c'\."):
+        sink.finish()
     assert (tmp_path / "o.md5").read_text() == "".join(f"{digest}  {each}\n" for each in "abd")
 
 

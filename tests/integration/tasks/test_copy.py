@@ -184,8 +184,8 @@ def test_two_files_for_one_place_are_refused(tmp_path: Path) -> None:
     assert sorted(os.listdir(mirror)) == ["of a", "of b"]
     (other / "of a").write_text("y")
     _, told = cli(one, other, "-t", "copy", "--option", f"to={tmp_path / 'c'}", code=2)
-    assert "--option to is" in told
-    assert "is that of" in told
+    two = f"'{one / 'of a'}' and '{other / 'of a'}' would both become '{tmp_path / 'c' / 'of a'}'"
+    assert f"fsworkers: --option to={tmp_path / 'c'}: {two}" in told
     assert not (tmp_path / "c").exists()
 
 
@@ -214,14 +214,48 @@ def test_a_killed_copy_goes_on(tmp_path: Path) -> None:
     assert not unfinished(mirror)
 
 
+def test_new_folders_have_the_mode_of_theirs(tmp_path: Path) -> None:
+    """Whatever the umask is, as with ``cp -a``; a read-only one can be filled all the same."""
+    source, mirror = tmp_path / "a", tmp_path / "b"
+    modes = {"group": 0o2775, "own": 0o770, "all": 0o1777, "read only": 0o555}
+    for name, mode in modes.items():
+        (source / name).mkdir(parents=True)
+        (source / name / "file").write_text("x")
+        os.chmod(source / name, mode)
+    before = os.umask(0o077)
+    try:
+        assert statuses(source, mirror) == {"file": "done"}
+    finally:
+        os.umask(before)
+    found = {name: stat.S_IMODE(os.stat(mirror / name).st_mode) for name in modes}
+    assert found == modes | {"read only": 0o755}
+    assert len(list(mirror.rglob("file"))) == len(modes)
+
+
+@pytest.mark.parametrize("task", ["copy", "compress"])
+def test_files_without_a_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    """As PATHs, and from a list: the first one makes the new folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        Path(name).write_text(name)
+    Path("list").write_text("a\nb\n")
+    for files, to in ((["a", "b"], "new"), (["--files-from", "list"], "new/deep")):
+        outcomes, _ = cli(*files, "-t", task, "--option", f"to={to}")
+        assert [one["status"] for one in outcomes] == ["done", "done"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_owners_are_kept_by_those_who_may(tmp_path: Path) -> None:
-    """A program that runs as its owner keeps both."""
+    """A program that runs as its owner keeps both; so does the folder that is made for it."""
     source, mirror = tmp_path / "a", tmp_path / "b"
     source.mkdir()
+    os.chown(source, 1234, 4321)
     (source / "tool").write_text("#!/bin/sh")
     os.chown(source / "tool", 1234, 4321)
     os.chmod(source / "tool", 0o4755)
     assert statuses(source, mirror) == {"tool": "done"}
     there = os.stat(mirror / "tool")
     assert (there.st_uid, there.st_gid, stat.S_IMODE(there.st_mode)) == (1234, 4321, 0o4755)
+    assert (os.stat(mirror).st_uid, os.stat(mirror).st_gid) == (1234, 4321)

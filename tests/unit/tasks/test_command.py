@@ -41,6 +41,18 @@ def test_the_value_is_what_a_command_left(tmp_path: Path) -> None:
     assert shell("cat; pwd | wc -l")("x")["stdout"].strip() == "1"
 
 
+def test_arguments_are_what_subprocess_takes(tmp_path: Path) -> None:
+    """Texts, bytes that are no UTF-8, and paths; nothing else, and no single text."""
+    odd = tmp_path / os.fsdecode(b"\xff")
+    odd.write_bytes(b"x")
+    assert Command(["cat", bytes(odd), "{}"])(odd)["stdout"] == "xx"
+    assert Command([b"cat", odd, b"{}"])(bytes(odd))["stdout"] == "xx"
+    assert Command([Path("/bin/cat"), "{}"]).program == "/bin/cat"
+    for wrong in (["cat", 5], b"cat", Path("cat"), []):
+        with pytest.raises(BadSetting, match=r"^argv is "):
+            Command(wrong)  # type: ignore[arg-type]
+
+
 def test_a_command_that_fails_says_so() -> None:
     """With its code or signal, and the last line of what it said."""
     with pytest.raises(CommandFailed, match=r"^exit 3: last$") as caught:

@@ -40,12 +40,21 @@ def test_digits_are_those_of_all_algorithms() -> None:
         ("xxh128sums", f"{MD5}  a\n", ("xxh3_128", ["a"])),
         ("list", f"{MD5}  a\n", ("md5", ["a"])),
         ("list", f"{MD5.upper()}  a\r\n{MD5}  b\r\n", ("md5", ["a", "b"])),
+        ("list", f"{MD5}  a\r\n{MD5}  b\n  \t\n", ("md5", ["a", "b"])),
+        ("list", f"  {MD5}  a\n\t{MD5}\t b\n", ("md5", ["a", "b"])),
+        ("list", f"{MD5} a\n{MD5}  *b\n", ("md5", ["a", " *b"])),
+        ("list", f"{MD5}  ./d//a\n{MD5}  d/a\n{MD5}  ../b\n", ("md5", ["d/a", "../b"])),
+        ("a.sha256", f"\\{SHA256}  a\\r\n", ("sha256", ["a\r"])),
         ("a.sha256", f"\\{SHA256}  a\\nb\\\\\\rc\n", ("sha256", ["a\nb\\\rc"])),
         ("a.sha256", f"{SHA256}  a\\nb\udcff\n", ("sha256", ["a\\nb\udcff"])),
         ("x", f"SHA256 (a (1)) = {SHA256}\n", ("sha256", ["a (1)"])),
         ("x", f"MD5 (a) = {MD5}\nSHA256 (a) = {SHA256}\n", ("sha256", ["a"])),
         ("x", f"\\MD5 (a\\nb) = {MD5}\n", ("md5", ["a\nb"])),
         ("x", f"MD5(a)= {MD5}\n", ("md5", ["a"])),
+        ("x", f"SHA2-256(a)= {SHA256}\n", ("sha256", ["a"])),
+        ("x", f"BLAKE2b-256 (a) = {SHA256}\n", ("blake2b-256", ["a"])),
+        ("x.b2", f"{MD5}  a\n", ("blake2b-128", ["a"])),
+        ("x", f"BLAKE2B-512(a)= {SHA256 * 2}\n", ("blake2b", ["a"])),
         ("x", f"%%%% HASHDEEP-1.0\n%%%% size,md5,tiger,filename\n## x\n1,{MD5},00,/a,b\n",
          ("md5", ["/a,b"])),
         ("manifest-sha256.txt", f"{SHA256}   data/a%0Ab%25%41\n", ("sha256", ["data/a\nb%%41"])),
@@ -71,6 +80,7 @@ def test_the_algorithm_may_be_told(tmp_path: Path) -> None:
     assert read(tmp_path, "a.jsonl", row, "blake3")[0] == "blake3"
     both = f"MD5 (a) = {MD5}\nSHA256 (a) = {SHA256}\n"
     assert read(tmp_path, "both", both, "md5")[0] == "md5"
+    assert read(tmp_path, "short", f"{SHA256}  a\n", "blake2b")[0] == "blake2b-256"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +91,9 @@ def test_the_algorithm_may_be_told(tmp_path: Path) -> None:
         ("a.sha256", f"{MD5}  a\n", "line 1: a digest of sha256 has 64 digits, and not 32"),
         ("a.sha256", f"{SHA256}  a\n{SHA256[::-1]}  a\n", "line 2: a is there a second time"),
         ("a.sha256", f"\\{SHA256}  a\\tb\n", "line 1: a name that no file can have"),
+        ("a", f"{MD5}  a\n{MD5} b\n", "line 2: neither HASH"),
+        ("a", f"BLAKE2b-256 (a) = {MD5}\n", "line 1: a digest of blake2b-256 has 64 digits"),
+        ("a", f"BLAKE2b-999 (a) = {MD5}\n", "line 1: the algorithm BLAKE2b-999 is not known"),
         ("a", "0123456789abcdef  a\n", "line 1: a digest of 16 digits may be anything"),
         ("a", f"SHA512/256 (a) = {SHA256}\n", "line 1: the algorithm SHA512/256 is not known"),
         ("a", f"MD5 (a) = {MD5}\nSHA256 (b) = {SHA256}\n", "b has a digest of sha256, and none"),
