@@ -181,8 +181,10 @@ class _Nodes:
         self._nodes = {f"tcp://10.0.{number >> 8}.{number & 255}:1": 16 for number in range(count)}
         self._file_s = file_s
 
-    def nthreads(self) -> dict[str, int]:
-        return self._nodes
+    def scheduler_info(self, **_how: int) -> dict[str, Any]:
+        now = perf_counter()
+        nodes = self._nodes.items()
+        return {"workers": {one: {"nthreads": n, "last_seen": now} for one, n in nodes}}
 
     def sync(self, *_args: Any, workers: Sequence[str] = (), **_how: Any) -> dict[str, Any]:
         """Answer what ``cluster.judge`` asks: all have our versions."""

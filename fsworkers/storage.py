@@ -32,6 +32,7 @@ _SIGNED = re.compile(
     re.IGNORECASE,
 )
 _NO_NAME = re.compile("[?#\t\r\n]")
+_MOST_OF_LINE = 400
 _TIMES = ("mtime", "LastModified", "last_modified", "modified", "Last-Modified", "created")
 _TAGS = ("ETag", "etag", "generation", "sha")
 _NS = 10**9
@@ -312,5 +313,6 @@ def cause_of(error: Exception) -> Exception:
 
 
 def in_a_line(error: Exception) -> str:
-    """An error's message, or else its name."""
-    return " ".join(f"{error}".split()) or type(error).__name__
+    """An error's message, as far as a line has room for it, or else its name."""
+    said = " ".join(f"{error}".split()) or type(error).__name__
+    return said if len(said) <= _MOST_OF_LINE else f"{said[:_MOST_OF_LINE]}…"

@@ -32,6 +32,8 @@ def check_place(url: str, option: str) -> None:
         MissingExtra: fsspec is not installed.
     """
     files, path = storage.reached(url)
+    if storage.is_any_of(files, {"http", "https"}):
+        raise BadOption(f"{option}: HTTP's URLs can't be written to; name another place")
     above = path
     while above := above.rpartition("/")[0]:
         if files.exists(above):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from importlib.metadata import version
 from itertools import islice
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadSetting, FsworkersError, MissingExtra
+from fsworkers.names import is_url
 from fsworkers.pool.settings import usable_processors
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 ENGINES = "local, inline, dask, dask://HOST:PORT or dask:FILE.json"
 
 CONNECT_S = 10
+END_S = 5.0
 LOCAL_NODES = 2
 MOST_SAMPLES = 16
 """Entries of each PATH that every node must see."""
@@ -101,6 +107,21 @@ def check_engine(setting: str, name: str) -> None:
         raise BadSetting(setting, name, ENGINES)
 
 
+def check_client(client: object) -> None:
+    """Refuse what is no client of a cluster, or one that is closed.
+
+    Raises:
+        BadSetting: It is none.
+        ClusterNotReached: It is closed.
+    """
+    import distributed  # noqa: PLC0415  (only for these runs)
+
+    if not isinstance(client, distributed.Client):
+        raise BadSetting("engine", client, f"{ENGINES}, or a distributed.Client")
+    if client.status != "running":
+        raise ClusterNotReached("CLIENT", f"the client is {client.status}")
+
+
 def require_dask() -> None:
     """Load Dask.
 
@@ -123,22 +144,50 @@ def connect(name: str, settings: PoolSettings, stack: ExitStack) -> Client:
 
     for logger in [one for one in logging.root.manager.loggerDict if one.startswith("distributed")]:
         logging.getLogger(logger).setLevel(logging.CRITICAL)  # what matters is raised
-    place: dict[str, Any] = {"address": name.removeprefix("dask://")}
     if name == "dask":
-        place = {"address": _start_here(settings, stack)}
-    elif not name.startswith("dask://"):
-        file = name.removeprefix("dask:")
-        if not os.path.isfile(file):
-            raise ClusterNotReached(name, "there is no such scheduler file")
-        place = {"scheduler_file": file}
+        address = _start_here(settings, stack)
+    elif name.startswith("dask://"):
+        address = name.removeprefix("dask://")
+    else:
+        address = _address_in(name)
+    made: SimpleQueue[Client | Exception] = SimpleQueue()
+
+    def make() -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # versions are compared below
+                made.put(distributed.Client(address, timeout=CONNECT_S, set_as_default=False))
+        except Exception as error:  # noqa: BLE001  (what is no scheduler makes for any)
+            made.put(error)
+
+    # Its own limit ends with the connection: what listens there may never say a word.
+    threading.Thread(target=make, daemon=True).start()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # versions are compared below
-            client = distributed.Client(**place, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ClusterNotReached(name, str(error)) from error
+        client = made.get(timeout=CONNECT_S + 2)
+    except Empty:
+        raise ClusterNotReached(name, "what listens there does not answer as one") from None
+    if isinstance(client, OSError):
+        raise ClusterNotReached(name, str(client)) from client
+    if isinstance(client, Exception):
+        raise ClusterNotReached(name, "what listens there is none") from client
     stack.callback(client.close)
     return client
+
+
+def _address_in(name: str) -> str:
+    """The address in the scheduler's file that an engine is named by.
+
+    Raises:
+        ClusterNotReached: It is no such file.
+    """
+    try:
+        with open(name.removeprefix("dask:"), "rb") as file:
+            address: str = json.load(file)["address"]
+    except OSError as error:
+        raise ClusterNotReached(name, error.strerror or str(error)) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ClusterNotReached(name, "that is no scheduler file") from error
+    return address
 
 
 def _start_here(settings: PoolSettings, stack: ExitStack) -> str:
@@ -168,10 +217,19 @@ def _start_here(settings: PoolSettings, stack: ExitStack) -> str:
         worker = subprocess.Popen(
             command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
         )
-        stack.callback(worker.wait)
-        stack.callback(worker.terminate)
+        stack.callback(_end, worker)
     address: str = cluster.scheduler_address
     return address
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    """End a worker of our own with its nanny, also if it is stopped."""
+    worker.terminate()
+    try:
+        worker.wait(END_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
 
 
 def judge(
@@ -219,6 +277,8 @@ def samples_of(roots: Iterable[str]) -> list[tuple[str, int | None]]:
     """A few paths that every node must see, with the sizes of those that are files."""
     found: list[tuple[str, int | None]] = []
     for root in roots:
+        if is_url(root):
+            continue
         path = os.path.abspath(root)
         if not os.path.isdir(path):
             found.append((path, os.stat(path).st_size))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import threading
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from logging import getLogger
@@ -54,6 +55,12 @@ NODES_S = 1.0
 NO_NODES_S = 10.0
 """After so long without a node, that is said."""
 
+SILENT_S = 30.0
+"""After so long without a sign of life (there are some a minute), a node counts as gone."""
+
+TELL_S = 5.0
+"""So long nodes may take to answer that they have let go: one of them may be stopped."""
+
 RESULT_S = 10
 """So long a result may take that is there: its node may be gone, which is noticed before that."""
 
@@ -86,6 +93,8 @@ class DaskEngine:
         self._run = f"fsw-{new_run_id()}"
         self._workers: dict[str, int] = {}
         self._judged: dict[str, bool] = {}
+        self._signs: dict[str, tuple[float, float]] = {}
+        self._silent: set[str] = set()
         self._nodes_at = 0.0
         self._alone_since: float | None = monotonic()
         self._futures: dict[int, Future[bytes]] = {}
@@ -176,7 +185,7 @@ class DaskEngine:
             return False
         self._nodes_at = now + NODES_S
         try:
-            threads: dict[str, int] = self._client.nthreads()
+            threads = self._threads_of_living(now)
             new = [address for address in threads if address not in self._judged]
             judged = judge(self._client, new, self._samples) if new else {}
         except OSError as error:
@@ -200,6 +209,24 @@ class DaskEngine:
             LOGGER.warning("the cluster has had no worker for %d s; waiting", NO_NODES_S)
             self._alone_since = now + 1e9  # once is enough
         return True
+
+    def _threads_of_living(self, now: float) -> dict[str, int]:
+        """How many threads each node has, of those that have given a sign of life lately.
+
+        By when signs change, as told by our clock: others may go otherwise.
+        """
+        nodes = self._client.scheduler_info(n_workers=-1)["workers"]
+        signs: dict[str, tuple[float, float]] = {}
+        for address, node in nodes.items():
+            known = self._signs.get(address)
+            sign = node["last_seen"]
+            signs[address] = known if known is not None and known[0] == sign else (sign, now)
+        self._signs = signs
+        silent = {address for address, (_, since) in signs.items() if now - since > SILENT_S}
+        for address in silent - self._silent:
+            LOGGER.warning("%s has been silent for %d s; others do its part", address, SILENT_S)
+        self._silent = silent
+        return {one: node["nthreads"] for one, node in nodes.items() if one not in silent}
 
     def _take_back(self, allotment: Allotment, slots: int) -> list[Record | Conclude]:
         """Take back what nodes had that are gone; Dask would let it wait for just these for ever.
@@ -311,10 +338,13 @@ class DaskEngine:
     # The end
 
     def _drop(self, *, aborts: bool) -> None:
-        """Let nodes begin nothing more."""
-        try:
-            self._client.run(cancel_node, self._run, aborts=aborts, on_error="ignore")
-        except OSError as error:
+        """Let nodes begin nothing more.
+
+        Raises:
+            ClusterLost: The scheduler has gone.
+        """
+        run = self._client.run
+        if error := _told(lambda: run(cancel_node, self._run, aborts=aborts, on_error="ignore")):
             raise _lost(error) from error
 
     def _leave(self) -> None:
@@ -327,13 +357,15 @@ class DaskEngine:
         self._files_out = 0
         if self._client.status != "running":
             return
-        try:
+
+        def let_go() -> None:
             if futures:
                 self._client.cancel(futures, force=True)
             self._client.unregister_worker_plugin(self._run)
-        except OSError as error:
-            if self._client.status != "running":  # else it was a node that died just then
-                LOGGER.warning("the cluster could not be told that the run has ended: %s", error)
+
+        error = _told(let_go)
+        if error and self._client.status != "running":  # else it was a node that died just then
+            LOGGER.warning("the cluster could not be told that the run has ended: %s", error)
 
     def cancel(self) -> None:
         """Start nothing more; the outcomes of what runs are still yielded."""
@@ -369,6 +401,22 @@ class DaskEngine:
     def kill(self) -> None:
         """End what runs."""
         self._leave()
+
+
+def _told(tell: Callable[[], object]) -> OSError | None:
+    """Tell all nodes something; what went wrong with it by the time they are given for that."""
+    failed: list[OSError] = []
+
+    def run() -> None:
+        try:
+            tell()
+        except OSError as error:
+            failed.append(error)
+
+    teller = threading.Thread(target=run, name="fsworkers-teller", daemon=True)
+    teller.start()
+    teller.join(TELL_S)
+    return failed[0] if failed else None
 
 
 def _lost(error: BaseException) -> ClusterLost:

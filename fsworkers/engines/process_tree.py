@@ -411,11 +411,17 @@ def open_engine(engine: str | Client, settings: PoolSettings, roots: Iterable[st
         from fsworkers.engines.inline import InlineEngine  # noqa: PLC0415  (takes asyncio along)
 
         return InlineEngine(settings)
-    from fsworkers.engines.cluster import check_engine, require_dask  # noqa: PLC0415  (only there)
+    from fsworkers.engines.cluster import (  # noqa: PLC0415  (only there)
+        check_client,
+        check_engine,
+        require_dask,
+    )
 
     if isinstance(engine, str):
         check_engine("engine", engine)
     require_dask()
+    if not isinstance(engine, str):
+        check_client(engine)
     from fsworkers.engines.dask import DaskEngine  # noqa: PLC0415  (likewise)
 
     return DaskEngine(engine, settings, roots)

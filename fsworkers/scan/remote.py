@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["scan_urls"]
 
 
+_OF_OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl"})
+
+_NO_PART = "what is below has a name with nothing between two slashes, which fsspec does not list"
+
+
 class _Status(NamedTuple):
     """What filters look at of a file."""
 
@@ -75,6 +80,11 @@ def _scan(roots: list[str], walk: _Walk) -> Iterator[list[str] | Entry]:
             yield from walk.judged({root: info}, files)
 
 
+def _is_hidden(info: Any) -> bool:
+    """Whether keys are behind what looks like a folder within itself: all but its empty marker."""
+    return info["type"] == "directory" or bool(info.get("size"))
+
+
 class _Walk:
     """What is asked of all stores, and which URLs are not for the walk."""
 
@@ -95,24 +105,13 @@ class _Walk:
             return
         while pending:
             called, depth = pending.pop()
-            folder = called.rstrip("/")
-            below_folder = f"{folder[len(start) :]}/".lstrip("/")
-            try:
-                listed = files.ls(called, detail=True)
-                files.invalidate_cache()  # fsspec would keep all listings for ever
-            except Exception as error:  # noqa: BLE001
-                yield Entry(stem + below_folder.rstrip("/"), "failed", error_reason(error))
-                continue
+            below_folder = f"{called.rstrip('/')[len(start) :]}/".lstrip("/")
             met: dict[str, Any] = {}
-            for info in listed:
-                path = info["name"].rstrip("/")
-                name = path.rpartition("/")[2]
-                url = f"{stem}{below_folder}{name}"
-                if url in self._roots or path == folder or not name:
-                    continue  # a PATH itself, or the folder's own marker
-                if name in {".", ".."}:  # keys may be anything; a mirror of this would be elsewhere
-                    yield Entry(url, "failed", f"a store's own {name!r}, which means another place")
+            for one in self._listed(files, called, stem, below_folder):
+                if isinstance(one, Entry):
+                    yield one
                     continue
+                name, info = one
                 below = below_folder + name
                 if info["type"] == "directory":
                     enters = self.filters.enters
@@ -122,8 +121,33 @@ class _Walk:
                 elif depth + 1 >= self._options.min_depth and (
                     self.filters.takes_name is None or self.filters.takes_name(name, below)
                 ):
-                    met[url] = info
+                    met[stem + below] = info
             yield from self.judged(met, files)
+
+    def _listed(
+        self, files: Any, called: str, stem: str, below_folder: str
+    ) -> Iterator[tuple[str, Any] | Entry]:
+        """The names in a folder, each with what is told of it; or what is wrong with one."""
+        try:
+            listed = files.ls(called, detail=True)
+            files.invalidate_cache()  # fsspec would keep all listings for ever
+        except Exception as error:  # noqa: BLE001
+            yield Entry(stem + below_folder.rstrip("/"), "failed", error_reason(error))
+            return
+        folder = called.rstrip("/")
+        for info in listed:
+            path = info["name"].rstrip("/")
+            name = path.rpartition("/")[2]
+            url = f"{stem}{below_folder}{name}"
+            if url in self._roots:
+                continue
+            if path == folder or not name:  # the folder itself, or its marker
+                if storage.is_any_of(files, _OF_OBJECTS) and _is_hidden(info):
+                    yield Entry(f"{stem}{below_folder}/", "failed", _NO_PART)
+            elif name in {".", ".."}:  # keys may be anything; a mirror of this would be elsewhere
+                yield Entry(url, "failed", f"a store's own {name!r}, which means another place")
+            else:
+                yield name, info
 
     def judged(self, met: dict[str, Any], files: Any) -> Iterator[list[str] | Entry]:
         """Tell files to process from what is settled."""
@@ -150,8 +174,8 @@ class _Walk:
     def _why_not(self, url: str, info: Any) -> str | None:
         if url in self._own:
             return OWN_OUTPUT
-        if "::" in url:
-            raise ValueError("a name with :: can't be told from fsspec's chains of URLs")
+        if "::" in url or "?versionId=" in url:
+            raise ValueError("a name with :: or ?versionId=, which fsspec takes for no name")
         if info.get("islink") or info["type"] == "link":
             return "symbolic link, which is not followed behind a URL"
         return None if info["type"] == "file" else "not a regular file"

@@ -43,7 +43,8 @@ class Copies:
         """
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as folder:
-            path = os.path.join(folder, url.partition("?")[0].rpartition("/")[2])
+            bare = url.partition("?")[0] if url.startswith("http") else url
+            path = os.path.join(folder, bare.rpartition("/")[2])
             storage.fetch(url, path)
             yield path
 

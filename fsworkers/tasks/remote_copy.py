@@ -71,8 +71,6 @@ class RemoteCopy:
         self.outputs = mirror(_stem(to), [os.fsencode(stem) for stem in stems], kind=_Urls)
         _refuse_overlap(to, stems)
         if is_url(to):
-            if storage.is_any_of(storage.reached(to)[0], {"http", "https"}):
-                raise BadSetting("to", to, "a URL that can be written to, which HTTP's can't")
             upload.check_place(f"{_stem(to)}/x", f"--option to={printable(to)}")
 
     def __call__(self, path: str) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def test_down_from_a_busy_server(tree: Path, tmp_path: Path) -> None:
     [
         (["a", "to=nosuch://x"], "nosuch://x: Protocol not known: nosuch"),
         (["a", "to=sftp://me:secret@host/x"], "sftp://me:***@host/x: a password does not belong"),
-        (["a", "to=http://127.0.0.1:1/x"], "which HTTP's can't"),
+        (["a", "to=http://127.0.0.1:1/x"], "HTTP's URLs can't be written to"),
         (["a", "to=ftp://127.0.0.1:1/x"], "ftp://127.0.0.1:1/x: [Errno 111]"),
         (["a", "to=file:///tmp", "--to", "{rel}"], "--to"),
         (["{here}/a", "to=file://{here}/a"], "a place that is not within"),

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -161,14 +162,49 @@ def test_what_can_not_be_is_refused_in_a_line(
     journal = tmp_path / "journal.db"
     with pytest.raises(BadSetting, match="dask:FILE"):
         process_tree(tmp_path, engine="dask:")
-    with pytest.raises(ClusterNotReached, match="no such scheduler file"):
+    with pytest.raises(ClusterNotReached, match="No such file"):
         process_tree(tmp_path, engine=f"dask:{tmp_path / 'nowhere.json'}", journal=journal)
+    with pytest.raises(ClusterNotReached, match="no scheduler file"):
+        process_tree(tmp_path, engine=f"dask:{tmp_path / 'file'}", journal=journal)
+    with pytest.raises(BadSetting, match=r"distributed\.Client"):
+        process_tree(tmp_path, engine=42, journal=journal)
+    client = cluster.client()
+    client.close()
+    with pytest.raises(ClusterNotReached, match="closed"):
+        process_tree(tmp_path, engine=client, journal=journal)
     monkeypatch.setattr(
         "fsworkers.engines.dask.samples_of", lambda _roots: [(str(tmp_path / "file"), 2)]
     )
     with pytest.raises(PathNotShared, match="file"):
         process_tree(tmp_path, engine=cluster.engine, journal=journal)
     assert not journal.exists()
+
+
+def test_what_listens_and_is_no_scheduler_is_said(tmp_path: Path) -> None:
+    """As where somebody gives the port of another service."""
+    (tmp_path / "file").write_text("x")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+
+        def speak() -> None:
+            with suppress(OSError):
+                connection, _ = server.accept()
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        speaker = threading.Thread(target=speak, daemon=True)
+        speaker.start()
+        with pytest.raises(ClusterNotReached, match="no Dask scheduler is reached there"):
+            process_tree(tmp_path, engine=f"dask://{host}:{port}")
+        speaker.join()
+
+
+def test_files_behind_urls_run_on_a_cluster(cluster: Cluster, tree: Path) -> None:
+    """Nodes fetch them by themselves, and are not asked whether they see them."""
+    here = tree / "3"
+    there: list[Outcome] = []
+    process_tree(f"file://{here}", engine=cluster.engine, on_outcome=there.append)
+    assert {one.path for one in there} == {f"file://{here}/{number}" for number in range(100)}
+    assert {one.status for one in there} == {"done"}
 
 
 @pytest.fixture

@@ -127,6 +127,28 @@ def test_what_would_lead_out_of_a_mirror_fails(tree: Path, monkeypatch: pytest.M
     assert len(files(found)) == 2
 
 
+def test_keys_that_are_not_listed_fail(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is behind ``//`` in a store of objects; not the empty marker of a folder."""
+    from fsspec.implementations.local import LocalFileSystem
+
+    real = LocalFileSystem.ls
+
+    def ls(files: Any, path: str, **how: Any) -> Any:
+        more = [{"name": f"{path}/", "size": 0, "type": "file"}]
+        if path.endswith("/x"):
+            more = [{"name": f"{path}/", "size": 0, "type": "directory"}]
+        if path.endswith("/y"):
+            more = [{"name": f"{path}/", "size": 3, "type": "file"}]
+        return [*real(files, path, **how), *more]
+
+    monkeypatch.setattr(LocalFileSystem, "ls", ls)
+    monkeypatch.setattr("fsworkers.scan.remote._OF_OBJECTS", {"file"})
+    found = [*scan([f"file://{tree}"], ScanOptions())]
+    failed = {one.path for one in found if isinstance(one, Entry) and one.status == "failed"}
+    assert failed == {f"file://{tree}/x//", f"file://{tree}/x/y//"}
+    assert len(files(found)) == 8
+
+
 def test_local_options_are_refused() -> None:
     """At once, by the name of the option."""
     with pytest.raises(BadOption, match="--owner is about local files"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,18 @@ class Client:
 
     def __init__(self) -> None:
         self.nodes = {"first": 1}
+        self.last_seen: dict[str, float] = {}
         self.cancelled: list[Any] = []
 
-    def nthreads(self) -> Mapping[str, int]:
+    def scheduler_info(self, *, n_workers: int) -> Mapping[str, Mapping[str, Any]]:
         """Which nodes there are."""
-        return self.nodes
+        assert n_workers == -1
+        return {
+            "workers": {
+                one: {"nthreads": count, "last_seen": self.last_seen.get(one, time.time())}
+                for one, count in self.nodes.items()
+            }
+        }
 
     def register_plugin(self, plugin: object) -> None:
         """Nobody is there to hear it."""
@@ -75,3 +83,37 @@ def test_a_result_that_is_lost_with_its_node_holds_nothing_up(
     told = [item for arrived in settled for one in arrived for item in one.block.items]
     assert sorted(told) == ["a", "b"]
     assert client.cancelled
+
+
+class StoppedNode(Client):
+    """The first node is there, and says nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes = {"first": 1, "second": 1}
+        self.last_seen = {"first": 1.0}
+
+    def submit(self, _task: object, packed: bytes, *, workers: list[str], **how: object) -> Any:
+        """Answer for the second."""
+        future = super().submit(_task, packed, workers=workers, **how)
+        self.nodes = {"first": 1, "second": 1}
+        if workers == ["first"]:
+            future.add_done_callback = lambda _callback: None
+        return future
+
+
+def test_a_node_that_gives_no_sign_of_life_counts_as_gone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is said, and others do what it had."""
+    monkeypatch.setattr(dask, "judge", lambda _client, nodes, _samples: dict.fromkeys(nodes))
+    monkeypatch.setattr(dask, "NODES_S", 0.0)
+    monkeypatch.setattr(dask, "SILENT_S", 0.3)
+    client: Any = StoppedNode()
+    engine = dask.DaskEngine(client, PoolSettings())
+    settled = engine.settled(len, [[f"{number}" for number in range(9)]], ordered=False)
+    told = [item for arrived in settled for one in arrived for item in one.block.items]
+    assert sorted(told) == [f"{number}" for number in range(9)]
+    assert [one.message for one in caplog.records] == [
+        "first has been silent for 0 s; others do its part"
+    ]
