@@ -49,9 +49,6 @@ MOST_EARLY = 4
 MOST_ALONE = 4
 """Files of a divided block that are each a part of their own."""
 
-MOST_DEATHS = 3
-"""So often a node dies with a file before that is taken for the reason."""
-
 MOST_TRIES = 3
 """So often a block is sent to nodes that can't run it."""
 
@@ -126,10 +123,12 @@ class Allotment:
     Args:
         supply: What is still to be done.
         ordered: Whether what became of items is told in their order.
+        max_deaths: So often a node dies with a file before that is taken for the reason.
     """
 
-    def __init__(self, supply: Supply, *, ordered: bool) -> None:
+    def __init__(self, supply: Supply, *, ordered: bool, max_deaths: int = 3) -> None:
         self._supply = supply
+        self._max_deaths = max_deaths
         self._ordered = ordered
         self._nodes: dict[str, _Node] = {}
         self._out: dict[int, tuple[Piece, _Node]] = {}
@@ -234,7 +233,7 @@ class Allotment:
         """Take a block whose node is gone, and give what is to be told now."""
         piece, _ = self._take_back(number)
         deaths = piece.deaths + 1
-        if deaths == 1 or (piece.length == 1 and deaths < MOST_DEATHS):
+        if deaths == 1 or (piece.length == 1 and deaths < self._max_deaths):
             self._suspects.append(piece._replace(deaths=deaths))
             return []
         if piece.length > 1:

@@ -123,7 +123,9 @@ class DaskEngine:
         slots = self._register(function, encode, ordered=ordered)
         self._nodes_at = 0.0
         supply = Supply(batches, keeps_borders=ordered)
-        allotment = Allotment(supply, ordered=ordered)
+        # One more than of workers: nodes are lost more easily for reasons of their own.
+        max_deaths = self._settings.max_deaths + 1
+        allotment = Allotment(supply, ordered=ordered, max_deaths=max_deaths)
         told: str | None = None
         try:
             while True:
