@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry, Outcome, Status
 
-NUMBERS = 10**9
+NUMBERS_A_PART = 10**9
 """More than a part of a run has files: so none of the numbers of ``{#}`` comes in two parts."""
 
 
@@ -183,7 +183,7 @@ def _numbered(function: Any, recorder: Recorder) -> Any:
     """A command goes on with numbers that no file had before."""
     if not getattr(function, "is_command", False):
         return function
-    return function.with_settings(numbered_from=NUMBERS * recorder.resumptions)
+    return function.with_settings(numbered_from=NUMBERS_A_PART * recorder.resumptions)
 
 
 def _has_failures(located: Located) -> bool:

@@ -56,11 +56,6 @@ class Outputs:
                 raise BadSetting("--to", template, "another name: this is the file itself")
 
     @property
-    def is_one_for_all(self) -> bool:
-        """Whether every file has the same output."""
-        return not fields_of([self._parsed])
-
-    @property
     def folder(self) -> str | None:
         """The directory that all outputs are below, if the template names one."""
         start = self._parsed[0] if self._parsed else b""

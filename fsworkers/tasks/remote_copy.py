@@ -18,7 +18,7 @@ from fsworkers.errors import BadSetting, Skip
 from fsworkers.names import UNFINISHED, is_url, printable
 from fsworkers.tasks.outputs import Outputs, making
 from fsworkers.tasks.remote import Copies
-from fsworkers.tasks.rewriting import CHUNK_BYTES, mirror
+from fsworkers.tasks.rewriting import is_same, mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -256,12 +256,7 @@ def _compare(one: str, other: str) -> None:
 
 def _is_same(one: str, other: str) -> bool:
     with _opened(one) as first, _opened(other) as second:
-        while True:
-            data = _read(first)
-            if data != _read(second):
-                return False
-            if not data:
-                return True
+        return is_same(first, second)
 
 
 @contextmanager
@@ -272,12 +267,3 @@ def _opened(name: str) -> Iterator[Any]:
     else:
         with graceful.open(name, "rb") as file:
             yield file
-
-
-def _read(file: Any) -> bytes:
-    """The next MiB of a file; a stream may give less at a time."""
-    parts, left = [], CHUNK_BYTES
-    while left and (data := file.read(left)):
-        parts.append(data)
-        left -= len(data)
-    return b"".join(parts)

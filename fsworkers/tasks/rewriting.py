@@ -84,11 +84,20 @@ def keep_metadata(path: bytes, target: bytes, status: os.stat_result) -> None:
 def is_same(one: Any, other: Any) -> bool:
     """Whether two files, read from where they are, have the same content."""
     while True:
-        first = one.read(CHUNK_BYTES)
-        if first != other.read(CHUNK_BYTES):
+        first = _chunk(one)
+        if first != _chunk(other):
             return False
         if not first:
             return True
+
+
+def _chunk(file: Any) -> bytes:
+    """The next MiB of a file; a stream or an unbuffered file may give less at a time."""
+    parts, left = [], CHUNK_BYTES
+    while left and (data := file.read(left)):
+        parts.append(data)
+        left -= len(data)
+    return b"".join(parts)
 
 
 def write_all(target: Any, data: bytes | memoryview) -> None:
