@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -259,6 +260,7 @@ def test_sftp(tree: Path, tmp_path: Path, store: Path) -> None:
 def test_sftp_connects_anew(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails with a connection does not keep it for the next attempt."""
     import fsspec
+    import paramiko
 
     monkeypatch.setitem(fsspec.config.conf, "sftp", {"password": "very-secret"})
     (tmp_path / "a").write_bytes(b"a")
@@ -270,6 +272,9 @@ def test_sftp_connects_anew(tmp_path: Path, store: Path, monkeypatch: pytest.Mon
     with serving("sftp", store, port=port):
         upload.put(str(tmp_path / "a"), f"sftp://me@127.0.0.1:{port}/b")
     fsspec.get_filesystem_class("sftp").clear_instance_cache()
+    for thread in threading.enumerate():
+        if isinstance(thread, paramiko.Transport):
+            thread.join(10)  # each closes its socket as the last thing it does
     assert sorted(os.listdir(store)) == ["a", "b"]
 
 
