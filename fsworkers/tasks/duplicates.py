@@ -15,6 +15,7 @@ from collections import Counter
 from contextlib import suppress
 from os import readv
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, get_args
+from weakref import finalize
 
 from fsworkers.errors import BadSetting, FsworkersError, MissingExtra
 from fsworkers.tasks.reading import Reader
@@ -337,6 +338,7 @@ class Groups:
 
             # An empty name: a file that SQLite makes when its cache is full, and that has no name.
             self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            finalize(self, self._database.close)
             self._database.executescript(
                 "PRAGMA cache_size = -16384; PRAGMA journal_mode = OFF;"
                 "CREATE TABLE member (content TEXT, inode TEXT)"

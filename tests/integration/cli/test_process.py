@@ -653,7 +653,8 @@ def test_deleted_working_directory(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     gone = tmp_path / "gone"
     gone.mkdir()
-    command = [*FSWORKERS, "process", str(tmp_path / "a"), "--call", "os.path:getsize"]
+    fsworkers = [sys.executable, "-P", *FSWORKERS[1:]]  # CPython 3.13.0 fails with "" in its path
+    command = [*fsworkers, "process", str(tmp_path / "a"), "--call", "os.path:getsize"]
     script = f'cd "{gone}" && rmdir "{gone}" && exec "$@"'
     done = subprocess.run(
         ["sh", "-c", script, "sh", *command],

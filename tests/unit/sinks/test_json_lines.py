@@ -156,7 +156,7 @@ class Real(float):
 CYCLE: list[Any] = []
 CYCLE.append(CYCLE)
 DEEP: list[Any] = []
-for _ in range(5000):
+for _ in range(100_000):
     DEEP = [DEEP]
 
 
