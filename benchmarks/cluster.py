@@ -205,7 +205,7 @@ class _Nodes:
         answer = Answer(0, 0, 0, count, 0, count * self._file_s, [], NO_DESCRIPTORS)
         rows = bytes(64 * count)  # what the journal has of a file
         record = Record(Block(0, 0, range(count)), answer, [rows])
-        told = pickle.dumps(Report(workers[0], [record], None), protocol=5)
+        told = pickle.dumps(Report(workers[0], [record], count, None), protocol=5)
         self.tasks += 1
         self.sent_bytes += len(packed)
         self.told_bytes += len(told)

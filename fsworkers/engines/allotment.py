@@ -2,7 +2,8 @@
 
 Decides, and does nothing: knows no Dask, no clock and no sockets. Each node has two blocks, which
 overlap. What a node has died with goes on alone, on a node that it has to itself: if that dies too
-it is divided, until the file that does it is by itself.
+it is divided, until the file that does it is by itself. What a node gives back, because it has not
+come to it in time, goes out again to whoever has room.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import heapq
 import sys
 from itertools import count
 from math import isqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fsworkers.engines.spans import placed
 from fsworkers.engines.supply import MOST_AHEAD
@@ -19,7 +20,7 @@ from fsworkers.pool.actions import Conclude, Record
 from fsworkers.pool.blocks import Block
 from fsworkers.pool.failures import CANCELLED, Failure
 from fsworkers.pool.pace import Pace
-from fsworkers.pool.payload import PackedItems, pack_items, unpack, unpack_items
+from fsworkers.pool.payload import PackedItems, pack_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,16 +30,26 @@ if TYPE_CHECKING:
 BLOCK_S = 2.0
 """A block is about so much work of a node: long against what Dask takes for a task (some ms)."""
 
-GROWTH = 16
-"""How many times as large as what is known of a node its next block may be: each takes a round
-trip of some 10 ms, and the node's pool finds out in small blocks of its own what files take."""
+EARLY_S = 0.2
+"""A block is no more work than this, or than a quarter of what its node has done so far: while it
+is not known how much is left, the run may end any time, and nodes are to end together."""
+
+LEAST_S = 0.05
+"""Nor is it less at the end: it takes some 30 ms until the next one is there."""
+
+PATIENCE = 3
+"""A node gives back what it has not come to after so many times a block's work."""
+
+FIRST = 1024
+"""Files of a node's first block, a part of what there is at most: what is too much comes back, and
+the node's pool finds out in small blocks of its own what files take."""
+
+GROWTH = 64
+"""How many times as large as what is known of a node its next block may be."""
 
 BLOCK_BYTES = 1 << 20
 IN_FLIGHT_BYTES = 1 << 28
 """Paths of a block, and of all blocks that nodes have at one time, as the client keeps them."""
-
-RESULT_BYTES = 1 << 24
-"""What a block may come to, as far as that is known from those before."""
 
 NODES_AT_EASE = 200
 """With more nodes than that blocks are larger in proportion: one client looks at each of them."""
@@ -73,13 +84,15 @@ class Piece(NamedTuple):
         """How many items it has."""
         return self.packed.length
 
-    def items(self) -> list[Any]:
-        """The items themselves."""
-        return [*map(unpack, unpack_items(self.packed.kind, self.packed.frame))]
+    def cut(self, length: int) -> tuple[Piece, Piece]:
+        """So many of its items, and the others."""
+        items = self.packed.items()
+        head, tail = (pack_items(part, sys.maxsize) for part in (items[:length], items[length:]))
+        return self._replace(packed=head), self._replace(first=self.first + length, packed=tail)
 
     def parts(self) -> list[Piece]:
         """The same in as many parts as each has files: after two divisions all are alone."""
-        items = self.items()
+        items = self.packed.items()
         size = isqrt(len(items) - 1) + 1 if len(items) > MOST_ALONE else 1
         starts = range(0, len(items), size)
         most_bytes = len(self.packed.frame)
@@ -93,11 +106,12 @@ class Piece(NamedTuple):
 class _Node:
     """What a node has, and how fast it is."""
 
-    __slots__ = ("address", "files", "is_solo", "pace", "pieces")
+    __slots__ = ("address", "files", "is_solo", "pace", "pieces", "work_s")
 
     def __init__(self, address: str, slots: int) -> None:
         self.address = address
-        self.pace = Pace(slots, BLOCK_S, GROWTH)
+        self.pace = Pace(slots, BLOCK_S, GROWTH, first=FIRST, least_s=LEAST_S)
+        self.work_s = 0.0
         self.is_solo = False
         self.pieces = 0
         self.files = 0
@@ -115,6 +129,17 @@ class _Node:
         self.pieces -= 1
         self.files -= piece.length
         self.is_solo = False
+
+    def learn(self, count: int, busy_s: float) -> None:
+        self.pace.learn(count, busy_s)
+        self.work_s += busy_s / self.pace.slots
+
+    def block_items(self, left: int | None, found: int, nodes: int, block_s: float) -> int:
+        """How large its next block should be, by how much is left, or at least found."""
+        if left is None and self.pace.item_s is None:
+            left = found
+        self.pace.block_s = min(block_s, max(EARLY_S, self.work_s / 4))
+        return min(self.pace.block_items(left, nodes), MOST_AHEAD)
 
 
 class Allotment:
@@ -137,7 +162,7 @@ class Allotment:
         self._suspects: list[Piece] = []
         self._early: list[tuple[int, int, list[Record | Conclude]]] = []
         self._next_told = 0
-        self._result_bytes = 0.0
+        self._path_bytes = 0.0
 
     @property
     def is_over(self) -> bool:
@@ -148,6 +173,15 @@ class Allotment:
     def files_out(self) -> int:
         """How many files nodes have."""
         return sum(piece.length for piece, _ in self._out.values())
+
+    @property
+    def patience_s(self) -> float:
+        """After so long, a node is to give back what it has not come to."""
+        return PATIENCE * self._block_s
+
+    @property
+    def _block_s(self) -> float:
+        return BLOCK_S * max(1.0, len(self._nodes) / NODES_AT_EASE)
 
     def node_of(self, number: int) -> str | None:
         """The address of the node that has a block; ``None`` if it is not waited for any more."""
@@ -193,40 +227,47 @@ class Allotment:
         return number, piece, node.address
 
     def _next_piece(self, node: _Node) -> Piece | None:
+        nodes, supply = len(self._nodes), self._supply
+        again = sum(piece.length for piece in self._again)
+        left = None if supply.left is None else supply.left + again
+        wanted = node.block_items(left, len(supply) + again, nodes, self._block_s)
         if self._again:
-            return self._again.pop()
-        nodes = len(self._nodes)
+            piece = self._again.pop()
+            if piece.length > wanted:
+                piece, rest = piece.cut(wanted)
+                self._again.append(rest)
+            return piece
         if self._ordered and len(self._early) > MOST_EARLY * nodes:
             return None  # the one that all of them wait for is under way
-        supply = self._supply
-        left = supply.left
-        node.pace.block_s = BLOCK_S * max(1.0, nodes / NODES_AT_EASE)
-        wanted = min(node.pace.block_items(left, nodes), MOST_AHEAD)
-        if self._result_bytes:
-            wanted = max(1, min(wanted, int(RESULT_BYTES / self._result_bytes)))
+        most_bytes = min(BLOCK_BYTES, IN_FLIGHT_BYTES // (2 * nodes))
+        if self._path_bytes:
+            wanted = max(1, min(wanted, int(most_bytes / self._path_bytes)))
         supply.want(2 * wanted * nodes)
         if not len(supply) or (node.pieces and left is None and len(supply) < wanted):
             return None
-        first = supply.taken
-        return Piece(first, supply.take(wanted, min(BLOCK_BYTES, IN_FLIGHT_BYTES // (2 * nodes))))
+        first, packed = supply.taken, supply.take(wanted, most_bytes)
+        self._path_bytes = len(packed.frame) / packed.length
+        return Piece(first, packed)
 
     # What comes back
 
     def ended(
-        self, number: int, settled: Iterable[Record | Conclude], *, busy_s: float, size: int
+        self, number: int, settled: Iterable[Record | Conclude], *, length: int, busy_s: float
     ) -> list[Record | Conclude]:
         """Take what became of a block, and give what is to be told now.
 
         Args:
             number: The block's.
             settled: What its node tells, with indices within the block. Items are put to it.
-            busy_s: How long its items took in all.
-            size: Bytes of what came back.
+            length: How many of its items that tells of; the others are given back.
+            busy_s: How long they took in all.
         """
         piece, node = self._take_back(number)
-        self._result_bytes = max(size / piece.length, 0.8 * self._result_bytes)
-        node.pace.learn(piece.length, busy_s)
-        items = piece.items()
+        if length < piece.length:
+            piece, rest = piece.cut(length)
+            (self._suspects if rest.deaths else self._again).append(rest)
+        node.learn(length, busy_s)
+        items = piece.packed.items()
         return self._told(piece, [placed(one, piece.first, items) for one in settled])
 
     def died(self, number: int) -> list[Record | Conclude]:
@@ -240,7 +281,7 @@ class Allotment:
             self._suspects += reversed(piece.parts())
             return []
         failure = Failure(f"its node died {deaths} times while it ran")
-        block = Block(0, piece.first, piece.items())
+        block = Block(0, piece.first, piece.packed.items())
         return self._told(piece, [Conclude(block, "crashed", failure, None, deaths)])
 
     def refused(self, number: int) -> bool:
@@ -263,7 +304,7 @@ class Allotment:
             waiting.append(Piece(first, pack_items(items, sys.maxsize)))
         told: list[Record | Conclude] = []
         for piece in waiting:
-            block = Block(0, piece.first, piece.items())
+            block = Block(0, piece.first, piece.packed.items())
             told += self._told(piece, [Conclude(block, "cancelled", CANCELLED)])
         return told
 

@@ -258,7 +258,7 @@ class DaskEngine:
     def _submit(self, allotment: Allotment) -> None:
         """Send every node what it is to have."""
         for number, piece, address in allotment.due():
-            order = Order(self._run, piece.packed)
+            order = Order(self._run, piece.packed, allotment.patience_s)
             try:
                 self._futures[number] = future = self._client.submit(
                     run_block, pickle.dumps(order, protocol=5), pure=False, retries=0,
@@ -307,7 +307,7 @@ class DaskEngine:
             one.answer.busy_s if isinstance(one, Record) else one.duration_s
             for one in report.settled
         )
-        return allotment.ended(number, report.settled, busy_s=busy_s, size=len(packed))
+        return allotment.ended(number, report.settled, length=report.length, busy_s=busy_s)
 
     def _fetch(self, number: int) -> bytes | None:
         """A block's result; ``None`` if its node died with it: it may be made again."""

@@ -10,27 +10,36 @@ from distributed.worker import thread_state
 
 from fsworkers import graceful
 from fsworkers.engines.node import LOOK_S, Node, NodeTask
-from fsworkers.pool.payload import PackedItems, unpack, unpack_items
 
 if TYPE_CHECKING:
     from distributed import Worker
 
     from fsworkers.pool.actions import Conclude, Record
+    from fsworkers.pool.payload import PackedItems
     from fsworkers.pool.statistics import PoolStatistics
 
 
 class Order(NamedTuple):
-    """A block on its way to a node: of which run, and its items."""
+    """A block on its way to a node: of which run, its items, and how long a pool may draw them."""
 
     run: str
     packed: PackedItems
+    most_s: float
 
 
 class Report(NamedTuple):
-    """What a node tells of a block: what became of its items, and how its pool is."""
+    """What a node tells of a block: what became of its first items, and how its pool is.
+
+    Attributes:
+        node: Its address.
+        settled: What became of them.
+        length: How many they are; the others are given back.
+        statistics: Figures of the pool.
+    """
 
     node: str
     settled: list[Record | Conclude]
+    length: int
     statistics: PoolStatistics | None
 
 
@@ -61,16 +70,17 @@ def run_block(packed: bytes) -> bytes:
     order: Order = pickle.loads(packed)
     worker, key = get_worker(), thread_state.key
     node: Node = worker.plugins[order.run].node
-    items = [*map(unpack, unpack_items(order.packed.kind, order.packed.frame))]
+    items = order.packed.items()
     secede()  # waiting takes no thread's turn: blocks of a node overlap
-    block = node.begin(items)
+    block = node.begin(items, order.most_s)
     while not block.ended.wait(LOOK_S):
+        node.look(block)
         task = worker.state.tasks.get(key)
         if task is None or task.state == "cancelled":
             node.drop("nobody waits for it any more")
     if block.error is not None:
         raise block.error
-    report = Report(worker.address, block.settled, node.statistics())
+    report = Report(worker.address, block.settled, block.length, node.statistics())
     return pickle.dumps(report, protocol=5)
 
 

@@ -24,7 +24,7 @@ from fsworkers.pool.executor import Pool
 from fsworkers.pool.failures import CANCELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from fsworkers.pool.map_call import MapCall
     from fsworkers.pool.settings import PoolSettings
@@ -36,6 +36,12 @@ LOOK_S = 1.0
 
 IDLE_S = 60.0
 """After so long without a block, the pool ends; another block starts a new one."""
+
+RESULT_BYTES = 1 << 24
+"""A block whose results have come to this gives back what its pool has not drawn."""
+
+LEAST_DRAWN = 4
+"""Items of a block that its pool draws together: so many, or a quarter of those before."""
 
 
 class BlockDropped(FsworkersError, RuntimeError):
@@ -67,23 +73,57 @@ class NodeTask(NamedTuple):
 class NodeBlock:
     """A block that a node runs.
 
+    Its pool draws items little by little. What it has not drawn when the block's time is over, or
+    when the results have become many, is given back: nobody knew how long or large they would be.
+
     Args:
-        first: Index of its first item in the node's call.
-        count: How many items it has.
+        items: Its items.
+        most_s: How long its pool may draw them.
 
     Attributes:
+        first: Index of its first item in the pool's call, once that is drawn.
+        stop: That behind the last one that is drawn.
         ended: Set when everything is settled, or nothing more will be.
         settled: What became of its items, with indices within the block, and ranges for items.
         error: Why it could not be finished.
     """
 
-    def __init__(self, first: int, count: int) -> None:
-        self.first = first
-        self.stop = first + count
+    def __init__(self, items: list[Any], most_s: float) -> None:
+        self.first = self.stop = 0
         self.ended = threading.Event()
         self.settled: list[Record | Conclude] = []
         self.error: BaseException | None = None
-        self._open = bytearray(b"\1") * count
+        self._items = items
+        self._most_s = most_s
+        self._late_at: float | None = None
+        self._bytes = 0
+        self._open = bytearray(b"\1") * len(items)
+
+    @property
+    def length(self) -> int:
+        """How many items it has, without what was given back."""
+        return len(self._items)
+
+    def draw(self, at: int, now: float) -> list[Any]:
+        """The next items for the pool, of which the first has this index there."""
+        if self._late_at is None:
+            self._late_at = now + self._most_s
+            self.first = self.stop = at
+        drawn = self.stop - self.first
+        items = self._items[drawn : drawn + max(LEAST_DRAWN, drawn // 4)]
+        self.stop += len(items)
+        return items
+
+    def look(self, now: float) -> None:
+        """Give back what is not drawn, if that takes too long."""
+        if self._late_at is not None and now > self._late_at:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        drawn = self.stop - self.first
+        del self._items[drawn:], self._open[drawn:]
+        if 1 not in self._open:
+            self.ended.set()
 
     def take(self, one: Record | Conclude) -> None:
         """Take what became of some of its items; items of other blocks are left out."""
@@ -95,9 +135,12 @@ class NodeBlock:
                 self._open[failed.position - self.first] = 1
             one = one._replace(columns=[*map(bytes, one.columns)])
             self.settled.append(moved(one, -self.first, range(stop - start)))
+            self._bytes += sum(map(len, one.columns))
         else:
             part = one.block._replace(first=start, items=range(stop - start), packed=None)
             self.settled.append(one._replace(block=part))
+        if self._bytes > RESULT_BYTES:
+            self._give_back()
         if 1 not in self._open:
             self.ended.set()
 
@@ -132,15 +175,18 @@ class Node:
         self._lock = threading.Lock()
         self._pool: Pool | None = None
         self._call: MapCall | None = None
-        self._feed: SimpleQueue[list[Any] | None] = SimpleQueue()
+        self._feed: SimpleQueue[NodeBlock | None] = SimpleQueue()
         self._blocks: list[NodeBlock] = []
-        self._next = 0
         self._idle_since = 0.0
         self._is_cancelled = False
         self._is_closed = False
 
-    def begin(self, items: list[Any]) -> NodeBlock:
+    def begin(self, items: list[Any], most_s: float) -> NodeBlock:
         """Run a block.
+
+        Args:
+            items: Its items.
+            most_s: What its pool has not drawn after so long is given back.
 
         Raises:
             BlockDropped: This node has ended.
@@ -149,18 +195,20 @@ class Node:
         with self._lock:
             if self._is_closed:
                 raise BlockDropped("the node has ended")
+            block = NodeBlock(items, most_s)
             if self._is_cancelled:
-                block = NodeBlock(0, len(items))
                 block.cancel()
                 return block
             if self._pool is None:
                 self._open()
-            block = NodeBlock(self._next, len(items))
-            self._next = block.stop
             self._blocks.append(block)
-            self._feed.put(items)
-            self._feed.put([])  # nothing that the pool tells reaches over this
+            self._feed.put(block)
         return block
+
+    def look(self, block: NodeBlock) -> None:
+        """Have a block give back what is not drawn, if that takes too long."""
+        with self._lock:
+            block.look(monotonic())
 
     def cancel(self, *, aborts: bool) -> None:
         """Start nothing more of the run, and end what runs if that is wanted."""
@@ -201,12 +249,11 @@ class Node:
         self._feed = SimpleQueue()
         try:
             self._call = self._pool.begin_task(
-                task.task, iter(self._feed.get, None), batched=True, divided=True
+                task.task, self._portions(self._feed), batched=True, divided=True
             )
         except BaseException:
             self._pool = None
             raise
-        self._next = 0
         threading.Thread(
             target=self._serve,
             args=(self._pool, self._call, self._feed),
@@ -214,7 +261,20 @@ class Node:
             daemon=True,
         ).start()
 
-    def _serve(self, pool: Pool, call: MapCall, feed: SimpleQueue[list[Any] | None]) -> None:
+    def _portions(self, feed: SimpleQueue[NodeBlock | None]) -> Iterator[list[Any]]:
+        """The items of all blocks, as the pool draws them."""
+        at = 0
+        while (block := feed.get()) is not None:
+            while items := self._draw(block, at):
+                at += len(items)
+                yield items
+            yield []  # nothing that the pool tells reaches over this
+
+    def _draw(self, block: NodeBlock, at: int) -> list[Any]:
+        with self._lock:
+            return block.draw(at, monotonic())
+
+    def _serve(self, pool: Pool, call: MapCall, feed: SimpleQueue[NodeBlock | None]) -> None:
         """Hand out what the pool tells to the blocks that it is of."""
         error: BaseException | None = None
         self._idle_since = monotonic()

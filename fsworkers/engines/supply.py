@@ -11,7 +11,7 @@ from fsworkers.pool.payload import PackedItems, pack_items
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LEAST_AHEAD = 1000
+LEAST_AHEAD = 20_000
 MOST_AHEAD = 50_000
 """Paths that are drawn ahead: as many as blocks of all nodes want, and 10 MB of them at most."""
 

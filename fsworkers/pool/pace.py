@@ -13,9 +13,8 @@ from math import ceil
 BLOCK_S = 0.05
 """A block is about this much work: long against a message (some 100 µs), short against a run."""
 
-LEAST_PART = 0.04
-"""Blocks at the end of a run are not made smaller than this part of one (2 ms): ending together to
-within it is enough."""
+LEAST_S = 0.002
+"""Blocks at the end of a run are not made smaller: ending together to within it is enough."""
 
 MEMORY_BLOCKS = 4
 """How many blocks' work the average is over."""
@@ -33,13 +32,27 @@ class Pace:
         slots: How many items a worker runs at one time.
         block_s: How much work a block is.
         growth: Largest block, in multiples of ``learned``.
+        first: The first block, in items.
+        least_s: Blocks at the end of a run are not made smaller than that.
     """
 
-    __slots__ = ("_weight", "block_s", "growth", "item_s", "learned", "slots")
+    __slots__ = (
+        "_weight", "block_s", "first", "growth", "item_s", "learned", "least_s", "slots",
+    )  # fmt: skip
 
-    def __init__(self, slots: int = 1, block_s: float = BLOCK_S, growth: int = GROWTH) -> None:
+    def __init__(
+        self,
+        slots: int = 1,
+        block_s: float = BLOCK_S,
+        growth: int = GROWTH,
+        *,
+        first: int = 1,
+        least_s: float = LEAST_S,
+    ) -> None:
         self.block_s = block_s
         self.growth = growth
+        self.first = max(first, slots)
+        self.least_s = least_s
         self.item_s: float | None = None
         self.learned = 0
         self._weight = 0.0
@@ -76,13 +89,12 @@ class Pace:
             left: How many items there still are; ``None`` where that is not known.
             lanes: How many workers share them.
         """
-        size = float(self.slots)
         if self.item_s is not None:
             item_s = max(self.item_s, 1e-9) / self.slots
-            size = max(size, min(self.block_s / item_s, float(self.growth * self.learned)))
-            least = LEAST_PART * self.block_s / item_s
+            most = min(self.block_s / item_s, float(self.growth * self.learned))
+            size, least = max(float(self.slots), most), self.least_s / item_s
         else:
-            least = 1.0
+            size, least = float(self.first), 1.0
         if left is not None:
             share = left / max(lanes, 1)
             size = min(size, max(least, ceil(share / 2), min(self.slots, ceil(share))))

@@ -101,6 +101,15 @@ class PackedItems(NamedTuple):
     frame: bytes
     length: int
 
+    def items(self) -> list[Any]:
+        """The items themselves.
+
+        Raises:
+            Exception: Whatever the unpickling of one raises.
+        """
+        items = unpack_items(self.kind, self.frame)
+        return [*map(unpack, items)] if self.kind == PACKED_LIST else items
+
 
 def pack_items(items: Sequence[Any], most_bytes: int) -> PackedItems:
     """Pack items into a frame, as many as ``most_bytes`` hold, though at least one.

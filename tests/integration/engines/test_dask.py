@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from fsworkers import Outcome, process_tree
+from fsworkers.engines import allotment
 from fsworkers.engines.cluster import ClusterLost, ClusterNotReached, PathNotShared
 from fsworkers.engines.process_tree import open_engine
 from fsworkers.errors import BadSetting
@@ -79,6 +80,12 @@ def take_a_while(path: str) -> str:
     return path
 
 
+def take_a_quarter(path: str) -> str:
+    """A task of a quarter of a second."""
+    threading.Event().wait(0.25)
+    return path
+
+
 def kill_node(path: str) -> str:
     """A task that kills the whole node on one file."""
     if path.endswith("/3/33"):
@@ -91,6 +98,24 @@ def sleep_long(path: str) -> str:
     """A task that is not done before the test is."""
     subprocess.run(["sleep", "600"], check=False)
     return path
+
+
+def test_what_nodes_give_back_goes_out_again(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files take longer than their first blocks were made for, and all are done once, in order."""
+    monkeypatch.setattr(allotment, "PATIENCE", 0.1)
+    for number in range(40):
+        (tmp_path / f"{number}").touch()
+    expected: list[str] = []
+    process_tree(tmp_path, len, engine="inline", on_outcome=lambda one: expected.append(one.path))
+    seen: list[str] = []
+    summary = process_tree(
+        tmp_path, take_a_quarter, engine=cluster.engine, ordered=True,
+        on_outcome=lambda one: seen.append(one.path),
+    )  # fmt: skip
+    assert (summary.found, summary.done) == (40, 40)
+    assert seen == expected
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ class Cluster:
 
     def _answer(self, number: int) -> None:
         piece, node = self._out[number]
-        if self._killers.intersection(piece.items()):
+        if self._killers.intersection(piece.packed.items()):
             self._lose(node)
             self.nodes[f"{node}'"] = 2
             self._look()
@@ -85,8 +85,10 @@ class Cluster:
         if piece.tries == 0 and self._chance.random() < 0.1:
             assert self.allotment.refused(number)
         else:
-            settled = done(piece.length)
-            self.told += self.allotment.ended(number, settled, busy_s=0.01, size=100)
+            all_done = self._chance.random() < 0.8
+            length = piece.length if all_done else self._chance.randint(1, piece.length)
+            settled = done(length)
+            self.told += self.allotment.ended(number, settled, length=length, busy_s=0.01)
 
     def _lose(self, node: str) -> None:
         del self.nodes[node]
@@ -172,7 +174,7 @@ def test_a_block_is_divided_by_its_root() -> None:
     piece = Piece(5, pack_items(paths(100), 10**6), deaths=1)
     parts = piece.parts()
     assert [(part.first, part.length) for part in parts] == [(5 + 10 * n, 10) for n in range(10)]
-    assert [one for part in parts for one in part.items()] == piece.items()
+    assert [one for part in parts for one in part.packed.items()] == piece.packed.items()
     assert [part.length for part in Piece(0, pack_items(paths(4), 10**6)).parts()] == [1] * 4
 
 
@@ -183,3 +185,36 @@ def test_a_block_that_no_node_can_run_is_given_up() -> None:
     for left in reversed(range(MOST_TRIES)):
         ((number, _, _),) = allotment.due()
         assert allotment.refused(number) == (left > 0)
+
+
+def test_what_a_node_gives_back_goes_out_again_in_parts() -> None:
+    """As large as is right by then, and to whoever has room."""
+    allotment = Allotment(drawn(paths(1000)), ordered=False)
+    allotment.see({"a": 1, "b": 1})
+    (number, piece, _), *_ = allotment.due()
+    assert (piece.first, piece.length) == (0, 250)  # half of its part: there is more to come
+    assert allotment.ended(number, done(2), length=2, busy_s=20.0)
+    again = [piece for _, piece, _ in allotment.due()]
+    assert [(piece.first, piece.length) for piece in again] == [(2, 1)]
+    assert again[0].packed.items() == ["2"]
+    assert allotment.node_of(number) is None
+    assert not allotment.is_over
+
+
+def test_blocks_are_no_longer_than_a_quarter_of_what_was_done() -> None:
+    """As long as it is not known how much is left, within what a block may be."""
+    supply = Supply([paths(200_000), ["x"]], keeps_borders=False)
+    while not len(supply):
+        pass
+    allotment = Allotment(supply, ordered=False)
+    allotment.see({"a": 1})
+    sizes: list[int] = []
+    while len(sizes) < 40:
+        for number, piece, _ in [*allotment.due()]:
+            sizes.append(piece.length)
+            allotment.ended(
+                number, done(piece.length), length=piece.length, busy_s=piece.length / 1000
+            )
+    assert sizes[:3] == [1024, 1024, 512]
+    assert sizes[2:] == sorted(sizes[2:])
+    assert sizes[-1] == 2000

@@ -60,7 +60,7 @@ class Client:
         count = order.packed.length
         answer = Answer(0, 0, 0, count, 0, 0.1, [], NO_DESCRIPTORS)
         settled: list[Any] = [Record(Block(0, 0, range(count)), answer, [b""])]
-        told = pickle.dumps(Report(workers[0], settled, None))
+        told = pickle.dumps(Report(workers[0], settled, count, None))
         is_lost = workers == ["first"]
         self.nodes = {"second": 1}
         return SimpleNamespace(

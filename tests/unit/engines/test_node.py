@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import fsworkers
 from fsworkers.engines import cluster
 from fsworkers.engines.cluster import PathNotShared, check_engine, judge, samples_of
-from fsworkers.engines.node import NodeBlock, unseen
+from fsworkers.engines.node import RESULT_BYTES, NodeBlock, unseen
 from fsworkers.engines.spans import extent, moved
 from fsworkers.engines.supply import Supply
 from fsworkers.errors import BadSetting
@@ -35,9 +35,17 @@ def record(start: int, stop: int, *failed: int) -> Record:
     return Record(Block(0, start, [f"{n}" for n in range(start, stop)]), answer, [b"column"])
 
 
+def drawn(count: int, *, at: int) -> NodeBlock:
+    """A block whose items the pool has drawn."""
+    block = NodeBlock([f"{n}" for n in range(count)], most_s=1.0)
+    while block.draw(at, now=0.0):
+        pass
+    return block
+
+
 def test_a_block_has_ended_when_each_item_is_settled() -> None:
     """Items that failed are open until they are told of by themselves."""
-    block = NodeBlock(10, 5)
+    block = drawn(5, at=10)
     block.take(record(10, 13, 11))
     block.take(record(13, 15))
     assert not block.ended.is_set()
@@ -52,7 +60,7 @@ def test_a_block_has_ended_when_each_item_is_settled() -> None:
 
 def test_what_is_concluded_over_a_border_is_divided() -> None:
     """A span of cancelled items may reach over several blocks; each takes its own."""
-    blocks = [NodeBlock(0, 3), NodeBlock(3, 4)]
+    blocks = [drawn(3, at=0), drawn(4, at=3)]
     cancelled = Conclude(Block(0, 1, [*"bcdef"]), "cancelled", Failure("cancelled"))
     for block in blocks:
         block.take(cancelled)
@@ -62,12 +70,34 @@ def test_what_is_concluded_over_a_border_is_divided() -> None:
 @given(st.lists(st.integers(0, 19), unique=True))
 def test_cancelling_concludes_exactly_what_is_open(settled: list[int]) -> None:
     """Each item has one outcome, whatever was settled before."""
-    block = NodeBlock(0, 20)
+    block = drawn(20, at=0)
     for index in settled:
         block.take(record(index, index + 1))
     block.cancel()
     told = [index for one in block.settled for index in range(*extent(one))]
     assert sorted(told) == list(range(20))
+
+
+@given(st.integers(1, 50), st.integers(1, 50), st.booleans())
+def test_what_is_not_drawn_in_time_is_given_back(count: int, turns: int, is_large: bool) -> None:
+    """Or when results have become many: what was drawn is finished, and there is always some."""
+    block = NodeBlock([f"{n}" for n in range(count)], most_s=1.0)
+    block.look(now=100.0)
+    assert block.length == count  # its turn has not come
+    for _ in range(turns):
+        block.draw(7, now=0.0)
+    length = block.stop - block.first
+    rows = bytes(RESULT_BYTES + 1 if is_large else 1)
+    if length > 1:
+        block.take(record(7, block.stop - 1)._replace(columns=[rows]))
+    if length == 1 or not is_large:
+        block.look(now=0.9)
+        assert block.length == count
+        block.look(now=1.1)
+    assert (block.length, block.ended.is_set()) == (length, False)
+    assert block.draw(7, now=1.2) == []
+    block.take(record(block.stop - 1, block.stop))
+    assert block.ended.is_set()
 
 
 @given(st.lists(st.lists(st.text("ab", max_size=3), max_size=4), max_size=20), st.integers(1, 7))
