@@ -203,6 +203,7 @@ class Config(NamedTuple):
         initializer: What is called before the first job, pickled with its arguments; or empty.
         authkey: The key of the master's ``multiprocessing``; or empty.
         nice: How much it lowers its priority.
+        pythonpath: The caller's ``PYTHONPATH``, for what tasks start; ``None`` where it has none.
     """
 
     worker: int
@@ -218,6 +219,7 @@ class Config(NamedTuple):
     initializer: bytes = b""
     authkey: bytes = b""
     nice: int = 0
+    pythonpath: str | None = None
 
 
 SECRET_BYTES = 16

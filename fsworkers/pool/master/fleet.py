@@ -6,6 +6,7 @@ Decides nothing: which are started and killed is the dispatcher's word, and what
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -120,6 +121,7 @@ class Fleet:
             directory=self._links.socket_directory(number),
             secret=self._links.secret,
             sys_path=list(sys.path),
+            pythonpath=os.environ.get("PYTHONPATH"),
             max_open_files=self._settings.max_open_files,
             flush_s=FLUSH_S,
             heartbeat_s=self._heartbeat_s,

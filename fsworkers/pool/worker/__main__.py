@@ -50,6 +50,9 @@ def main() -> None:
         importlib.import_module(module)
     config = lifeline.read_config()
     sys.path[:] = config.sys_path
+    os.environ.pop("PYTHONPATH", None)  # ours, perhaps, by which this package was found
+    if config.pythonpath is not None:
+        os.environ["PYTHONPATH"] = config.pythonpath
     if config.nice:
         os.nice(config.nice)
     progress = ProgressLine(PROGRESS_DESCRIPTOR, config.page_line)

@@ -552,3 +552,19 @@ def test_a_line_tells_now_and_then_what_each_worker_is_at(odd: Path) -> None:
         cwd=odd,
     )  # fmt: skip
     assert quiet.stderr == b""
+
+
+@pytest.mark.parametrize("path", [None, "/a:/b"])
+def test_commands_have_the_environment_of_the_caller(odd: Path, path: str | None) -> None:
+    """How workers find this package is no matter of theirs."""
+    package = Path(__file__).parents[3]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if path is not None:
+        environment["PYTHONPATH"] = f"{package}:{path}"
+    shown = subprocess.run(
+        [sys.executable, "-m", "fsworkers", "process", str(odd), "--limit", "1", "-q", "-j1",
+         "-x", "sh", "-c", "env"],
+        cwd=package, env=environment, capture_output=True, check=True,
+    )  # fmt: skip
+    told = dict(line.split("=", 1) for line in shown.stdout.decode().splitlines() if "=" in line)
+    assert told.get("PYTHONPATH") == environment.get("PYTHONPATH")
