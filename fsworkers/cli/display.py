@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fsworkers.engines.ahead import ScanAhead
     from fsworkers.engines.run import Run
     from fsworkers.pool.statistics import AtWork
+    from fsworkers.sinks.output import Output
 
 REFRESH_S = 0.1
 
@@ -161,19 +162,19 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def has_terminal_to_itself(output: str | None, *, is_at_end: bool = False) -> bool:
+def has_terminal_to_itself(output: str | None, *, is_apart: bool = False) -> bool:
     """Whether the terminal that is stderr shows neither results nor another program.
 
     Behind a pipe there is likely one that is: a pager, ``grep``. So there is behind ``-o >(less)``.
 
     Args:
         output: Where results go; ``None`` for stdout.
-        is_at_end: They are written when the line has gone.
+        is_apart: They come now and then, or when the line has gone.
     """
     if os.environ.get("TERM", "dumb") == "dumb":
         return False
     results = STDOUT if output is None or output == "-" else output
-    return not (stat.S_ISFIFO(_mode(STDOUT)) or (not is_at_end and _may_be_shown(results)))
+    return not (stat.S_ISFIFO(_mode(STDOUT)) or (not is_apart and _may_be_shown(results)))
 
 
 def _may_be_shown(target: int | str) -> bool:
@@ -230,13 +231,19 @@ class LiveLine:
 
     def write(self, text: str) -> int:
         """Write a message."""
-        with self._lock:
-            self.clear()
+        with self.making_way(text.encode(errors="replace")):
             count = self._stream.write(text)
             self._stream.flush()
-            if text:
-                self._is_at_line_start = text.endswith("\n")
-            return count
+        return count
+
+    @contextmanager
+    def making_way(self, data: bytes) -> Iterator[None]:
+        """Let this be written where the line is."""
+        with self._lock:
+            self.clear()
+            yield
+            if data:
+                self._is_at_line_start = data.endswith(b"\n")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -358,11 +365,19 @@ def _is_in_foreground() -> bool:
 
 
 @contextmanager
-def open_display(run: Run, ahead: ScanAhead | None) -> Iterator[Display]:
-    """Show a run on stderr until the block ends; what workers print appears above it."""
+def open_display(run: Run, ahead: ScanAhead | None, output: Output) -> Iterator[Display]:
+    """Show a run on stderr until the block ends; what workers print appears above it.
+
+    Args:
+        run: The run.
+        ahead: Its scan, if that is drawn ahead.
+        output: Where results go: above it, if that is a terminal.
+    """
     stderr = sys.stderr
     line = LiveLine(stderr)
     sys.stderr = cast("TextIO", line)
+    if output.width:
+        output.making_way = line.making_way
     try:
         yield Display(line, run, ahead)
     finally:

@@ -14,14 +14,14 @@ class LiveOutput:
     """
 
     def __init__(self) -> None:
-        self._output = standard_output()
+        self.output = standard_output()
         self._refusal: OutputFailed | BrokenPipeError | None = None
 
     def write(self, lines: bytes) -> None:
         """Write whole lines, unless some were refused before."""
         if self._refusal is None:
             try:
-                self._output.write(lines)
+                self.output.write(lines)
             except (OutputFailed, BrokenPipeError) as error:
                 self._refusal = error
 

@@ -64,7 +64,8 @@ class DisplayOptions(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.progress is not None:
             return self.progress
-        return has_terminal_to_itself(request.output, is_at_end=request.shown_format == "table")
+        is_apart = request.shown_format in {"table", "raw"}
+        return has_terminal_to_itself(request.output, is_apart=is_apart)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +159,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
             display: Display | PlainLines | None
             if is_shown:
-                display = stack.enter_context(open_display(run, ahead))
+                output = self.sink.output if live is None else live.output
+                display = stack.enter_context(open_display(run, ahead, output))
             else:
                 display = PlainLines(run, shown.every_s) if shown.wants_lines else None
             _follow(run, report, display, live)

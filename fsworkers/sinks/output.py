@@ -15,13 +15,13 @@ import os
 import select
 import stat
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from fsworkers.sinks.errors import OutputFailed, OutputUnwritable, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = [
@@ -65,6 +65,8 @@ class Output:
         name: The output's name for messages.
         partial: The name that a file has as long as it is not whole; ``None`` for what is written
             directly, and when there is no such file any more.
+        making_way: Entered around each write, with what is written: for whoever else writes to the
+            same terminal.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Output:
     ) -> None:
         self.name = name
         self.partial = partial
+        self.making_way: Callable[[bytes], AbstractContextManager[None]] = _nothing_there
         self._raw = raw
         self._is_regular = is_regular
         self._is_owned = is_owned
@@ -105,7 +108,7 @@ class Output:
             OutputFailed: The system refused. A regular file is cut back to where ``data`` began.
             BrokenPipeError: Nobody reads any more.
         """
-        with self.failing():
+        with self.failing(), self.making_way(data):
             try:
                 self.empty()
                 self._write_all(memoryview(data))
@@ -185,6 +188,10 @@ class Output:
             os.lseek(descriptor, self._written_bytes, os.SEEK_SET)
         except OSError:
             return  # the first error is the one to report
+
+
+def _nothing_there(_data: bytes) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def open_output(path: Path) -> Output:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from fsworkers.cli import display
 from fsworkers.cli.display import CLEAR_LINE, LiveLine, Long, Look, fitted, rows_of
 from fsworkers.pool.statistics import AtWork
+from fsworkers.sinks.output import Output
 
 LOOK = Look(
     ended=12_345,
@@ -142,3 +143,37 @@ def test_only_foreground_processes_draw(monkeypatch: pytest.MonkeyPatch) -> None
     """A terminal whose shell has sent us behind is the shell's."""
     monkeypatch.setattr(os, "tcgetpgrp", lambda _number: os.getpgrp() + 1)
     assert not display._is_in_foreground()
+
+
+def test_what_commands_write_stands_above_the_line(screen: list[bytes]) -> None:
+    """On a terminal for both; half a line of it is not drawn over."""
+    line = LiveLine(StringIO())
+    taken = Taken()
+    output = Output(taken, "stdout", is_regular=False, is_owned=False)
+    output.making_way = line.making_way
+    line.draw("1 file")
+    output.write(b"hello\nwor")
+    line.draw("2 files")
+    assert (taken.data, screen) == (b"hello\nwor", [CLEAR_LINE + b"1 file", CLEAR_LINE])
+    output.write(b"ld\n")
+    line.draw("2 files")
+    assert screen[2:] == [CLEAR_LINE + b"2 files"]
+
+
+class Taken:
+    """Takes what is written."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take all of it."""
+        self.data += data
+        return len(data)
+
+    def fileno(self) -> int:
+        """There is none."""
+        return -1
+
+    def close(self) -> None:
+        """Nothing is open."""
