@@ -58,6 +58,9 @@ _CHOICES: tuple[dict[str, set[str]], ...] = (
 )
 """Parameters of which one is chosen, each with those that are about it and not about all."""
 
+_TASKS = frozenset({"task", "call"})
+"""What is chosen and has options."""
+
 _ACCEPTED: dict[object, tuple[set[type], str]] = {
     bool: ({bool, str}, "true or false"),
     int: ({int, str}, "a whole number"),
@@ -74,10 +77,12 @@ class Setting(NamedTuple):
     Attributes:
         value: As it was read.
         where: A file, with the profile; or a variable.
+        is_weaker: Of a task's options: the task is that of a stronger source.
     """
 
     value: Any
     where: str
+    is_weaker: bool = False
 
 
 class Layer(NamedTuple):
@@ -208,7 +213,10 @@ def settings_for(
 
 def _over(weaker: dict[str, Setting], stronger: dict[str, Setting]) -> dict[str, Setting]:
     chosen = [name for name, one in stronger.items() if one.value]  # no-journal = false is none
-    return without_replaced(weaker, chosen) | stronger
+    left = without_replaced(weaker, chosen)
+    if "option" in left and not _TASKS.isdisjoint(chosen):
+        left["option"] = left["option"]._replace(is_weaker=True)
+    return left | stronger
 
 
 def without_replaced(weaker: Mapping[str, Any], stronger: Iterable[str]) -> dict[str, Any]:
@@ -222,6 +230,27 @@ def without_replaced(weaker: Mapping[str, Any], stronger: Iterable[str]) -> dict
             about = set().union(*(choice[one] for one in chosen))
             replaced |= choice.keys() | set().union(*choice.values()) - about
     return {name: value for name, value in weaker.items() if name not in replaced}
+
+
+def without_misfits(
+    left: dict[str, Any], typed: Mapping[str, Any], settings: Mapping[str, Setting]
+) -> dict[str, Any]:
+    """What is left of all sources, without options of another task than a stronger one chose.
+
+    Args:
+        left: By parameter.
+        typed: What is stronger than all of them.
+        settings: Where they stand.
+    """
+    if "option" not in left or "option" in typed:
+        return left
+    if _TASKS.isdisjoint(typed) and not settings["option"].is_weaker:
+        return left
+    from fsworkers.cli.task_options import fitting  # noqa: PLC0415  (only with some)
+
+    options = fitting(left["option"], {**left, **typed})
+    others = {name: value for name, value in left.items() if name != "option"}
+    return others | {"option": options} if options else others
 
 
 def _read(table: Mapping[str, Any], known: Mapping[str, Option], where: str) -> dict[str, Setting]:

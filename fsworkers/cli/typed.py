@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperOption
 
-from fsworkers.cli.config import without_replaced
+from fsworkers.cli.config import without_misfits, without_replaced
 
 if TYPE_CHECKING:
     import typer
@@ -33,5 +33,6 @@ class Command(TyperCommand):
         """Read what is typed, and leave out what that replaces."""
         if ctx.default_map:
             typed, _, _ = self.make_parser(ctx).parse_args(list(args))
-            ctx.default_map = without_replaced(ctx.default_map, typed)
+            left = without_replaced(ctx.default_map, typed)
+            ctx.default_map = without_misfits(left, typed, ctx.obj)
         return super().parse_args(ctx, args)

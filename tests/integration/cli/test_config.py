@@ -84,6 +84,32 @@ def test_what_is_shown_can_stand_in_a_file(typed: tuple[str, ...], tmp_path: Pat
     assert shown("--profile", "pasted") == first
 
 
+def test_options_of_a_weaker_source_that_the_task_does_not_have_are_left_out(place: Path) -> None:
+    """Those that it has stay; in the source of the task they are an error."""
+    (place / "mine.py").write_text("def f(path, *, algorithm=''):\n    return algorithm\n")
+    (place / "fsworkers.toml").write_text(
+        "[option]\nalgorithm = 'md5'\n[profile.p]\ntask = 'count'\n"
+        "[profile.q]\ntask = 'count'\noption = {algorithm = 'md5'}\n"
+    )
+
+    def value(*arguments: str, **environment: str) -> object:
+        done = cli("process", "tree/a", *arguments, cwd=place, **environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["value"]
+
+    counts = {"lines": 0, "words": 1, "bytes": 1, "chars": 1}
+    assert (
+        value("-t", "count") == value("--profile", "p") == value(FSWORKERS_TASK="count") == counts
+    )
+    assert value("-t", "count", FSWORKERS_OPTION="algorithm=md5", FSWORKERS_TASK="x") == counts
+    assert value("--call", "os.path:getsize") == 1
+    assert value("--call", "mine.py:f") == "md5"
+    assert value() == "0cc175b9c0f1b6a831c399e269772661"
+    assert cli("process", "tree", "--profile", "q", cwd=place).returncode == 2
+    shown = cli("process", "tree", "-t", "count", "--show-config", cwd=place).stdout
+    assert "# option =" in shown.splitlines()
+
+
 def test_what_is_wrong_in_a_file_says_where_to_look(place: Path) -> None:
     """One line for what is wrong, one for where it may stand."""
     done = cli("process", "tree", "--profile", "broken", cwd=place)
