@@ -1,6 +1,6 @@
 """The task ``archive``: is everything in an archive what it was when it was put in?
 
-What a file is, its first bytes say, and its suffix where there is nothing in it. All that is packed
+What a file is, its first bytes say; its suffix, that it should be an archive. All that is packed
 is unpacked, which checks the sums that the format has, and thrown away as it comes: memory stays
 the same.
 """
@@ -83,6 +83,8 @@ class Found(NamedTuple):
 class Archive:
     """Test and list archives: zip, tar, gz, bz2, xz, zst, by content; others are skipped.
 
+    A file that has an archive's suffix and is none is corrupt.
+
     Args:
         names: How many members are named in the value at most.
         max_ratio: How many times its own size an archive may unpack to, beyond 64 MiB.
@@ -123,7 +125,8 @@ class Archive:
         """
         with graceful.open(path, "rb") as file:
             head = file.read(tarfile.BLOCKSIZE)
-            kind = _kind_of(head, path.lower())
+            name = path.lower()
+            kind = _kind_of(file, head, name)
             check = _limit(file.seek(0, io.SEEK_END), self.max_ratio, self.max_size)
             file.seek(0)
             members = size = encrypted = 0
@@ -135,9 +138,7 @@ class Archive:
                     found = _in_zip(file, check)
                 else:
                     stream = io.BufferedReader(_unpacked(file, kind), CHUNK_BYTES)
-                    if kind != "tar" and _is_tar(
-                        stream.peek(tarfile.BLOCKSIZE), may_be_empty=path.lower().endswith(_TARS)
-                    ):
+                    if kind != "tar" and _is_packed_tar(stream, name):
                         kind = f"tar.{kind}"
                     find = _in_tar if kind.startswith("tar") else _in_stream
                     rest = Forward(stream, check)
@@ -168,7 +169,7 @@ class Archive:
         }
 
 
-def _kind_of(head: bytes, name: str) -> str:
+def _kind_of(file: Any, head: bytes, name: str) -> str:
     if not head and name.endswith(_SUFFIXES):
         raise BadArchive("it is empty, which no archive is")
     for magic, kind in _MAGIC.items():
@@ -176,6 +177,10 @@ def _kind_of(head: bytes, name: str) -> str:
             return kind
     if head and _is_tar(head, may_be_empty=name.endswith(".tar")):
         return "tar"
+    if name.endswith(".zip") and zipfile.is_zipfile(file):  # its list is at the end
+        return "zip"
+    if name.endswith(_SUFFIXES):
+        raise BadArchive("it begins like no archive that is known, though its name says it is one")
     raise Skip("no archive: it begins like none that is known")
 
 
@@ -190,6 +195,14 @@ def _is_tar(head: bytes, *, may_be_empty: bool) -> bool:
     except tarfile.HeaderError:
         return False
     return True
+
+
+def _is_packed_tar(stream: io.BufferedReader, name: str) -> bool:
+    is_called_one = name.endswith(_TARS)
+    is_one = _is_tar(stream.peek(tarfile.BLOCKSIZE), may_be_empty=is_called_one)
+    if is_called_one and not is_one:
+        raise ValueError("no tar is in it, though its name says so")
+    return is_one
 
 
 def _as_text(name: str) -> str:

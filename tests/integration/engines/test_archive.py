@@ -111,6 +111,28 @@ def test_what_is_no_archive_is_skipped(tested: Any, data: bytes) -> None:
         tested(data)
 
 
+@pytest.mark.parametrize("name", ["a.zip", "a.TAR", "a.tar.gz", "a.tgz", "a.gz", "a.bz2", "a.zst"])
+def test_what_is_no_archive_but_called_one_is_corrupt(tmp_path: Path, name: str) -> None:
+    """As with the classics: a text, and a packed text that is no tar."""
+    (tmp_path / name).write_bytes(b"text\n" * 1000)
+    with pytest.raises(BadArchive, match="like no archive"):
+        Archive()(str(tmp_path / name))
+    if ".t" in name.lower():
+        (tmp_path / name).write_bytes(gzip.compress(b"text\n" * 1000))
+        with pytest.raises(BadArchive, match="no tar is in it"):
+            Archive()(str(tmp_path / name))
+
+
+def test_a_zip_may_have_something_before_it_and_must_begin_well(tmp_path: Path) -> None:
+    """By its name; the first bytes of the first member belong to it."""
+    file = tmp_path / "a.zip"
+    file.write_bytes(b"#!/bin/sh\n" + zip_of(MEMBERS))
+    assert Archive()(str(file))["members"] == 5
+    file.write_bytes(b"XXXX" + zip_of(MEMBERS)[4:])
+    with pytest.raises(BadArchive, match="member 'plain': zip: "):
+        Archive()(str(file))
+
+
 def test_a_zst_may_begin_with_what_is_to_be_skipped(tested: Any) -> None:
     """As pzstd and seekable ones do; also where there is nothing else."""
     frame = b"\x5e\x2a\x4d\x18\4\0\0\0abcd"
@@ -269,7 +291,7 @@ def test_a_run_tells_which_member_is_corrupt(tmp_path: Path) -> None:
     (tree / "-good\n.zip").write_bytes(data)
     data[data.index(b"-dash") + 100] ^= 1
     Path(os.fsdecode(bytes(tree) + b"/\xff bad")).write_bytes(data)
-    (tree / "text.zip").write_text("no zip")
+    (tree / "text").write_text("no zip")
     told: dict[str, Any] = {}
 
     def take(one: Any) -> None:
