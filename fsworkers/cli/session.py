@@ -169,7 +169,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(display, Display):
                 display.clear()
             engine.stop()  # while the workers end, the journal comes to rest
-            self._finish(ending)
+            self._finish(run, ending)
         reducer = None if run.reduction is None else run.reduction.reducer
         if live is not None:
             live.check()
@@ -198,15 +198,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             return summary
         return replace(summary, missing=report.add_missing(run.missing(self.gone)))
 
-    def _finish(self, state: State) -> None:
+    def _finish(self, run: Run, state: State) -> None:
         """Bring the output and the journal to their end."""
         recorder = self.recorder
+        if self.rebuilds and recorder is not None:
+            for batch in recorder.outcomes():
+                self.sink.write([as_written(one) for one in batch])
+        if state == "finished":
+            run.write_missing(self.sink)
         if recorder is None:
             self.sink.finish(is_whole=state == "finished")
             return
-        if self.rebuilds:
-            for batch in recorder.outcomes():
-                self.sink.write([as_written(one) for one in batch])
         try:
             self.sink.finish(is_whole=state == "finished")
         except DigestsMissing:

@@ -391,6 +391,8 @@ def _finish(run: Run, recorder: Recorder | None, sink: Sink | None) -> None:
     if recorder is not None:
         recorder.end(state)
     if sink is not None:
+        if state == "finished":
+            run.write_missing(sink)
         sink.finish(is_whole=state == "finished")
 
 

@@ -7,15 +7,18 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from fsworkers.errors import FsworkersError
+from fsworkers.model import Outcome
 from fsworkers.pool.payload import Packed, pickle_value, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from fsworkers.model import Outcome
     from fsworkers.pool.actions import Record
     from fsworkers.pool.task_function import Encoder, Rows
     from fsworkers.tasks.task import Reducer
+
+_BATCH = 1000
+"""So many rows are written at a time."""
 
 
 class ReducerFailed(FsworkersError):
@@ -83,6 +86,13 @@ class Reduction:
         """The paths that the task expected and that were not found; ``None`` if it expects none."""
         missing = getattr(self.reducer, "missing", None)
         return None if missing is None else missing()
+
+    def missing_rows(self) -> Iterator[list[Outcome]]:
+        """What outputs have of those, in batches, where the task says what their value is."""
+        value = getattr(self.reducer, "missing_value", None)
+        paths = [] if value is None else self.missing() or []
+        for at in range(0, len(paths), _BATCH):
+            yield [Outcome(path, "done", value) for path in paths[at : at + _BATCH]]
 
     def _take(self, one: Outcome) -> None:
         # That of an unchanged file, which is left out, is as good as if it were done now.

@@ -246,6 +246,17 @@ class Run:
             return [known]
         return () if gone is None else gone()
 
+    def write_missing(self, sink: Sink) -> None:
+        """Write what the task expected and did not find, if it tells a value of that.
+
+        Raises:
+            SinkError: It could not be written.
+            BrokenPipeError: Nobody reads the output any more.
+        """
+        if self.reduction is not None:
+            for batch in self.reduction.missing_rows():
+                sink.write(batch)
+
     @property
     def seconds(self) -> float:
         """Time since this was made."""

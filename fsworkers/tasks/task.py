@@ -57,7 +57,8 @@ class Reducer(Protocol):
     and the order of files must not matter to it. Others are fed in the master.
 
     These are looked for as well: ``is_well``, false where the result is a reason for exit code 1;
-    ``missing()``, the paths that were expected and not found; ``lines()``, the result for a person.
+    ``missing()``, the paths that were expected and not found, and ``missing_value``, with which
+    each of them has a row in outputs; ``lines()``, the result for a person.
     """
 
     def add(self, path: str, value: Any, /) -> None:

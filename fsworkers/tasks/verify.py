@@ -46,7 +46,7 @@ class Verify:
     """
 
     columns: ClassVar = (
-        Column("verdict", meaning="ok, modified, moved or new"),
+        Column("verdict", meaning="ok, modified, moved, new or missing"),
         Column("moved_from", meaning="the name in the list that is not there any more"),
     )
     example: ClassVar = "fsworkers process photos -t verify --option list=photos.sha256"
@@ -229,6 +229,8 @@ class Verdicts:
     Args:
         verifying: What has the list; ``None`` in what a worker has counted.
     """
+
+    missing_value: ClassVar = {"verdict": "missing", "moved_from": None}
 
     def __init__(self, verifying: Verifying | None) -> None:
         self._verifying = verifying

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import re
+import sqlite3
 import sys
+from base64 import b64decode
+from contextlib import closing
 from pathlib import Path
 from shutil import which
 from subprocess import run
@@ -222,12 +226,43 @@ def test_the_command_line_tells(place: Path) -> None:
         assert line in told.stderr
     totals = json.loads(Path("totals.json").read_text())
     os.unlink("totals.json")
+    last = Path("out.jsonl").read_text().splitlines()[-1]
+    os.unlink("out.jsonl")
     again = run(
         [*command, "resume", "--journal", "runs.db"], capture_output=True, check=False, text=True
     )
     assert again.returncode == 1
     resumed = json.loads(Path("totals.json").read_text())
     assert (resumed["reduced"], resumed["missing"]) == (totals["reduced"], 1)
+    assert last == Path("out.jsonl").read_text().splitlines()[-1]
+    row = json.loads(last)
+    assert (row["path"], row["status"], row["attempts"]) == ("tree/d\ne", "done", 0)
+    assert row["value"] == {"verdict": "missing", "moved_from": None}
+
+
+@pytest.mark.parametrize("output", ["out.db", "out.csv"])
+def test_what_is_missing_has_a_row_in_outputs(place: Path, output: str) -> None:
+    """Of each kind, however many there are, by its exact name; it is no outcome of the run."""
+    count = 2500
+    digest = hashlib.sha256(b"gone").hexdigest()
+    as_sums("list.sha256")
+    with open("list.sha256", "ab") as file:
+        file.writelines(b"%s  tree/\xff%d\n" % (digest.encode(), at) for at in range(count))
+    summary = process_tree(
+        "tree", "verify", options={"list": "list.sha256"}, output=output, workers=1
+    )
+    assert (summary.found, summary.done, summary.missing) == (len(NAMES), len(NAMES), count)
+    if output.endswith(".csv"):
+        with open(output, newline="") as text:
+            rows = [*csv.DictReader(text)]
+        verdicts = [row["verdict"] for row in rows]
+        exact = b64decode(rows[-1]["path_b64"])
+    else:
+        with closing(sqlite3.connect(output)) as base:
+            told = base.execute("SELECT verdict, path_bytes FROM files ORDER BY rowid").fetchall()
+        verdicts, exact = [row[0] for row in told], told[-1][1]
+    assert verdicts == ["ok"] * len(NAMES) + ["missing"] * count
+    assert exact == b"tree/\xff%d" % (count - 1)
 
 
 def test_what_is_gone_since_an_earlier_run_is_missing_once(place: Path) -> None:
