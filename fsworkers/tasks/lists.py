@@ -2,7 +2,8 @@ r"""Lists of checksums as they come: which files they name, and with which diges
 
 Read are lines of ``sha256sum`` and its kin, as GNU (``HASH  name``) and BSD have them (``SHA256
 (name) = HASH``), names with a newline escaped behind a leading ``\``; what ``hashdeep`` writes;
-manifests of BagIt (RFC 8493); and outputs of the task ``checksum``, ``.jsonl`` and ``.csv``.
+manifests of BagIt (RFC 8493); and outputs of the task ``checksum``, ``.jsonl``,
+``.csv``, ``.db`` and ``.parquet``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fsworkers import graceful
 from fsworkers.errors import BadOption
 from fsworkers.names import printable
+from fsworkers.tasks.own_tables import SUFFIXES, Unreadable, table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,8 @@ _BAG_NAME = re.compile(r"(?:tag)?manifest-[a-z0-9]+\.txt")
 _BAG = re.compile(rb"([0-9A-Fa-f]+)[ \t]+\*?(.+)", re.DOTALL)
 _is_digest = re.compile(r"[0-9a-f]+").fullmatch
 _ESCAPES = {b"\\n": b"\n", b"\\r": b"\r", b"\\\\": b"\\"}
+
+_COLUMNS = frozenset({"path", "path_bytes", "status", "digest", *DIGITS})
 
 Row = tuple[int, bytes, dict[str, str]]
 """Number of the line, the name, and digests by algorithm; by an empty text where it is not said."""
@@ -86,11 +90,12 @@ def read_list(path: str, algorithm: str = "") -> KnownFiles:
 
     Raises:
         BadOption: It can't be read; the message names the line.
+        MissingExtra: It is Parquet, and pyarrow is not installed.
     """
     shown = f"--option list={printable(path)}"
     try:
         with graceful.open(path, "rb") as file:
-            data: bytes = file.read()
+            data: bytes = b"" if path.lower().endswith(SUFFIXES) else file.read()
     except OSError as error:
         raise BadOption(f"{shown}: {error.strerror}") from error
     name = os.path.basename(path).lower()
@@ -98,7 +103,8 @@ def read_list(path: str, algorithm: str = "") -> KnownFiles:
     default = algorithm or (_OTHER_NAMES.get(hints[-1], hints[-1]) if hints else "")
     files: dict[bytes, dict[str, str]] = {}
     try:
-        for line, file_name, digests in _rows(name, data):
+        rows = _table_rows(path) if name.endswith(SUFFIXES) else _rows(name, data)
+        for line, file_name, digests in rows:
             if b"\0" in file_name:
                 raise _Wrong(line, "a name that no file can have")
             known = files.setdefault(os.path.normpath(file_name), {})
@@ -107,7 +113,7 @@ def read_list(path: str, algorithm: str = "") -> KnownFiles:
                 if known.setdefault(one, digest) != digest:
                     what = "is there a second time, with another digest"
                     raise _Wrong(line, f"{printable(file_name)} {what}")
-    except _Wrong as error:
+    except (_Wrong, Unreadable) as error:
         raise BadOption(f"{shown}: {error}") from error
     if not files:
         raise BadOption(f"{shown}: there are no checksums in it")
@@ -268,6 +274,12 @@ def _csv_rows(data: bytes) -> Iterator[Row]:
         yield from _own_row(reader.line_num, {**row, "value": value or row.get("digest")})
 
 
+def _table_rows(path: str) -> Iterator[Row]:
+    for number, row in enumerate(table_rows(path, _COLUMNS), 1):
+        value = {key: row[key] for key in DIGITS if row.get(key)}
+        yield from _own_row(number, {**row, "value": value or row.get("digest")})
+
+
 def _own_row(number: int, row: Any) -> Iterator[Row]:
     """A row of an output of ours; what was not done has no digest."""
     if not (isinstance(row, dict) and row.get("path") and row.get("status")):
@@ -278,5 +290,7 @@ def _own_row(number: int, row: Any) -> Iterator[Row]:
     digests: dict[str, Any] = value if isinstance(value, dict) else {"": value}
     if not (digests and all(isinstance(one, str) for one in digests.values())):
         raise _Wrong(number, "the value is no checksum")
-    name: bytes = b64decode(row["path_b64"]) if row.get("path_b64") else row["path"].encode()
+    name: bytes = row.get("path_bytes") or row["path"].encode()
+    if row.get("path_b64"):
+        name = b64decode(row["path_b64"])
     yield number, name, digests

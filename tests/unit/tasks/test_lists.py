@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from fsworkers.errors import BadOption
+from fsworkers.errors import BadOption, MissingExtra
 from fsworkers.tasks.checksum import ALGORITHMS, Checksum
 from fsworkers.tasks.lists import DIGITS, read_list
 
@@ -104,13 +105,27 @@ def test_the_algorithm_may_be_told(tmp_path: Path) -> None:
         ("a.jsonl", '{"path":"a","status":"done","value":{"x":"1"}}\n', "line 1: no checksum"),
         ("a.jsonl", "{\n", "line 1: no JSON"),
         ("a.csv", "path,status,value\r\na,done,words\r\n", "line 2: no checksum"),
+        ("a.db", "", "no output of fsworkers: no such table"),
+        ("a.sqlite", "words " * 200, "no output of fsworkers: file is not a"),
+        ("a.parquet", "words", "no output of fsworkers: Parquet"),
     ],
 )
 def test_what_is_wrong_is_told_by_line(tmp_path: Path, name: str, content: str, words: str) -> None:
     """With the list's name, before anything is run."""
+    if name.endswith(".parquet"):
+        pytest.importorskip("pyarrow")
     with pytest.raises(BadOption) as raised:
         read(tmp_path, name, content)
     assert f"{name}: {words}" in str(raised.value)
+
+
+def test_what_reads_parquet_may_not_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to install is said."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'fsworkers\[parquet\]'"):
+        read(tmp_path, "a.parquet", "x")
 
 
 def test_a_list_that_is_not_there(tmp_path: Path) -> None:
