@@ -12,6 +12,7 @@ from collections import Counter
 from contextlib import closing
 from functools import cached_property, lru_cache
 from itertools import takewhile
+from logging import getLogger
 from operator import eq
 from pathlib import Path  # noqa: TC003  (options are read by their annotations)
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from fsworkers.tasks.task import Preparation
+
+LOGGER = getLogger("fsworkers")
 
 LOOKED_AT = 1000
 """So many names of a list show what they are relative to, or where a file comes from."""
@@ -75,19 +78,26 @@ class Verify:
         """Read the list, and look which of its files are gone.
 
         Raises:
-            BadOption: It can't be read, or it is of other files.
+            BadOption: It can't be read.
             MissingExtra: Its algorithm is not installed.
         """
         known = read_list(self._list, self._algorithm)
         cwd = os.getcwd()
         own = os.path.abspath(self._list)
         names = known.names.split("\0")
-        base = self._base
-        if base is None:
-            folder = os.path.dirname(own)
-            places = [folder] if known.is_bag else [cwd, folder, *preparation.roots]
-            base = _base_of(self._list, names, [*dict.fromkeys(map(os.path.abspath, places))])
+        folder = os.path.dirname(own)
+        places = [folder] if known.is_bag else [cwd, folder, *preparation.roots]
+        if self._base is not None:
+            places = [self._base]
+        places = [*dict.fromkeys(map(os.path.abspath, places))]
+        base = _base_of(names, places)
         gone = [at for at, name in enumerate(names) if not _is_there(base, name)]
+        if len(gone) == len(names):
+            LOGGER.warning(
+                "--option list=%s: no file that it names is there; %s was looked for in %s. "
+                "--option base=DIR says what its names are relative to",
+                printable(self._list), printable(names[0]), ", ".join(map(printable, places)),
+            )  # fmt: skip
         return Verifying(known, base, cwd, own, gone)
 
 
@@ -95,21 +105,10 @@ def _is_there(base: str, name: str) -> bool:
     return os.path.lexists(os.path.join(base, name))
 
 
-def _base_of(path: str, names: Sequence[str], places: Sequence[str]) -> str:
-    """Where most of a list's files are, the first of several such places.
-
-    Raises:
-        BadOption: There is none in any of them.
-    """
+def _base_of(names: Sequence[str], places: Sequence[str]) -> str:
+    """Where most of a list's files are, the first of several such places."""
     some = names[:: len(names) // LOOKED_AT + 1]
     counts = [sum(_is_there(place, name) for name in some) for place in places]
-    if not any(counts):
-        looked = ", ".join(map(printable, places))
-        raise BadOption(
-            f"--option list={printable(path)}: no file that it names is there; "
-            f"{printable(names[0])} was looked for in {looked}. "
-            "--option base=DIR says what its names are relative to"
-        )
     return places[counts.index(max(counts))]
 
 
@@ -320,10 +319,12 @@ class Verdicts:
         if count := counts["unchecked"]:
             which = "1 file of the list is" if count == 1 else f"{count:,} files of the list are"
             yield f"{which} there but not looked at: not below the PATHs, left out, or failed"
-        if not (counts["ok"] or counts["moved"] or self._verifying is None):
-            known = self._verifying.known
+        verifying = self._verifying
+        is_nothing_so = not (counts["ok"] or counts["moved"])
+        if is_nothing_so and verifying is not None and len(self._gone) < len(verifying.names):
+            known = verifying.known
             yield (
                 f"nothing is as {known.path} says, read as {known.algorithm} of files in "
-                f"{self._verifying.base}; --option algorithm=… and base=DIR say otherwise"
+                f"{verifying.base}; --option algorithm=… and base=DIR say otherwise"
             )
         yield ", ".join(f"{count:,} {name}" for name, count in counts.items())

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from fsworkers import process_tree
-from fsworkers.errors import BadOption, FsworkersError
+from fsworkers.errors import FsworkersError
 
 NAMES = [
     "a",
@@ -197,7 +197,7 @@ def test_a_renamed_folder_has_moved(place: Path) -> None:
 
 @pytest.mark.parametrize("where", [".", "tree", "elsewhere"])
 def test_names_are_relative_to_where_they_are_found(
-    place: Path, where: str, monkeypatch: pytest.MonkeyPatch
+    place: Path, where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The working directory, the list's folder, or the PATH; or else what was tried is told."""
     (place / "elsewhere").mkdir()
@@ -209,8 +209,10 @@ def test_names_are_relative_to_where_they_are_found(
     counts = verify(f"{place}/tree/list.sha256", f"{place}/tree")
     assert (counts["ok"], counts["new"]) == (len(NAMES), 0)  # the list itself is not new
     monkeypatch.chdir(place)
-    with pytest.raises(BadOption, match=r"was looked for in .*elsewhere\. --option base=DIR"):
-        verify("list.sha256", "elsewhere")
+    assert not caplog.messages
+    assert verify("list.sha256", "elsewhere")["missing"] == len(NAMES)
+    (told,) = caplog.messages
+    assert re.search(r"was looked for in .*elsewhere\. --option base=DIR", told)
     assert verify("list.sha256", "elsewhere", base="tree")["unchecked"] == len(NAMES)
 
 
@@ -287,6 +289,24 @@ def test_what_is_gone_since_an_earlier_run_is_missing_once(place: Path) -> None:
             engine="inline",
         )
         assert (summary.missing, summary.found) == (gone, len(NAMES) - gone)
+
+
+def test_all_may_be_gone(place: Path) -> None:
+    """As for ``sha256sum -c`` each is missing, and that is a difference; a hint is told once."""
+    as_sums("list.sha256")
+    os.rename("tree", "other")
+    (place / "tree").mkdir()
+    ended = run(
+        [sys.executable, "-m", "fsworkers", "process", "tree", "-t", "verify", "--option",
+         "list=list.sha256", "--no-journal", "--format", "{value.verdict}"],
+        capture_output=True, check=False, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stdout == "missing\n" * len(NAMES)
+    assert ended.stderr.count("base=DIR") == 1
+    assert f"{len(NAMES)} missing, 0 unchecked" in ended.stderr
+    counts = verify("list.sha256", "other")
+    assert (counts["moved"], counts["missing"]) == (len(NAMES), 0)
 
 
 def test_what_was_left_out_is_told(place: Path) -> None:
