@@ -223,6 +223,9 @@ def _hashdeep_rows(data: bytes) -> Iterator[Row]:
     for number, line in _lines(data):
         if line.startswith(b"%%%% size,"):
             columns = line[5:].decode(errors="replace").split(",")
+            if DIGITS.keys().isdisjoint(columns):
+                others = ", ".join(columns[1:-1])
+                raise _Wrong(number, f"digests of {others}; those of {', '.join(DIGITS)} are known")
         elif not line.startswith((b"%%%%", b"##")):
             fields = line.split(b",", len(columns) - 1)
             if not columns or len(fields) != len(columns):

@@ -99,6 +99,8 @@ def test_the_algorithm_may_be_told(tmp_path: Path) -> None:
         ("a", f"SHA512/256 (a) = {SHA256}\n", "line 1: the algorithm SHA512/256 is not known"),
         ("a", f"MD5 (a) = {MD5}\nSHA256 (b) = {SHA256}\n", "b has a digest of sha256, and none"),
         ("a", "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n1,2\n", "line 3: not size,md5,filename"),
+        ("a", "%%%% HASHDEEP-1.0\n%%%% size,tiger,whirlpool,filename\n1,00,00,a\n",
+         "line 2: digests of tiger, whirlpool; those of sha256, blake2b, sha512"),
         ("manifest-md5.txt", "words\n", "line 1: not HASH"),
         ("a.jsonl", "{}\n", "line 1: no output of fsworkers"),
         ("a.jsonl", '{"path":"a","status":"done","value":3}\n', "line 1: the value is no checksum"),
@@ -109,7 +111,7 @@ def test_the_algorithm_may_be_told(tmp_path: Path) -> None:
         ("a.sqlite", "words " * 200, "no output of fsworkers: file is not a"),
         ("a.parquet", "words", "no output of fsworkers: Parquet"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_told_by_line(tmp_path: Path, name: str, content: str, words: str) -> None:
     """With the list's name, before anything is run."""
     if name.endswith(".parquet"):
