@@ -33,8 +33,8 @@ Always = Annotated[bool, typer.Option("--always", help="With --to, also files wh
 Stdin = Annotated[bool, typer.Option("--stdin", help="The command reads the file on its standard input.", rich_help_panel=_WHAT)]
 Urls = Annotated[bool, typer.Option("--urls/--localize", help="Where PATHs are URLs, --call and commands get the URL, or a local copy.", rich_help_panel=_WHAT)]
 
-Globs = Annotated[list[str] | None, typer.Option("-g", "--glob", metavar="GLOB", help="Only files that match. Ignores case, here and in -E, unless it holds a capital letter. Repeatable.", rich_help_panel=_WHICH)]
-Excludes = Annotated[list[str] | None, typer.Option("-E", "--exclude", metavar="GLOB", help="Leave out files and directories that match. Repeatable.", rich_help_panel=_WHICH)]
+Globs = Annotated[list[str] | None, typer.Option("-g", "--glob", metavar="GLOB", help="Only files that match. Ignores case unless it holds a capital letter. Repeatable.", rich_help_panel=_WHICH)]
+Excludes = Annotated[list[str] | None, typer.Option("-E", "--exclude", metavar="GLOB", help="Leave out files and directories that match, by their exact case. Repeatable.", rich_help_panel=_WHICH)]
 SkipHidden = Annotated[bool, typer.Option("--skip-hidden", help="Leave out names that begin with a dot.", rich_help_panel=_WHICH)]
 Follow = Annotated[bool, typer.Option("-L", "--follow", help="Follow symbolic links.", rich_help_panel=_WHICH)]
 MaxDepth = Annotated[int | None, typer.Option("-d", "--max-depth", metavar="N", help="How deep to descend; 1 takes the files right in a PATH.", rich_help_panel=_WHICH)]

@@ -44,12 +44,13 @@ class Filters(msgspec.Struct, frozen=True):
 
 def filters_of(options: ScanOptions) -> Filters:
     """Compile the options; ages count back from this moment."""
-    excluded = _any_of([_name_test(each) for each in options.excludes if not each.endswith("/")])
-    excluded_directory = _any_of([_name_test(each.rstrip("/")) for each in options.excludes])
+    excludes = options.excludes
+    excluded = _any_of([_name_test(each) for each in excludes if not each.endswith("/")])
+    excluded_directory = _any_of([_name_test(each.rstrip("/")) for each in excludes])
     wanted = [
         test
         for test in (
-            _any_of([_name_test(each) for each in options.globs]),
+            _any_of([_name_test(each, each == each.lower()) for each in options.globs]),
             _any_of([_regex_test(each) for each in options.regexes]),
             _extension_test(options.extensions),
         )
@@ -63,8 +64,8 @@ def filters_of(options: ScanOptions) -> Filters:
     )
 
 
-def _name_test(pattern: str) -> NameTest:
-    regex = compile_glob(pattern.removeprefix("/"), ignore_case=pattern == pattern.lower())
+def _name_test(pattern: str, ignore_case: bool = False) -> NameTest:
+    regex = compile_glob(pattern.removeprefix("/"), ignore_case=ignore_case)
     matches = regex.fullmatch
     if "/" in pattern:
         return lambda _name, below: matches(below) is not None

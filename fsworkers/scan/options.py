@@ -66,8 +66,9 @@ class ScanOptions:
             pattern holds a slash, the path below the PATH argument. As in ``fd``, a pattern
             without a capital letter ignores case: ``*.jpg`` takes ``A.JPG``, ``*.JPG`` takes
             only that. One string is one pattern, as it is one of whatever else may be several.
-        excludes: Patterns to leave out, matched as ``globs`` are. A directory that matches is not
-            entered; a pattern that ends in a slash is for directories alone.
+        excludes: Patterns to leave out, matched as ``globs`` are but, as in ``fd``, by the exact
+            case. A directory that matches is not entered; a pattern that ends in a slash is for
+            directories alone.
             A PATH argument that is a directory is never excluded itself.
         extensions: Of which the name must end in one, in capitals or not, with a dot or without:
             ``jpg``, ``.tar.gz``. As in ``fd``, ``.jpg`` alone is a hidden name and has none.

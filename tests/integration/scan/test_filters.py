@@ -87,6 +87,8 @@ def odd(here: Path) -> Path:
         (["-o", str(os.getuid())], {"owner": str(os.getuid())}),
         (["-o", f"!{os.getuid()}"], {"owner": f"!{os.getuid()}"}),
         (["-o", f":{os.getgid()}"], {"owner": f":{os.getgid()}"}),
+        (["-E", "*.jpg", "-E", "G"], {"excludes": ("*.jpg", "G")}),
+        (["-E", "*.JPG", "-E", "g"], {"excludes": ("*.JPG", "g")}),
         (["--one-file-system"], {"one_file_system": True}),
     ],
 )

@@ -32,17 +32,22 @@ def test_size_is_read_as_fd_reads_it(text: str, expected: SizeRange) -> None:
 
 
 def test_patterns_without_a_capital_ignore_case() -> None:
-    """One rule for what is wanted and for what is left out, directories too."""
+    """Of what is wanted."""
     for pattern, takes_small, takes_large in (("*.jpg", True, True), ("*.JPG", False, True)):
         wanted = filters_of(ScanOptions(globs=pattern)).takes_name
-        unwanted = filters_of(ScanOptions(excludes=pattern)).takes_name
         assert wanted is not None
-        assert unwanted is not None
         for name, takes in (("a.jpg", takes_small), ("A.JPG", takes_large)):
-            assert (wanted(name, name), unwanted(name, name)) == (takes, not takes)
-    enters = filters_of(ScanOptions(excludes="build/")).enters
+            assert wanted(name, name) == takes
+
+
+def test_what_is_left_out_is_so_by_its_exact_case() -> None:
+    """As in fd; directories too."""
+    options = ScanOptions(excludes=["*.tmp", "build/"])
+    passes, enters = filters_of(options).takes_name, filters_of(options).enters
+    assert passes is not None
     assert enters is not None
-    assert not enters("Build", "Build")
+    assert [passes(name, name) for name in ("a.tmp", "B.TMP")] == [False, True]
+    assert [enters(name, name) for name in ("build", "Build")] == [False, True]
 
 
 @pytest.mark.parametrize("text", ["", "k", "10x", "1.5k", "+-3", "10 k b", "bi", "5bi", "٣k"])
