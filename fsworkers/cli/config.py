@@ -256,7 +256,7 @@ def without_misfits(
 def _read(table: Mapping[str, Any], known: Mapping[str, Option], where: str) -> dict[str, Setting]:
     found = {}
     for key, value in table.items():
-        option = _known(_plain(key), known, where)
+        option = _known(_plain(key), known, where, is_table=isinstance(value, dict))
         if not option.takes_many and isinstance(value, (dict, list)):
             raise BadOption(f"{printable(where)}: {key} takes one value, not {len(value)}")
         if key in _COMMANDS and isinstance(value, str):
@@ -291,9 +291,10 @@ def _plain(key: str) -> str:
     return key.replace("_", "-")
 
 
-def _known(key: str, known: Mapping[str, Option], where: str) -> Option:
+def _known(key: str, known: Mapping[str, Option], where: str, *, is_table: bool = False) -> Option:
     if key not in known or key in _ABOUT_THIS:
         names = [one for one in known if one not in _ABOUT_THIS]
+        names += ["profile"] * is_table
         raise BadOption(f"{printable(where)}: there is no option {key!r}{_nearest(key, names)}")
     return known[key]
 
