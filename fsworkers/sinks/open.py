@@ -80,12 +80,14 @@ class Format(NamedTuple):
         suffixes: What names of such files end in.
         needs_file: It can't be written to a pipe.
         check: Refuses what it can't do, before the run.
+        check_replaced: Refuses to replace what is there.
     """
 
     open: Callable[[Output, Wanted], Sink]
     suffixes: tuple[str, ...] = ()
     needs_file: bool = False
     check: Callable[[Wanted], object] | None = None
+    check_replaced: Callable[[Path], object] | None = None
 
 
 def _jsonl(output: Output, _wanted: Wanted) -> Sink:
@@ -116,6 +118,12 @@ def _sqlite(output: Output, wanted: Wanted) -> Sink:
     from fsworkers.sinks.sqlite import SqliteSink  # noqa: PLC0415
 
     return SqliteSink(output, wanted.declared)
+
+
+def _refuse_other_databases(target: Path) -> None:
+    from fsworkers.sinks.sqlite import refuse_others  # noqa: PLC0415
+
+    refuse_others(target)
 
 
 def _sums(output: Output, wanted: Wanted) -> Sink:
@@ -159,7 +167,9 @@ FORMATS = {
     "jsonl": Format(_jsonl, (".jsonl", ".ndjson")),
     "csv": Format(_csv, (".csv",)),
     "parquet": Format(_parquet, (".parquet",), check=_check_parquet),
-    "sqlite": Format(_sqlite, (".db", ".sqlite"), needs_file=True),
+    "sqlite": Format(
+        _sqlite, (".db", ".sqlite"), needs_file=True, check_replaced=_refuse_other_databases
+    ),
     "sums": Format(_sums, tuple(_SUMS_SUFFIXES), check=_check_sums),
     "raw": Format(_raw),
     "table": Format(_table),
@@ -241,6 +251,8 @@ def check_sink(
     check_output(target)
     if kind.needs_file and partial_of(target) is None:
         raise OutputUnwritable(os.fspath(target), f"it is no file, which {chosen} needs")
+    if kind.check_replaced is not None:
+        kind.check_replaced(target)
 
 
 def output_path(name: str) -> Path:

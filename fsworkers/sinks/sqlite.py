@@ -8,25 +8,34 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.sinks.columns import Declared, TypedRows, table_columns
-from fsworkers.sinks.errors import OutputFailed
+from fsworkers.sinks.errors import OutputFailed, OutputUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from fsworkers.model import Outcome
     from fsworkers.sinks.output import Output
     from fsworkers.sinks.sink import DoneEncoder
 
-__all__ = ["SqliteSink"]
+__all__ = ["SqliteSink", "refuse_others"]
 
 _TYPES = {
     "text": "TEXT", "integer": "INTEGER", "number": "REAL", "boolean": "BOOLEAN", "json": "TEXT",
     "time": "TEXT", "bytes": "BLOB", "any": "",
 }  # fmt: skip
+
+
+_TABLES = """
+    SELECT name, name = 'files' AND 3 = (
+        SELECT count(*) FROM pragma_table_info('files') WHERE name IN ('path', 'status', 'attempts')
+    ) FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
+"""
+"""What is in a database, and whether that is ours."""
 
 
 class SqliteSink:
@@ -96,6 +105,33 @@ class SqliteSink:
                 yield
             except sqlite3.Error as error:
                 raise OutputFailed(self.output.partial or self.output.name, str(error)) from error
+
+
+def refuse_others(path: Path) -> None:
+    """Refuse a database that holds more than an output of ours: it would be replaced as a whole.
+
+    Raises:
+        OutputUnwritable: It does, or it can't be told.
+    """
+    if not path.is_file():
+        return
+    from urllib.parse import quote  # noqa: PLC0415  (only where there is something)
+
+    # Where there is no write-ahead log, none shall be made.
+    how = "mode=ro" if os.path.exists(f"{path}-wal") else "immutable=1"
+    try:
+        uri = f"file:{quote(os.fsencode(path.absolute()))}?{how}"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            tables = connection.execute(_TABLES).fetchall()
+            others = [name for name, is_ours in tables if not is_ours]
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            return  # a file like any other
+        raise OutputUnwritable(os.fspath(path), f"it is a database, and {error}") from error
+    if others:
+        held = ", ".join(others[:3])
+        reason = f"it is a database that holds {held}, and would be replaced as a whole"
+        raise OutputUnwritable(os.fspath(path), reason)
 
 
 def _quoted(name: str) -> str:

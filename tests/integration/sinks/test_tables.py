@@ -91,6 +91,32 @@ def test_a_database_holds_typed_rows(tree: Path, tmp_path: Path) -> None:
         assert "files_path" in str(connection.execute(plan).fetchall())
 
 
+@pytest.mark.parametrize(
+    ("statement", "held"),
+    [
+        ("CREATE TABLE customers (name)", "customers"),
+        ("CREATE VIEW mine AS SELECT * FROM files", "mine"),
+        ("DROP TABLE files; CREATE TABLE files (path, content)", "files"),
+    ],
+)
+def test_a_database_of_somebody_else_is_not_replaced(
+    tree: Path, tmp_path: Path, statement: str, held: str
+) -> None:
+    """Its data would be lost; an earlier output of ours is, and so is what is no database."""
+    target = tmp_path / "a?b %.db"
+    target.write_bytes(b"no database" * 100)
+    for _ in range(2):
+        process_tree(tree, len, output=target, engine="inline")
+    refused = pytest.raises(OutputUnwritable, match=rf"a\?b %\.db'.* holds {held}, and would be")
+    with closing(sqlite3.connect(target)) as connection:
+        connection.executescript(f"PRAGMA journal_mode = WAL; {statement}")
+        with refused:
+            process_tree(tree, len, output=target, engine="inline")
+    with refused:
+        process_tree(tree, len, output=target, engine="inline")
+    assert {path.name for path in tmp_path.iterdir()} == {"tree", target.name}
+
+
 def test_pandas_reads_the_database(tree: Path, tmp_path: Path) -> None:
     """Numbers as numbers."""
     pandas = pytest.importorskip("pandas")
