@@ -1,7 +1,7 @@
 """The output of commands as they wrote it: stdout to stdout, stderr to stderr, a file's in a piece.
 
 What a worker encodes is the values themselves. Output too long for memory lies in a file, which is
-removed when it has been written.
+removed when it has been written, unless it is a result.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class RawSink(Lines):
             ("stdout", "stderr"), spilled, (self.output.write, _to_stderr), strict=True
         ):
             _write(_pieces(value, name, file), tag, write)
+            if file is not None and not getattr(value, "keeps_spilled", False):
+                os.unlink(file)
 
 
 def encode_done(
@@ -91,7 +93,6 @@ def _pieces(value: Mapping[str, Any], name: str, file: str | None) -> Iterator[b
         yield value.get(name, "").encode() if encoded is None else base64.b64decode(encoded)
         return
     with open(file, "rb") as stream:
-        os.unlink(file)
         while piece := stream.read(_CHUNK_BYTES):
             yield piece
 

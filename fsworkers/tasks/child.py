@@ -138,6 +138,8 @@ class Stream:
             self.tail = os.pread(descriptor, TAIL_BYTES, max(0, self.size - TAIL_BYTES))
         finally:
             os.close(descriptor)
+        if self._spool is not None and self.size > KEPT_BYTES:
+            self.spilled = os.fsdecode(path)
 
     def close(self) -> None:
         """Nothing more will come."""

@@ -68,9 +68,11 @@ class Value(dict[str, Any]):
 
     Attributes:
         spilled: Files that have all of stdout and stderr, where that was wanted.
+        keeps_spilled: Whether these are the results, which stay.
     """
 
     spilled: tuple[str | None, str | None] = (None, None)
+    keeps_spilled = False
 
 
 class Command:
@@ -236,6 +238,7 @@ class Command:
         code = exit_shown(ended.code)
         value = value_of(code, ended.stdout, ended.stderr)
         if folder is not None:
+            value.keeps_spilled = True
             with open(os.path.join(folder, b"exit"), "w", encoding="ascii") as file:
                 file.write(f"{code}\n")
         if ended.code == 0 and not (ended.is_overdue or ended.is_too_large):

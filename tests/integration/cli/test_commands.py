@@ -509,6 +509,26 @@ def test_a_command_is_a_task_in_python(logs: Path, monkeypatch: pytest.MonkeyPat
     assert len(list(logs.glob("c/*/*.log"))) == 40
 
 
+@pytest.mark.parametrize(("options", "tag"), [((), b""), (("-k", "--tag"), b"odd/a.txt\t")])
+def test_all_output_is_shown_beside_its_results(
+    odd: Path, options: tuple[str, ...], tag: bytes
+) -> None:
+    """However long it is, also of a command that fails; its results stay."""
+    count = 20_000
+    done = fsworkers(
+        "process", "odd/a.txt", "odd/b.tar.gz", *options, "-q", "--results", "r",
+        "-x", "sh", "-c", f"case $1 in *.txt) seq {count}; seq {count} >&2; exit 3;; esac", "sh",
+        cwd=odd,
+    )  # fmt: skip
+    numbers = [b"%d" % one for one in range(1, count + 1)]
+    assert done.stdout.splitlines() == [tag + one for one in numbers]
+    assert [one for one in done.stderr.splitlines() if one.startswith(tag)] == [
+        tag + one for one in numbers
+    ]
+    for name in ("stdout", "stderr"):
+        assert (odd / "r" / "a.txt" / name).read_bytes().splitlines() == numbers
+
+
 def test_results_of_two_files_do_not_overwrite_each_other(logs: Path) -> None:
     """Below two PATHs there may be one relative path."""
     (logs / "logs" / "b" / "2.log").write_text("other")
