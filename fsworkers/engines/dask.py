@@ -85,12 +85,14 @@ class DaskEngine:
         PathNotShared: A node does not see a path.
     """
 
+    runs_several = False
+
     def __init__(
         self, cluster: Client | str, settings: PoolSettings, roots: Iterable[str] = ()
     ) -> None:
         self._settings = settings
         self._samples = samples_of(roots)
-        self._run = f"fsw-{new_run_id()}"
+        self._run = ""
         self._workers: dict[str, int] = {}
         self._judged: dict[str, bool] = {}
         self._signs: dict[str, tuple[float, float]] = {}
@@ -151,6 +153,7 @@ class DaskEngine:
     def _register(self, function: Callable[[str], Any], encode: Encoder, *, ordered: bool) -> int:
         """Have all nodes know the task; how many files a worker of theirs runs at one time."""
         settings = self._settings
+        self._run = f"fsw-{new_run_id()}"  # what a call before this one left has its own
         task = Pool.of(settings).task_of(function, ordered=ordered, wants_size=True, encode=encode)
         node_task = NodeTask(
             task._replace(authkey=b""),  # a secret of this process

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """How a run executes."""
 
+    runs_several: bool
+    """Whether ``settled`` may be called while what it yielded before goes on."""
+
     def settled(
         self,
         function: Callable[[str], Any],

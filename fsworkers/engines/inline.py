@@ -45,6 +45,7 @@ class InlineEngine:
     """
 
     worker_count = 1
+    runs_several = True
 
     def __init__(self, settings: PoolSettings) -> None:
         if settings.timeout is not None:
@@ -90,6 +91,8 @@ class InlineEngine:
                 at += len(block.items)
                 first += len(block.items)
                 if self._cancelled.is_set():
+                    left = Block(0, first, paths[at:])
+                    yield [Conclude(left, "cancelled", CANCELLED)] if left.items else []
                     return
 
     def _run(self, task: TaskFunction, block: Block, pace: Pace) -> list[Record | Conclude]:

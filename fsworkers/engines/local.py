@@ -27,10 +27,12 @@ class LocalEngine:
         settings: The pool's settings.
     """
 
+    runs_several = True
+
     def __init__(self, settings: PoolSettings) -> None:
         self._pool = Pool.of(settings)
         self._pool.start()
-        self._call: MapCall | None = None
+        self._calls: list[MapCall] = []
         self._is_cancelled = False
 
     def settled(
@@ -42,24 +44,28 @@ class LocalEngine:
         ordered: bool,
     ) -> Generator[list[Record | Conclude]]:
         """Yield what became of every path, in lists."""
-        self._call = self._pool.begin(
+        call = self._pool.begin(
             function, batches, ordered=ordered, batched=True, wants_size=True, encode=encode
         )
-        if self._is_cancelled:  # before there was anything to cancel
-            self._call.cancel()
-        yield from self._call.settled(wait_s=LOOK_S)
+        self._calls.append(call)
+        try:
+            if self._is_cancelled:  # before there was anything to cancel
+                call.cancel()
+            yield from call.settled(wait_s=LOOK_S)
+        finally:
+            self._calls.remove(call)
 
     def cancel(self) -> None:
         """Start nothing more; the outcomes of what runs are still yielded."""
         self._is_cancelled = True
-        if self._call is not None:
-            self._call.cancel()
+        for call in self._calls:
+            call.cancel()
 
     def abort(self) -> None:
         """Start nothing more, and end what runs: its outcomes are ``cancelled``."""
         self._is_cancelled = True
-        if self._call is not None:
-            self._call.abort()
+        for call in self._calls:
+            call.abort()
 
     def statistics(self) -> PoolStatistics:
         """The pool's figures of this moment."""

@@ -146,7 +146,19 @@ class Run:
 
             batches = self._batching.batches(batches)
             encode = BatchEncoder(encode)
-        running = self.engine.settled(self._function, batches, encode, ordered=self._is_ordered)
+        if self._batching is not None and self._batching.bisect:
+            from fsworkers.engines.batches import Bisection  # noqa: PLC0415  (only for these)
+
+            bisection = Bisection(
+                self.engine,
+                self._batching,
+                encode,
+                ordered=self._is_ordered,
+                is_over=lambda: self._is_over,
+            )
+            running = bisection.settled(batches)
+        else:
+            running = self.engine.settled(self._function, batches, encode, ordered=self._is_ordered)
         emitted = 0
         try:
             for arrived in running:

@@ -276,12 +276,12 @@ class BatchDone(NamedTuple):
     """What became of the files of a call.
 
     Attributes:
-        results: A value each, or why it failed.
+        results: A value each.
         sizes: Bytes of each.
         mtimes_ns: Their modification times.
     """
 
-    results: list[Value | CommandFailed]
+    results: list[Value]
     sizes: list[int | None]
     mtimes_ns: list[int | None]
 
@@ -294,7 +294,8 @@ class BatchCommand(Command):
 
     Attributes:
         most: Files a call at most; ``None`` for as many as the system takes.
-        bisect: Run the halves of what failed again, until those that it fails on are alone.
+        bisect: Whether a run does the halves of what failed again, until those that it fails on
+            are alone.
     """
 
     columns: ClassVar = (
@@ -348,23 +349,21 @@ class BatchCommand(Command):
         """Run the command on all of the files.
 
         Raises:
-            CommandFailed: As ``Command``, unless halves are run again.
+            CommandFailed: As ``Command``.
             OSError: Likewise.
         """
         sizes, mtimes = zip(*map(_measured, paths), strict=True)
         number += self.settings.numbered_from + 1
         return BatchDone(self._results(list(paths), number), list(sizes), list(mtimes))
 
-    def _results(self, paths: list[str], number: int) -> list[Value | CommandFailed]:
+    def _results(self, paths: list[str], number: int) -> list[Value]:
         try:
             first = self._run(self.arguments_of(paths), File(os.fsencode(paths[0]), b""))
         except CommandFailed as error:
             cause = error.__cause__
             is_too_long = isinstance(cause, OSError) and cause.errno == errno.E2BIG
-            if not (self.bisect or (is_too_long and len(paths) > 1)):
+            if not is_too_long or len(paths) == 1:
                 raise
-            if len(paths) == 1:
-                return [error]
             half = len(paths) // 2
             return self._results(paths[:half], number) + self._results(paths[half:], number)
         return [first, *[Value(exit=0, call=number)] * (len(paths) - 1)]

@@ -401,9 +401,9 @@ def test_numbers_come_once_though_a_run_is_resumed(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_takes_too_long_is_halved(odd: Path) -> None:
-    """As one that fails: all others are done."""
-    script = 'case "$*" in *a.txt*) sleep 60;; esac'
-    limits = ("-q", "--timeout", "0.5", "--bisect")
+    """As one that fails: all others are done, in order; each call has the whole time."""
+    script = 'sleep 0.2; case "$*" in *a.txt*) sleep 60;; *hid*) exit 3;; esac'
+    limits = ("-q", "-k", "-j1", "--timeout", "0.5", "--bisect")
     done = fsworkers(
         "process", "odd", *limits, "-o", "r.jsonl", "-X", "sh", "-c", script, "sh", cwd=odd
     )
@@ -411,7 +411,70 @@ def test_a_batch_that_takes_too_long_is_halved(odd: Path) -> None:
     told = rows((odd / "r.jsonl").read_bytes())
     overdue = [(one["path"], one["error"]) for one in told if one["status"] == "timed_out"]
     assert overdue == [("odd/a.txt", "TimeoutError: took longer than 0.5 s")]
-    assert Counter(one["status"] for one in told) == {"timed_out": 1, "done": len(ODD) - 1}
+    statuses = Counter(one["status"] for one in told)
+    assert statuses == {"timed_out": 1, "failed": 1, "done": len(ODD) - 2}
+    in_order = fsworkers("process", "odd", "-k", "-o", "k.jsonl", "-X", "true", cwd=odd)
+    assert in_order.returncode == 0
+    paths = [one["path"] for one in rows((odd / "k.jsonl").read_bytes())]
+    assert [one["path"] for one in told] == paths
+
+
+@pytest.mark.parametrize("engine", ["inline", "local"])
+def test_halves_of_a_batch_are_run_until_the_culprits_are_alone(
+    tmp_path: Path, engine: str
+) -> None:
+    """How often that takes grows with the logarithm; a culprit that is alone is tried again."""
+    (tmp_path / "in").mkdir()
+    for number in range(64):
+        (tmp_path / "in" / f"{number}").touch()
+    script = "echo $# >> calls; for f; do case $f in */17) exit 75;; esac; done"
+    command = ("-o", "r.jsonl", "--bisect", "-X", "sh", "-c", script, "sh")
+    retries = ("--retries", "1", "--retry-pause", "0", "--retry-on", "75")
+    done = fsworkers("process", "in", "--engine", engine, *retries, *command, cwd=tmp_path)
+    assert done.returncode == 1
+    told = rows((tmp_path / "r.jsonl").read_bytes())
+    assert [(one["path"], one["attempts"]) for one in told if one["status"] == "failed"] == [
+        ("in/17", 2)
+    ]
+    assert len({one["path"] for one in told}) == 64
+    calls = Counter(map(int, (tmp_path / "calls").read_text().split()))
+    assert calls == {64: 2} | dict.fromkeys([32, 16, 8, 4, 2, 1], 3)
+    values = [one["value"] for one in told if one["status"] == "done"]
+    numbers = {one["call"] for one in values if isinstance(one, dict) and "call" in one}
+    assert len(numbers) == 5  # of the halves that were done and are more than one
+
+
+@pytest.mark.parametrize("engine", ["local", "inline"])
+@pytest.mark.parametrize("is_halted", [False, True])
+def test_no_half_is_begun_once_a_run_ends_early(
+    tmp_path: Path, is_halted: bool, engine: str
+) -> None:
+    """What is left is done when the run is resumed."""
+    (tmp_path / "in").mkdir()
+    for number in range(64):
+        (tmp_path / "in" / f"{number}").touch()
+    script = "echo $# >> calls; [ -e mended ] || {{ sleep 0.1; exit 1; }}"
+    halt = ("--halt", "now,fail=1") if is_halted else ()
+    command = ("-o", "r.jsonl", "--bisect", "-X", "sh", "-c", script, "sh")
+    run = subprocess.Popen(
+        [*FSWORKERS, "process", "in", "--engine", engine, "-j1", *halt, *command],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+    )
+    calls = tmp_path / "calls"
+    with run:
+        assert run.stderr is not None
+        if not is_halted:
+            wait_until(lambda: calls.exists() and calls.read_text().count("\n") == 2)
+            run.send_signal(signal.SIGINT)
+        said = run.stderr.read()
+    assert (b"halted after too many failures: " if is_halted else b"interrupted: ") in said
+    assert re.search(rb"64 files: (64|\d failed, 6\d) cancelled", said), said
+    assert calls.read_text().count("\n") <= (14 if is_halted else 3)
+    (tmp_path / "mended").touch()
+    assert fsworkers("resume", cwd=tmp_path).returncode == 0
+    statuses = Counter(one["status"] for one in rows((tmp_path / "r.jsonl").read_bytes()))
+    assert statuses == {"done": 64}
 
 
 def test_a_command_that_reads_the_file_gets_no_path(odd: Path) -> None:

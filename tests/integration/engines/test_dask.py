@@ -130,6 +130,32 @@ def test_files_that_kill_their_worker_are_blamed_alone(cluster: Cluster, tree: P
     assert len({one.path for one in seen}) == 1000
 
 
+def test_halves_of_a_batch_run_after_all_batches(
+    cluster: Cluster, tree: Path, tmp_path: Path
+) -> None:
+    """Until the culprits are alone, two of them in one batch."""
+    script = "for f; do case $f in */3/33|*/3/34) exit 3;; esac; done"
+    batches = ("--batch-size", "250", "--bisect", "-X", "sh", "-c", script, "sh")
+    output = tmp_path / "r.jsonl"
+    run = fsworkers(
+        "process",
+        str(tree),
+        "--no-journal",
+        "-o",
+        str(output),
+        "--engine",
+        cluster.engine,
+        *batches,
+    )
+    _, said = run.communicate(timeout=LONGEST_S)
+    assert run.returncode == 1
+    assert "1,000 files: 998 done, 2 failed" in said
+    told = [json.loads(line) for line in output.read_text().splitlines()]
+    failed = [one["path"] for one in told if one["status"] != "done"]
+    assert sorted(failed) == [f"{tree}/3/33", f"{tree}/3/34"]
+    assert len({one["path"] for one in told}) == 1000
+
+
 def test_order_is_kept(cluster: Cluster, tree: Path) -> None:
     """An ordered run tells files in the order in which they were found."""
     client = cluster.client()

@@ -17,7 +17,7 @@ import pytest
 from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, TaskNotFound
 from fsworkers.tasks import child
 from fsworkers.tasks.child import KEPT_BYTES, Stream
-from fsworkers.tasks.command import BatchCommand, BatchDone, Command
+from fsworkers.tasks.command import BatchCommand, Command
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.guard import dismiss
 
@@ -216,28 +216,6 @@ def test_no_signal_is_ignored_in_a_command() -> None:
         "stdout": "y\n",
         "stderr": "",
     }
-
-
-def test_halves_of_a_batch_are_run_until_the_culprits_are_alone(tmp_path: Path) -> None:
-    """All others are done; how often that takes grows with the logarithm."""
-    log = tmp_path / "log"
-    script = f'echo >> {log}; for f; do case $f in *bad*) echo "$f" >&2; exit 1;; esac; done'
-    batch = BatchCommand(["sh", "-c", script, "sh", "{}"])
-    paths = [f"f{number}" for number in range(64)]
-    paths[17] = "bad17"
-    with pytest.raises(CommandFailed, match="exit 1: bad17"):
-        batch(tuple(paths))
-    batch.bisect = True
-    log.unlink()
-    done = batch(tuple(paths))
-    assert isinstance(done, BatchDone)
-    failed = [
-        path
-        for path, one in zip(paths, done.results, strict=True)
-        if isinstance(one, CommandFailed)
-    ]
-    assert failed == ["bad17"]
-    assert len(log.read_text()) == 13
 
 
 def test_batches_take_one_argument_with_templates() -> None:
