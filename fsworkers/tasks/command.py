@@ -131,6 +131,12 @@ class Command:
         if not (fields_of(templates) or stdin):
             self.argv = (*self.argv, "{}")
             templates.append(("",))
+        text = b"".join(one for one in templates[0] if isinstance(one, bytes))
+        if fields_of(templates[:1]) and any(map(str.isspace, os.fsdecode(text))):
+            raise BadTemplate(
+                self.argv[0],
+                "a program with its arguments in one word; write them apart, or sh -c '…' sh {}",
+            )
         self.templates = tuple(templates)
         self.outputs = None if to is None else Outputs(to, self.roots)
         self._check()

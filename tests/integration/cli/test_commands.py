@@ -545,6 +545,20 @@ def test_bad_input_is_refused_in_one_line(
     assert message in lines[0]
 
 
+@pytest.mark.parametrize("option", ["-x", "-X"])
+def test_a_quoted_command_is_refused_once(odd: Path, option: str, refusing: Refusing) -> None:
+    """As others take it; what is a file itself, or named by one, is a program all the same."""
+    code, _, lines = refusing("odd", option, "gzip -k {}", cwd=odd)
+    assert (code, len(lines)) == (2, 1)
+    assert "'gzip -k {}': a program with its arguments in one word" in lines[0]
+    script = odd / "odd" / "sp ace.t"
+    script.write_text("#!/bin/sh\necho ran\n")
+    script.chmod(0o755)
+    for program in ("{}", "./odd/{/}"):
+        done = fsworkers("process", "odd/sp ace.t", "-x", program, cwd=odd)
+        assert done.stdout == b"ran\n", done.stderr
+
+
 def test_a_function_has_an_output_too(logs: Path) -> None:
     """It takes the path and where to write."""
     (logs / "mine.py").write_text(
