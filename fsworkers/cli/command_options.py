@@ -76,7 +76,7 @@ def command_of(request: Request) -> Command:
         raise BadOption("either -x, which runs a command a file, or -X, with many files; not both")
     if request.option:
         raise BadOption("--option is for --task and --call; a command has its arguments")
-    retry_on = _codes(request.retry_on)
+    retry_on = exit_codes(request.retry_on)
     if not request.exec_batch:
         if request.batch_size is not None or request.bisect:
             option = "--bisect" if request.bisect else "--batch-size"
@@ -119,7 +119,7 @@ def refuse_without_command(request: Request) -> None:
             raise BadOption(f"{option} is about a command; add -x CMD, or leave it out")
 
 
-def _codes(text: str | None) -> list[int]:
+def exit_codes(text: str | None) -> list[int]:
     """Exit codes, as in ``75,111``.
 
     Raises:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from fsworkers.cli.command_options import command_lines
+from fsworkers.cli.command_options import command_lines, exit_codes
 from fsworkers.cli.exits import DONE, complain, leave_quietly, put
 from fsworkers.cli.request import (
     STDOUT,
@@ -87,6 +87,7 @@ def process(
         raise BadOption(f"--no-journal does not go with {other} into the journal")
     _refuse_misfits(request)
     if request.retry_on is not None and others["retries"] is None:
+        exit_codes(request.retry_on)  # what is wrong with them comes first
         raise BadOption(
             "--retry-on says which exit codes are retried, --retries N how often; give both"
         )

@@ -512,7 +512,7 @@ def test_a_dry_run_prints_the_commands(odd: Path) -> None:
         ("-x cp {} {out} --to same", "--to same: '"),
         ("-x cp {} {out} --to odd/", "the name of a file"),
         ("-x cp {} {out} --to odd", "the name of a file"),
-        ("-x true ; --retry-on abc", "exit codes"),
+        ("-x true ; --retry-on abc", "--retry-on is 'abc'"),
         ("-x true ; --retries 0 --retry-on abc", "exit codes from 1 to 255"),
         ("-x true ; --retry-on 75", "give both"),
         ("-x no-such-program", "no such program"),
