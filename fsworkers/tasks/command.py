@@ -296,7 +296,7 @@ class BatchCommand(Command):
     """A task function that runs a command on many files at once.
 
     The value of the first file of a call is what the command left, that of the others tells which
-    call it was: ``{exit, call}``.
+    call it was: ``{exit, call}``. Where the call has failed, these have none.
 
     Attributes:
         most: Files a call at most; ``None`` for as many as the system takes.

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from fsworkers import Command, CommandFailed, Pool, process_tree
+from fsworkers.errors import RemoteError
 from fsworkers.pool.master.machine import memory_bytes
 from tests.integration.cli.conftest import Refusing
 from tests.integration.cli.test_process import FSWORKERS, fsworkers, rows
@@ -376,6 +377,8 @@ def test_batches_that_fail_are_halved_and_resumed(odd: Path) -> None:
     assert [one["path"] for one in told if one["status"] == "failed"] == ["odd/a.txt"]
     whole = fsworkers("process", *[one for one in command if one != "--bisect"], cwd=odd)
     assert f"{len(ODD)} failed".encode() in whole.stderr
+    values = [one["value"] for one in rows((odd / "r.jsonl").read_bytes())]
+    assert sorted(value is None for value in values) == [False] + [True] * (len(ODD) - 1)
     (odd / "mended").touch()
     assert fsworkers("retry", cwd=odd).returncode == 0
     assert {one["status"] for one in rows((odd / "r.jsonl").read_bytes())} == {"done"}
@@ -577,6 +580,9 @@ def test_a_command_is_a_task_in_python(logs: Path, monkeypatch: pytest.MonkeyPat
         told = {one.path: one for one in pool.map(word, ["a", "b"])}
         assert told["a"].value == {"exit": 0, "stdout": "1\n", "stderr": ""}
         assert (told["b"].status, told["b"].error) == ("failed", "exit 3")
+        assert told["b"].value == {"exit": 3, "stdout": "2\n", "stderr": ""}
+        with pytest.raises(RemoteError, match="exit 3"):
+            told["b"].result()
         (late,) = pool.map(Command(["sh", "-c", "sleep 61", "{}"]), ["x"])
         assert late.status == "timed_out"
         future = pool.submit(Command(["sh", "-c", "exit 3", "{}"]), "x")
