@@ -77,6 +77,7 @@ class BlockRun:
         is_packed: Whether each is pickled for itself.
         attempts: Which attempt it is.
         worker: Whose.
+        seat: The worker's, from 0: one that replaces another has that one's.
         lets_through: An exception that ends the whole block: the interrupt of an inline run.
 
     Attributes:
@@ -95,6 +96,7 @@ class BlockRun:
         is_packed: bool = False,
         attempts: int = 1,
         worker: int = 0,
+        seat: int = 0,
         lets_through: type[BaseException] | tuple[()] = (),
     ) -> None:
         self._lets_through = lets_through
@@ -108,6 +110,7 @@ class BlockRun:
         self.kept_bytes = 0
         self.attempts = attempts
         self.worker = worker
+        self.seat = seat
         self._lock = threading.Lock()
         self._values: list[Any] = []
         self._stamps: list[float] = []
@@ -219,7 +222,7 @@ class BlockRun:
             yield pack(value), *files.popleft()
 
     def _call_with_place(self, function: Callable[..., Any], item: Any) -> Any:
-        return function(item, self.first + len(self._stamps), self.worker)
+        return function(item, self.first + len(self._stamps), self.seat)
 
     def _made_safe(self, value: Any, kind: type | None) -> tuple[Any, type | None]:
         """Pack a value at once: the task may alter it later, and it must not spoil the others.

@@ -72,8 +72,8 @@ class TaskFunction(NamedTuple):
             each; an exception is of the item at hand, and it is called anew for those behind it. A
             task has it as a method of this name.
         wants_size: Whether the file is asked for its size and modification time otherwise.
-        wants_place: Whether it is called with the item's index and the worker's number as well; a
-            task function says so by an attribute of this name.
+        wants_place: Whether it is called with the item's index and the worker's seat as well (see
+            ``BlockRun``); a task function says so by an attribute of this name.
         wants_exceptions: Whether failures bring the pickled exception along.
         is_ordered: Whether each failure is answered for by itself.
         timeout_s: After how long an attempt is cancelled, if it is a coroutine.

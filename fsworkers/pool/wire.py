@@ -197,7 +197,7 @@ class Config(NamedTuple):
         max_open_files: Descriptors it may lend to file operations; ``None`` for what is free.
         flush_s: Longest time a finished result waits before it is sent.
         heartbeat_s: Time between heartbeats.
-        page_line: Which line of the progress page is its own.
+        page_line: Which line of the progress page is its own: there are no more than workers live.
         wants_memory: Whether reports are to tell how much memory the worker has.
         wants_install: Whether the initializer's file operations are to wait for descriptors.
         initializer: What is called before the first job, pickled with its arguments; or empty.

@@ -314,6 +314,7 @@ class Line:
                 is_packed=order.kind == PACKED_LIST,
                 attempts=order.attempts,
                 worker=self._config.worker,
+                seat=self._config.page_line,
             )
         )
 

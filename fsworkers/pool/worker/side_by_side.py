@@ -219,7 +219,7 @@ def _attempt(attempt: Attempt, task: TaskFunction) -> BaseException | None:
         else:
             if task.wants_size:
                 attempt.size, attempt.mtime_ns = measure(item)
-            place = (attempt.index, attempt.block.worker) if task.wants_place else ()
+            place = (attempt.index, attempt.block.seat) if task.wants_place else ()
             attempt.value = pack(task.function(item, *place))
     except BaseException as error:  # noqa: BLE001  (SystemExit of one item must not end the worker)
         leave_if_forked(error)

@@ -325,6 +325,14 @@ def test_time_outs_and_retries(odd: Path) -> None:
     assert (odd / "t2").read_text() == "\n"
 
 
+def test_a_worker_that_replaces_another_takes_its_place(logs: Path) -> None:
+    """Ports and devices can go by it."""
+    recycling = ("-q", "-j2", "--max-jobs-per-worker", "3")
+    done = fsworkers("process", "logs", *recycling, "-x", "echo", "{%}", cwd=logs)
+    assert len(done.stdout.split()) == 40
+    assert set(done.stdout.split()) <= {b"0", b"1"}
+
+
 def test_few_descriptors_are_enough(odd: Path) -> None:
     """At ``ulimit -n 64``, with eight workers asked for."""
     done = fsworkers("process", "odd", "-j8", "-q", "-x", "cat", cwd=odd, limit=64)
