@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fsworkers.engines.encoding import Portion, portion_of
 from fsworkers.model import Outcome
 from fsworkers.pool.actions import Conclude, Record
+from fsworkers.pool.blocks import Block
 from fsworkers.pool.failures import CANCELLED
 from fsworkers.pool.outcomes import concluded
 from fsworkers.pool.payload import Packed, unpack
@@ -149,7 +150,14 @@ class Bisection:
         if halves:
             command = self._command.with_settings(numbered_from=self._numbered)
             self._numbered += len(halves)
-            yield from self._settled(command, iter([halves]))
+            untold = {half[0]: half for half in halves}
+            for arrived in self._settled(command, iter([halves])):
+                for batch in chain.from_iterable(one.block.items for one in arrived):
+                    untold.pop(batch[0], None)
+                yield arrived
+            # Others are not told of that were not drawn, as they were not found either; these were.
+            blocks = [Block(0, 0, [half]) for half in untold.values()]
+            yield [Conclude(block, "cancelled", CANCELLED) for block in blocks]
 
 
 def _is_divisible(one: Record | Conclude) -> bool:
