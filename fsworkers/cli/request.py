@@ -125,17 +125,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The task's options by name; a list of checksums says by its name which it holds.
 
         Raises:
-            BadSetting: One is not KEY=VALUE.
+            BadSetting: One is not KEY=VALUE, or there twice.
         """
         parsed: dict[str, str] = {}
         if self.call is None and not self.is_command and self.output is not None:
             parsed = options_named_by(self.task or DEFAULT_TASK, self.output)
+        given: dict[str, str] = {}
         for pair in self.option:
             key, separator, value = pair.partition("=")
             if not (key and separator):
                 raise BadSetting("--option", pair, "KEY=VALUE")
-            parsed[key] = value
-        return parsed
+            if given.setdefault(key, value) != value:
+                raise BadSetting("--option", pair, "each KEY once; several values are A,B")
+        return parsed | given
 
     def function(self) -> Callable[[str], Any]:
         """The task function.

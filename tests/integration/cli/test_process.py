@@ -186,6 +186,7 @@ def test_failing_function_exits_with_1(tmp_path: Path) -> None:
         ([".", "--option", "algorithm=crc"], "algorithm as sha256|sha1"),
         ([".", "--option", "colour=red"], "has no option 'colour'; it has algorithm"),
         ([".", "--option", "red"], "KEY=VALUE"),
+        ([".", "--option", "algorithm=md5", "--option", "algorithm=sha1"], "each KEY once"),
         ([".", "-j0"], "workers is 0"),
         ([".", "-jx"], "'x' is not a whole number"),
         ([".", "--slots", "0"], "slots is 0"),
