@@ -87,7 +87,9 @@ def _loaded(entry: EntryPoint) -> type[Task]:
     where = _where(entry)
     try:
         found: type[Task] = entry.load()
-    except Exception as error:
+    except BaseException as error:  # SystemExit as well: it is somebody else's code
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise TaskNotFound(
             entry.name, f"it can't be loaded ({where}): {type(error).__name__}: {error}"
         ) from error
