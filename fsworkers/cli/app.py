@@ -178,13 +178,16 @@ def _in_words(error: Any) -> str:
 def _code_of(error: Exception) -> int | None:
     """What an error of ours means for the exit code; ``None`` for any other."""
     from fsworkers.engines.cluster import ClusterLost  # noqa: PLC0415  (only for an error)
+    from fsworkers.engines.reducing import ReducerFailed  # noqa: PLC0415  (likewise)
     from fsworkers.errors import FsworkersError, PoolDoesNotFit, WorkerStartError  # noqa: PLC0415
     from fsworkers.journal.errors import JournalFailed  # noqa: PLC0415  (only for an error)
     from fsworkers.sinks.errors import DigestsMissing, OutputFailed  # noqa: PLC0415
 
     if isinstance(error, DigestsMissing):
         return FAILED
-    internal = (ClusterLost, OutputFailed, JournalFailed, PoolDoesNotFit, WorkerStartError)
+    internal = (
+        ClusterLost, JournalFailed, OutputFailed, PoolDoesNotFit, ReducerFailed, WorkerStartError,
+    )  # fmt: skip
     if isinstance(error, internal):
         return INTERNAL
     return USAGE if isinstance(error, FsworkersError) else None

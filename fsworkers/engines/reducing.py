@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -22,15 +23,31 @@ _BATCH = 1000
 
 
 class ReducerFailed(FsworkersError):
-    """A task's reducer raised in a worker, or can't travel from there."""
+    """A task's reducer raised, or can't travel from a worker."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, task: str, reason: str) -> None:
+        self.task = task
         self.reason = reason
-        super().__init__(f"the task's reducer can't take a value, or can't travel: {reason}")
+        super().__init__(f"the reducer of task {task} failed: {reason}")
 
-    def __reduce__(self) -> tuple[type[ReducerFailed], tuple[str]]:
-        """Travel by the reason."""
-        return ReducerFailed, (self.reason,)
+    def __reduce__(self) -> tuple[type[ReducerFailed], tuple[str, str]]:
+        """Travel by the fields."""
+        return ReducerFailed, (self.task, self.reason)
+
+
+@contextmanager
+def _reducing(task: str) -> Iterator[None]:
+    """Say whose reducer it was that raised.
+
+    Raises:
+        ReducerFailed: It did, and not an error of ours.
+    """
+    try:
+        yield
+    except FsworkersError:
+        raise
+    except Exception as error:
+        raise ReducerFailed(task, f"{type(error).__name__}: {error}") from error
 
 
 class Reduction:
@@ -38,49 +55,62 @@ class Reduction:
 
     Args:
         make: Makes an empty reducer.
+        task: The task's class, for messages.
 
     Attributes:
         reducer: What has been taken so far.
         merges: Whether workers reduce their blocks; else the master looks at every outcome.
     """
 
-    def __init__(self, make: Callable[[], Reducer]) -> None:
+    def __init__(self, make: Callable[[], Reducer], task: str) -> None:
         self._make = make
-        self.reducer = make()
+        self._task = task
+        with _reducing(task):
+            self.reducer = make()
         self.merges = hasattr(self.reducer, "merge")
 
     @classmethod
     def of(cls, function: Any) -> Reduction | None:
         """That of a task function, if it has one."""
         make = getattr(function, "reducer", None)
-        return None if make is None else cls(make)
+        if make is None:
+            return None
+        return cls(make, type(getattr(make, "__self__", function)).__qualname__)
 
     def encoder(self, encode: Encoder) -> Encoder:
         """What encodes a block, its reduction included where workers do that."""
-        return _ReducingEncoder(encode, self._make) if self.merges else encode
+        return _ReducingEncoder(encode, self._make, self._task) if self.merges else encode
 
     def cut(self, settled: Record) -> Record:
         """Take what the workers have reduced from a block that is done, and leave the rest."""
         if not (self.merges and settled.columns):
             return settled
         part, *rest = settled.columns
-        other = pickle.loads(part)
-        if isinstance(other, ReducerFailed):
-            raise other
-        cast("Any", self.reducer).merge(other)
+        with _reducing(self._task):
+            other = pickle.loads(part)
+            if isinstance(other, ReducerFailed):
+                raise other
+            cast("Any", self.reducer).merge(other)
         return settled._replace(columns=rest)
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Take values that no worker has reduced."""
-        for one in outcomes:
-            if one.status != "done" or not self.merges:
-                self._take(one)
+        with _reducing(self._task):
+            for one in outcomes:
+                if one.status != "done" or not self.merges:
+                    self._take(one)
 
     def again(self, outcomes: Iterable[Sequence[Outcome]]) -> None:
         """Begin anew, with all outcomes of a run as they are recorded."""
-        self.reducer = self._make()
-        for one in chain.from_iterable(outcomes):
-            self._take(one)
+        with _reducing(self._task):
+            self.reducer = self._make()
+            for one in chain.from_iterable(outcomes):
+                self._take(one)
+
+    def result(self) -> dict[str, Any]:
+        """What it came to so far."""
+        with _reducing(self._task):
+            return dict(self.reducer.result())
 
     def missing(self) -> Sequence[str] | None:
         """The paths that the task expected and that were not found; ``None`` if it expects none."""
@@ -105,6 +135,7 @@ class _ReducingEncoder(NamedTuple):
 
     encode: Encoder
     make: Callable[[], Reducer]
+    task: str
 
     def __call__(self, rows: Rows) -> Sequence[bytes]:
         return [self._part(rows), *self.encode(rows)]
@@ -118,4 +149,4 @@ class _ReducingEncoder(NamedTuple):
                 add(path, unpack(value) if type(value) is Packed else value)
             return pickle_value(reducer)
         except Exception as error:  # noqa: BLE001  (it is the user's code)
-            return pickle.dumps(ReducerFailed(f"{type(error).__name__}: {error}"))
+            return pickle.dumps(ReducerFailed(self.task, f"{type(error).__name__}: {error}"))

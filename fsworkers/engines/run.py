@@ -286,7 +286,7 @@ class Run:
         )
         if self.reduction is None:
             return summary
-        return replace(summary, reduced=dict(self.reduction.reducer.result()))
+        return replace(summary, reduced=self.reduction.result())
 
     def _batches(self) -> Iterator[list[str]]:
         """Pass paths on to the engine, and set entries aside with their place among them."""

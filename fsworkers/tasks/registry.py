@@ -133,7 +133,8 @@ def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
 
     Raises:
         TaskNotFound: There is no such task; the message lists those there are.
-        BadOption: It has no such option, needs one more, or one can't be read as what it is.
+        BadOption: It has no such option, needs one more, one can't be read as what it is, or its
+            constructor refuses them.
         BadSetting: An option can't have that value.
         MissingExtra: It needs a package that is not installed.
     """
@@ -151,7 +152,14 @@ def make_task(name: str, options: Mapping[str, str]) -> Callable[[str], Any]:
             raise BadOption(f"task {name} needs --option {one.name}={one.type}{meaning}")
     from fsworkers.tasks.option_values import converted  # noqa: PLC0415  (only for a run)
 
-    task: Task = kind(**converted(f"task {name}", kind, signature, options))
+    given = converted(f"task {name}", kind, signature, options)
+    try:
+        task: Task = kind(**given)
+    except FsworkersError:
+        raise
+    except Exception as error:
+        said = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise BadOption(f"task {name}: {said}; {accepted}") from error
     return task
 
 

@@ -296,5 +296,7 @@ def test_reducers_that_cannot_be_imported_travel_and_failing_ones_end_the_run(
 
     summary = process_tree(tree, Lengths(Most), engine=engine)
     assert summary.reduced == {"sum": sum(len(str(n)) for n in range(1, 40))}
-    with pytest.raises(FsworkersError, match=r"the task's reducer .* ValueError: .*\.txt"):
+    with pytest.raises(
+        FsworkersError, match=r"reducer of task .*Lengths failed: ValueError: .*\.txt"
+    ):
         process_tree(tree, Lengths(Wrong), engine=engine)
