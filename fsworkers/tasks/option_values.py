@@ -65,11 +65,9 @@ def converted(
             kind = _declared(function, parameter)
             values[key] = _read(text, kind)
         except Exception as error:
-            declared = parameter.annotation
+            declared = parameter.annotation if kind is None else shown_type(kind)
             if get_origin(kind) is Annotated:
-                declared = f"{shown_type(kind)} ({error})"
-            elif not isinstance(declared, str):
-                declared = inspect.formatannotation(_declared(function, parameter))
+                declared += f" ({error})"
             message = f"--option {key}={text}: {name} declares {key} as {declared}"
             raise BadOption(printable(message)) from error
     return values
@@ -100,6 +98,8 @@ def shown_type(kind: Any) -> str:
         return "|".join(map(written, members))
     if origin in _SEQUENCES:
         return f"{shown_type(members[0])},…" if members else "TEXT,…"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "|".join(written(one) for one in kind)
     return _WORDS.get(kind) or getattr(kind, "__name__", str(kind)).upper()
 
 

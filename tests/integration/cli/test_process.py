@@ -160,7 +160,7 @@ def test_own_function_in_a_file_with_numbers(tmp_path: Path) -> None:
     assert (done.returncode, rows(done.stdout)[0]["value"]) == (0, 101)
     done = fsworkers(*call, "width=wide", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"--option width=wide: sub/odd-name.py:f declares width as int" in done.stderr
+    assert b"--option width=wide: sub/odd-name.py:f declares width as INTEGER" in done.stderr
 
 
 def test_failing_function_exits_with_1(tmp_path: Path) -> None:

@@ -121,12 +121,13 @@ def test_keyword_arguments_and_callable_objects(module: str) -> None:
     [
         (
             ("width", "wide"),
-            "--option width=wide: options_for_tests:declared declares width as int",
+            "--option width=wide: options_for_tests:declared declares width as INTEGER",
         ),
-        (("upright", "maybe"), "declares upright as bool"),
-        (("mode", "best"), "declares mode as Literal['fast', 'good']"),
+        (("upright", "maybe"), "declares upright as true|false"),
+        (("mode", "best"), "declares mode as fast|good"),
+        (("fit", "crop"), "declares fit as cover"),
         (("odd", "x"), "declares odd as Nothing"),
-        (("many", "1,x"), "declares many as list[int]"),
+        (("many", "1,x"), "declares many as INTEGER,…"),
     ],
 )
 def test_what_does_not_fit_is_refused(module: str, option: tuple[str, str], words: str) -> None:

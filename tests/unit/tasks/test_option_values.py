@@ -6,13 +6,13 @@ import gzip
 import inspect
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from fsworkers import process_tree
 from fsworkers.errors import BadOption
-from fsworkers.tasks.option_values import converted, written
+from fsworkers.tasks.option_values import converted, shown_type, written
 from fsworkers.tasks.registry import BUILT_IN, make_task, options_of, task_class
 
 VALUES: dict[str, Any] = {
@@ -78,6 +78,13 @@ class Fit(Enum):
     """As a user's own may be."""
 
     COVER = "cover"
+    FULL = "full"
+
+
+def test_an_enumeration_is_told_by_its_values() -> None:
+    """As a literal: that is what is written, and no class of somebody's."""
+    assert shown_type(Fit) == shown_type(Fit | None) == shown_type(Literal["cover", "full"])
+    assert shown_type(list[Fit]) == "cover|full,…"
 
 
 def test_what_is_written() -> None:
