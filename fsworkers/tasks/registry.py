@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
+from fsworkers.errors import BadOption, BadSetting, FsworkersError, TaskNotFound
+from fsworkers.tasks.task import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -93,14 +94,21 @@ def _loaded(entry: EntryPoint) -> type[Task]:
         raise TaskNotFound(
             entry.name, f"it can't be loaded ({where}): {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(found, type) or not callable(getattr(found, "__call__", None)):  # noqa: B004
+    if not isinstance(found, type):
         raise TaskNotFound(entry.name, f"{entry.value} is not a task class ({where})")
+    if not any("__call__" in vars(kind) for kind in found.__mro__):
+        reason = f"{entry.value} has no method __call__(self, path), so its objects can't be called"
+        raise TaskNotFound(entry.name, f"{reason} ({where})")
     try:
         options_of(found)
     except Exception as error:
         raise TaskNotFound(
             entry.name, f"its options can't be told ({where}): {type(error).__name__}: {error}"
         ) from error
+    try:
+        columns_of(found)
+    except BadSetting as error:
+        raise TaskNotFound(entry.name, f"{error} ({where})") from error
     return found
 
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    get_args,
+)
+
+from fsworkers.errors import BadSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from fsworkers.model import Entry
 
@@ -29,9 +41,23 @@ class Column(NamedTuple):
 
 
 def columns_of(function: Any) -> Sequence[Column]:
-    """What a task function's values hold, as far as it says so."""
-    columns = getattr(function, "columns", ())
-    return [one for one in columns if isinstance(one, Column)] if columns else ()
+    """What a task function's values hold, as far as it says so; or a class of tasks.
+
+    Raises:
+        BadSetting: It says so in another way than by a sequence of ``Column``.
+    """
+    columns = getattr(function, "columns", None) or ()
+    if isinstance(function, type) and hasattr(columns, "__get__"):
+        return ()  # a property: only its objects know
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    types = ", ".join(get_args(ColumnType))
+    if isinstance(columns, Column) or not isinstance(columns, Sequence):
+        raise BadSetting(f"columns of task {name}", columns, "a tuple of Column(NAME, TYPE)")
+    for one in columns:
+        if not isinstance(one, Column) or one.type not in get_args(ColumnType):
+            accepted = f"Column(NAME, TYPE), the type one of {types}"
+            raise BadSetting(f"a column of task {name}", one, accepted)
+    return columns
 
 
 class Preparation(NamedTuple):

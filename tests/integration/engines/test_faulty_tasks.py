@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fsworkers import process_tree
-from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
+from fsworkers.errors import BadOption, BadSetting, FsworkersError, TaskNotFound
 from fsworkers.tasks.registry import all_tasks, make_task
+from fsworkers.tasks.task import Column, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +72,58 @@ def test_a_constructor_refuses_options_as_we_do(offer: Offer) -> None:
         make_task("picky", {"n": "6"})
     with pytest.raises(BadOption, match=r"^task picky: IndexError: .*; it has n=INTEGER "):
         make_task("picky", {"n": "1"})
+
+
+SHAPELESS = """
+from fsworkers import Column
+
+class T:
+    columns = {columns}
+    def __call__(self, path):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ('(Column("a", "int"),)', "one of text, integer, number, boolean, json"),
+        ('("a", "b")', "a column of task T is 'a'; give Column(NAME, TYPE)"),
+        ('Column("a")', "give a tuple of Column(NAME, TYPE)"),
+        ("7", "columns of task T is 7; give a tuple"),
+    ],
+)
+def test_columns_of_another_shape_are_told_at_once(offer: Offer, columns: str, words: str) -> None:
+    """In the list, and before a run that would come upon them at its end."""
+    offer(shapeless=SHAPELESS.format(columns=columns))
+    assert words in str(dict(all_tasks())["shapeless"])
+    with pytest.raises(TaskNotFound, match=r"\(of offered\)"):
+        make_task("shapeless", {})
+
+
+def test_columns_of_a_function_are_looked_at_before_the_run(tmp_path: Path) -> None:
+    """Nothing is left behind; and what only objects know is not asked of their class."""
+
+    def sized(path: str) -> int:
+        return len(path)
+
+    sized.columns = (Column("a", "int"),)  # type: ignore[attr-defined,arg-type]
+    with pytest.raises(BadSetting, match=r"a column of task .*sized is .*'int'"):
+        process_tree(tmp_path, sized, output=tmp_path / "a.db")
+    assert not [*tmp_path.iterdir()]
+
+    class Later:
+        @property
+        def columns(self) -> tuple[Column, ...]:
+            return (Column("a"),)
+
+    assert (columns_of(Later), columns_of(Later())) == ((), (Column("a"),))
+
+
+def test_a_class_whose_objects_cannot_be_called_is_no_task(offer: Offer) -> None:
+    """Every class can be called itself: that is another thing."""
+    offer(silent="class T:\n    columns = ()\n")
+    assert "has no method __call__(self, path)" in str(dict(all_tasks())["silent"])
 
 
 class Reducing:
