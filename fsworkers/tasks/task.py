@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import (
     TYPE_CHECKING,
     Any,
-    ClassVar,
     Literal,
     NamedTuple,
     Protocol,
     TypeAlias,
     get_args,
+    runtime_checkable,
 )
 
 from fsworkers.errors import BadSetting
@@ -94,6 +94,7 @@ class Reducer(Protocol):
         """What it came to, as JSON can hold it: ``reduced`` in the summary."""
 
 
+@runtime_checkable
 class Task(Protocol):
     """A task with a face: what ``--task NAME`` makes, with ``--option KEY=VALUE`` as arguments.
 
@@ -119,7 +120,9 @@ class Task(Protocol):
     - ``reducer()``: makes an empty ``Reducer``.
     """
 
-    columns: ClassVar[Sequence[Column]]
+    @property
+    def columns(self) -> Sequence[Column]:
+        """What its values hold; a class attribute will do."""
 
     def __call__(self, path: str, /) -> Any:
         """Do it to one file, and return the value that its outcome tells."""

@@ -18,6 +18,7 @@ from fsworkers import Preparation, graceful, process_tree
 from fsworkers.errors import BadOption, FsworkersError, TaskNotFound
 from fsworkers.tasks import registry
 from fsworkers.tasks.registry import all_tasks, make_task
+from fsworkers.tasks.task import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[3] / "docs" / "tasks.md"
 
 ODD = """
+from dataclasses import field
+
 class Later:
     def __init__(self, folder: "Path | None" = None) -> None:
         pass
@@ -163,7 +166,7 @@ def test_ours_are_all_well() -> None:
     for _, kind in all_tasks():
         assert isinstance(kind, type), kind
         assert kind.__doc__
-        assert kind.columns
+        assert columns_of(kind)
 
 
 class Counting:
