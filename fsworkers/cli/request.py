@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.cli.command_options import command_of, refuse_without_command
+from fsworkers.cli.stdout import stdout_to_stderr
 from fsworkers.cli.values import parse_instant_of
 from fsworkers.engines.halting import Halting
 from fsworkers.engines.made import outputs_of, outside
@@ -139,6 +140,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 raise BadSetting("--option", pair, "each KEY once; several values are A,B")
         return parsed | given
 
+    @stdout_to_stderr()
     def function(self) -> Callable[[str], Any]:
         """The task function.
 
@@ -205,6 +207,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         folder = self.results.replace("{", "{{").replace("}", "}}")
         return Outputs(f"{folder}/{{rel}}", [os.fsencode(path) for path in self.paths])
 
+    @stdout_to_stderr()
     def prepared(self, function: Callable[[str], Any], own: Iterable[Path]) -> Callable[[str], Any]:
         """The task function that is run, once the task has looked at what there is to do."""
         workers = self.settings().worker_count

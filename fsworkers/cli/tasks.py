@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fsworkers.cli.exits import DONE, write_out
+from fsworkers.cli.stdout import stdout_to_stderr
 from fsworkers.errors import FsworkersError
 from fsworkers.names import printable
 from fsworkers.tasks.registry import BUILT_IN, all_tasks, meaning_of, options_of, task_class
@@ -16,9 +17,13 @@ _OWN = (
 
 def tasks(*, name: str | None) -> int:
     """List the tasks, or tell of one its options, what its value holds, and an example."""
-    if name is not None:
-        write_out(_whole(name))
-        return DONE
+    with stdout_to_stderr():
+        text = _listed() if name is None else _whole(name)
+    write_out(text)
+    return DONE
+
+
+def _listed() -> str:
     lines: list[str] = []
     for each, kind in all_tasks():
         if isinstance(kind, FsworkersError):
@@ -26,8 +31,7 @@ def tasks(*, name: str | None) -> int:
         else:
             lines.append(f"{each}: {meaning_of(kind)}\n")
             lines += [f"  --option {one}\n" for one in options_of(kind)]
-    write_out("".join([*lines, _OWN]))
-    return DONE
+    return "".join([*lines, _OWN])
 
 
 def _whole(name: str) -> str:

@@ -117,3 +117,16 @@ def test_an_interrupted_run_that_is_not_recorded_tells_what_there_is(tmp_path: P
     assert (run.returncode, said[-1]) == (130, f"so far there is {partial}")
     assert (tmp_path / "o.jsonl").read_text() == "earlier"
     assert {row["status"] for row in rows(partial.read_bytes())} == {"done", "cancelled"}
+
+
+def test_what_a_module_prints_when_it_is_loaded_is_no_result(tmp_path: Path) -> None:
+    """It goes to stderr, as what the function prints; and what is started goes there too."""
+    (tmp_path / "loud.py").write_text(
+        "import os\nprint('at import')\nos.system('echo started')\ndef name(path): return path\n"
+    )
+    for command in (["process"], ["process", "--dry-run"]):
+        done = fsworkers(*command, "loud.py", "-q", "--call", "loud.py:name", cwd=tmp_path)
+        assert done.returncode == 0
+        assert len(done.stdout.splitlines()) == 1, done.stdout
+        assert b"loud.py" in done.stdout
+        assert {b"at import", b"started"} <= {*done.stderr.splitlines()}
