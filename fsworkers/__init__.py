@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from fsworkers.pool.executor import Pool
     from fsworkers.pool.room import Room
     from fsworkers.scan.options import ScanOptions
-    from fsworkers.tasks.command import Command
+    from fsworkers.tasks.command import BatchCommand, Command
     from fsworkers.tasks.task import Column, Preparation, Reducer, Task
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchCommand",
     "BlockDetails",
     "Column",
     "Command",
@@ -58,6 +59,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BatchCommand": "fsworkers.tasks.command",
     "BlockDetails": "fsworkers.engines.observers",
     "Column": "fsworkers.tasks.task",
     "Command": "fsworkers.tasks.command",

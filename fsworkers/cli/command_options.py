@@ -96,10 +96,15 @@ def command_of(request: Request) -> Command:
     ):  # fmt: skip
         if value:
             raise BadOption(f"{option} is about one file at a time; it goes with -x, not with -X")
-    batch = BatchCommand(request.exec_batch, retry_on=retry_on, roots=request.paths)
     if request.batch_size is not None and request.batch_size < 1:
         raise BadSetting("--batch-size", request.batch_size, "a whole number of at least 1")
-    batch.most, batch.bisect = request.batch_size, request.bisect
+    batch = BatchCommand(
+        request.exec_batch,
+        size=request.batch_size,
+        bisect=request.bisect,
+        retry_on=retry_on,
+        roots=request.paths,
+    )
     return batch.with_settings(max_rss_bytes=request.max_rss)
 
 

@@ -95,8 +95,8 @@ def process_tree(
     Args:
         path: A directory or file, or several.
         task: The name of a task, or a function or coroutine function that takes a path (``str``;
-            ``os.fsencode`` gives its exact bytes) and returns the outcome's value; a ``Task`` or a
-            ``Command``.
+            ``os.fsencode`` gives its exact bytes) and returns the outcome's value; a ``Task``, a
+            ``Command`` or a ``BatchCommand``.
         on_outcome: Called in this thread with each ``Outcome`` as it arrives.
         **asked: How ``Pool`` works (``workers``, ``timeout``, ``retries`` …), and:
 

@@ -293,15 +293,20 @@ class BatchDone(NamedTuple):
 
 
 class BatchCommand(Command):
-    """A task function that runs a command on many files at once.
+    """A task function that runs a command on many files at once, for ``process_tree``.
 
     The value of the first file of a call is what the command left, that of the others tells which
     call it was: ``{exit, call}``. Where the call has failed, these have none.
 
-    Attributes:
-        most: Files a call at most; ``None`` for as many as the system takes.
-        bisect: Whether a run does the halves of what failed again, until those that it fails on
-            are alone.
+    Args:
+        argv: As of ``Command``; the argument that has templates is repeated for each file.
+        size: Files a call at most; ``None`` for as many as the system takes.
+        bisect: Run the halves of what failed again, until those that it fails on are alone.
+        retry_on: As of ``Command``.
+        roots: Likewise.
+
+    Raises:
+        FsworkersError: As ``Command``.
     """
 
     columns: ClassVar = (
@@ -309,8 +314,21 @@ class BatchCommand(Command):
         Column("call", "integer", meaning="which call it was, of all files of one but the first"),
     )
     is_batching = True
-    most: int | None = None
-    bisect: bool = False
+
+    def __init__(
+        self,
+        argv: Sequence[StrOrBytesPath],
+        *,
+        size: int | None = None,
+        bisect: bool = False,
+        retry_on: Iterable[int] = (),
+        roots: Sequence[str] = (),
+    ) -> None:
+        super().__init__(argv, retry_on=retry_on, roots=roots)
+        if size is not None and size < 1:
+            raise BadSetting("size", size, "a whole number of at least 1")
+        self.most = size
+        self.bisect = bisect
 
     def _check(self) -> None:
         if fields_of(self.templates[:1]):
@@ -357,7 +375,10 @@ class BatchCommand(Command):
         Raises:
             CommandFailed: As ``Command``.
             OSError: Likewise.
+            TypeError: It is a single path.
         """
+        if isinstance(paths, (str, bytes, os.PathLike)):
+            raise TypeError("a BatchCommand takes a list of paths; process_tree makes the lists")
         sizes, mtimes = zip(*map(_measured, paths), strict=True)
         number += self.settings.numbered_from + 1
         return BatchDone(self._results(list(paths), number), list(sizes), list(mtimes))

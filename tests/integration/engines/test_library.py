@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fsworkers import (
+    BatchCommand,
     BlockDetails,
     LoggingObserver,
     Observer,
@@ -276,3 +277,23 @@ def test_a_cancelled_amap_starts_nothing_more() -> None:
             return after
 
     assert asyncio.run(main()) == [2, 4]
+
+
+def test_a_command_on_many_files_at_once(tree: Path) -> None:
+    """As ``-X`` with ``--batch-size`` and ``--bisect``: only what it fails on has failed."""
+    command = BatchCommand(
+        ["sh", "-c", 'for one; do test -s "$one" || exit 3; done; echo $#', "sh"],
+        size=10,
+        bisect=True,
+    )
+    with open_tree(tree, command, ordered=True, workers=2) as run:
+        outcomes: list[Any] = list(run)
+    assert [one.path for one in outcomes if one.status == "failed"] == [str(tree / "0")]
+    assert run.summary.done == 39
+    counts = [int(one.value["stdout"]) for one in outcomes if one.ok and "stdout" in one.value]
+    assert sum(counts) == 39
+    assert max(counts) == 10
+    with pytest.raises(BadSetting, match="size is 0; give a whole number of at least 1"):
+        BatchCommand(["echo"], size=0)
+    with pytest.raises(TypeError, match="takes a list of paths"):
+        command(str(tree / "1"))
