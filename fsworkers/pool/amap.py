@@ -18,15 +18,23 @@ _END = object()
 
 
 async def outcomes(
-    begin: Callable[[Iterable[Any]], MapCall], items: Iterable[Any] | AsyncIterable[Any]
+    begin: Callable[[Iterable[Any]], MapCall],
+    items: Iterable[Any] | AsyncIterable[Any],
+    wait_until: float | None = None,
 ) -> AsyncGenerator[Outcome]:
-    """The outcomes of a call as they arrive; it is begun with the first that is asked for."""
+    """The outcomes of a call as they arrive; it is begun with the first that is asked for.
+
+    Raises:
+        TimeoutError: ``wait_until`` has passed (monotonic clock), and nothing has arrived.
+    """
     if not isinstance(items, Iterable):
         items = _from_loop(aiter(items), asyncio.get_running_loop())
     call = await asyncio.to_thread(begin, items)
-    arriving = call.settled()
+    arriving = call.settled(wait_until=wait_until)
     try:
         while (arrived := await asyncio.to_thread(next, arriving, None)) is not None:
+            if not arrived and wait_until is not None:
+                raise TimeoutError
             for one in arrived:
                 for outcome in outcomes_of(one):
                     yield outcome

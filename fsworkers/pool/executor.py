@@ -242,12 +242,10 @@ class Pool(Executor):
             TimeoutError: ``timeout`` has passed.
             PoolClosed: The pool has been shut down.
         """
-        if len(iterables) == 1:
-            started = self.begin(fn, iterables[0], ordered=ordered)
-        else:
-            started = self.begin(_Spread(fn), zip(*iterables, strict=False), ordered=ordered)
-        return started.outcomes(None if timeout is None else monotonic() + timeout)
+        started = self.begin(*_spread(fn, iterables), ordered=ordered)
+        return started.outcomes(_after(timeout))
 
+    @overload
     def amap(
         self,
         fn: Callable[[Item], Any],
@@ -255,18 +253,41 @@ class Pool(Executor):
         /,
         *,
         ordered: bool = False,
-    ) -> AsyncGenerator[Outcome[Item, Any]]:
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> AsyncGenerator[Outcome[Item, Any]]: ...
+
+    @overload
+    def amap(
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        ordered: bool = False,
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> AsyncGenerator[Outcome]: ...
+
+    def amap(
+        self,
+        fn: Callable[..., Any],
+        *iterables: Any,
+        ordered: bool = False,
+        timeout: float | None = None,
+        chunksize: int = 1,  # noqa: ARG002  (as for map)
+    ) -> AsyncGenerator[Outcome]:
         """As ``map``, for ``async for``: the event loop goes on meanwhile.
 
-        Items may come from an asynchronous iterable too. Closing the generator, or cancelling the
-        task that waits for it, drops what has not been started.
+        A single iterable may be an asynchronous one. Closing the generator, or cancelling the task
+        that waits for it, drops what has not been started.
 
         Raises:
             FsworkersError: As ``map``.
+            TimeoutError: ``timeout`` has passed.
         """
         from fsworkers.pool.amap import outcomes  # noqa: PLC0415  (takes asyncio along)
 
-        return outcomes(partial(self.begin, fn, ordered=ordered), items)
+        function, items = _spread(fn, iterables)
+        return outcomes(partial(self.begin, function, ordered=ordered), items, _after(timeout))
 
     def begin(
         self,
@@ -533,6 +554,17 @@ def _end_at_exit(master: Master, map_calls: weakref.WeakSet[MapCall]) -> None:
     for started in list(map_calls):
         started.close()
     master.stop_and_join()
+
+
+def _after(timeout: float | None) -> float | None:
+    return None if timeout is None else monotonic() + timeout
+
+
+def _spread(fn: Callable[..., Any], iterables: tuple[Any, ...]) -> tuple[Callable[[Any], Any], Any]:
+    """A function of one item, and the items, for what ``map`` was given."""
+    if len(iterables) == 1:
+        return fn, iterables[0]
+    return _Spread(fn), zip(*iterables, strict=False)
 
 
 class _Spread:

@@ -279,6 +279,25 @@ def test_a_cancelled_amap_starts_nothing_more() -> None:
     assert asyncio.run(main()) == [2, 4]
 
 
+def test_amap_takes_what_map_takes() -> None:
+    """Several iterables, a time limit; of asynchronous ones a single one."""
+    names = [[*inspect.signature(one).parameters] for one in (Pool.map, Pool.amap)]
+    assert names[0] == names[1]
+
+    async def main() -> None:
+        with Pool(2) as pool:
+            powers = pool.amap(pow, [2, 3], [3, 2], ordered=True, chunksize=5)
+            assert [one.value async for one in powers] == [8, 9]
+            with pytest.raises(TimeoutError):
+                async for _ in pool.amap(slow, range(1000), timeout=0.3):
+                    pass
+            assert [one.value async for one in pool.amap(double, [1], timeout=30)] == [2]
+            with pytest.raises(TypeError, match="not iterable"):
+                pool.amap(pow, [1], numbers())  # type: ignore[call-overload]
+
+    asyncio.run(main())
+
+
 def test_a_command_on_many_files_at_once(tree: Path) -> None:
     """As ``-X`` with ``--batch-size`` and ``--bisect``: only what it fails on has failed."""
     command = BatchCommand(
