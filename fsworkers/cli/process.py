@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry
+    from fsworkers.sinks.sink import Sink
     from fsworkers.tasks.command import Command
 
 
@@ -123,7 +124,7 @@ def _refuse_misfits(request: Request) -> None:
     if request.seed is not None and request.sample is None:
         raise BadOption("--seed is about the choice that --sample makes; give both, or neither")
     check_paths(request.paths)
-    if request.summary == STDOUT and request.output in {None, STDOUT}:
+    if request.summary == STDOUT and (request.output in {None, STDOUT} or request.shows_beside):
         raise BadOption("results and --summary - both go to stdout: give a file to one of them")
     _refuse_same(request.output, "--summary", request.summary)
     _refuse_same(request.output, "--metrics", request.metrics)
@@ -139,7 +140,7 @@ def _process(
     run_id = new_run_id()
     output = None if request.output is None else output_path(request.output)
     asked_of_sink = sink_wanted(request, function)
-    check_sink(output, format=request.shown_format, wanted=asked_of_sink)
+    check_sink(output, format=request.output_format, wanted=asked_of_sink)
     if outputs is not None and request.files_from is None:
         refuse_clash(request.found(request.filters(), request.writes_to, outputs), outputs)
     if request.summary is not None and request.summary != STDOUT:
@@ -192,7 +193,8 @@ def _process(
             function=function,
             opened=opened,
             found=to_do,
-            sink=open_sink(output, format=request.shown_format, wanted=asked_of_sink),
+            sink=open_sink(output, format=request.output_format, wanted=asked_of_sink),
+            beside=sink_beside(request, asked_of_sink),
             tally=Tally(),
             recorder=recorder,
             hint=journal_hint(named),
@@ -203,6 +205,13 @@ def _process(
 def sink_wanted(request: Request, function: Any) -> Wanted:
     """What a run's sink is told of it."""
     return Wanted(algorithm_of(function), columns_of(function), request.tag)
+
+
+def sink_beside(request: Request, wanted: Wanted) -> Sink | None:
+    """What shows commands' own output beside a file, unless it comes line by line."""
+    if not request.shows_beside or request.line_buffer:
+        return None
+    return open_sink(None, format="raw", wanted=wanted)
 
 
 @contextmanager

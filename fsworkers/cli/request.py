@@ -237,19 +237,37 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(self.exec or self.exec_batch)
 
     @property
+    def shows_beside(self) -> bool:
+        """Whether a command's own output is shown, while outcomes go to a file."""
+        is_asked = self.format == "raw" or self.tag or self.line_buffer
+        return self.is_command and self.output not in {None, STDOUT} and is_asked
+
+    @property
+    def output_format(self) -> str | None:
+        """The format of the output, if its name does not say it.
+
+        Raises:
+            BadOption: As ``shown_format``.
+        """
+        shown = self.shown_format
+        return None if self.shows_beside else shown
+
+    @property
     def shown_format(self) -> str | None:
         """The format of what goes to stdout, or was asked for.
 
         Raises:
             BadOption: It goes with nothing else.
         """
-        if self.format is not None and self.output not in {None, STDOUT}:
+        has_file = self.output not in {None, STDOUT}
+        if self.format is not None and has_file and not self.shows_beside:
             raise BadOption("-o FILE says its format by its suffix; --format is for stdout")
-        is_raw = self.format in {None, "raw"} and self.is_command and self.output is None
+        is_raw = self.format in {None, "raw"} and self.is_command
+        is_raw = is_raw and (self.output is None or self.shows_beside)
         for option, value in (("--tag", self.tag), ("--line-buffer", self.line_buffer)):
             if value and not is_raw:
                 raise BadOption(
-                    f"{option} is about a command's own output; leave out -o and --format"
+                    f"{option} is about a command's own output; leave out -o - and --format"
                 )
         if self.line_buffer and (self.keep_order or self.results is not None):
             other = "-k" if self.keep_order else "--results"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fsworkers.cli.exits import DONE, FAILED, leave_quietly, say
-from fsworkers.cli.process import sink_wanted, with_spool
+from fsworkers.cli.process import sink_beside, sink_wanted, with_spool
 from fsworkers.cli.request import STDIN, STDOUT, Request, request_from_json
 from fsworkers.cli.session import DisplayOptions, Session, journal_hint
 from fsworkers.engines.made import with_one_maker
@@ -131,7 +131,7 @@ def _session(
     function = request.prepared(function, own)
     found = with_one_maker(found, request.places(function))
     output = None if request.output is None else output_path(request.output)
-    check_sink(output, format=request.shown_format, wanted=asked_of_sink)
+    check_sink(output, format=request.output_format, wanted=asked_of_sink)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     opened = request.engine_opener(function, stack)
@@ -161,14 +161,15 @@ def _session(
             if request.changed:
                 missing = partial(gone, earlier, recorder.run)
     function = _numbered(with_spool(stack, function, request), recorder)
-    is_raw = request.shown_format == "raw"
+    is_raw = request.output_format == "raw"
     return Session(
         id=located.run.id,
         request=request,
         function=function,
         opened=opened,
         found=left,
-        sink=open_sink(output, format=request.shown_format, wanted=asked_of_sink),
+        sink=open_sink(output, format=request.output_format, wanted=asked_of_sink),
+        beside=sink_beside(request, asked_of_sink),
         tally=tally,
         recorder=recorder,
         hint=journal_hint(journal),

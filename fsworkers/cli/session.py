@@ -23,7 +23,7 @@ from fsworkers.engines.run import Run
 from fsworkers.journal.known import as_written
 from fsworkers.journal.record import State
 from fsworkers.names import printable
-from fsworkers.sinks.errors import DigestsMissing
+from fsworkers.sinks.errors import DigestsMissing, OutputFailed
 from fsworkers.sinks.summary import summary_text, write_summary
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ class DisplayOptions(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.progress is not None:
             return self.progress
-        is_apart = request.shown_format in {"table", "raw"}
-        return has_terminal_to_itself(request.output, is_apart=is_apart)
+        is_apart = request.shows_beside or request.shown_format in {"table", "raw"}
+        output = None if request.shows_beside else request.output
+        return has_terminal_to_itself(output, is_apart=is_apart)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +87,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             arrive: what was recorded before is part of it, and how much of that stays is known
             only when the scan has ended.
         end_state: What the run is when this has come to its end.
+        beside: Where what commands wrote is shown, if ``sink`` is a file and they write there too.
         gone: Finds the files of an earlier run that are gone, with ``--changed``.
     """
 
@@ -101,14 +103,19 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     goes_on: bool = False
     rebuilds: bool = False
     end_state: State = "finished"
+    beside: Sink | None = None
     gone: Callable[[], Iterable[list[str]]] | None = None
 
     def run(self, shown: DisplayOptions) -> int:
         """Run it, and return the exit code."""
         try:
             return self._run(shown)
-        except BrokenPipeError:
-            raise  # who reads our output has what was wanted
+        except BrokenPipeError as error:
+            if not self.request.shows_beside:
+                raise  # who reads our output has what was wanted
+            failed = OutputFailed("stdout", "its reader has gone")
+            failed.add_note(self._what_is_left())
+            raise failed from error
         except KeyboardInterrupt:
             if said := self._what_is_left():
                 say(said)
@@ -147,19 +154,19 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 engine,
                 self.function,
                 self.found if ahead is None else ahead,
-                ordered=self.request.keep_order and not self.rebuilds,
+                ordered=self.request.keep_order and not (self.rebuilds and self.beside is None),
                 halting=self.request.halting(),
                 id=self.id,
                 tally=self.tally,
                 recorder=self.recorder,
-                sink=None if self.rebuilds or self.request.line_buffer else self.sink,
+                sink=self._sink_of_run(),
                 observers=self.request.observers(),
             )
             interrupts = stack.enter_context(Interrupts(run))
             report = Report(run, is_verbose=shown.verbose, is_recorded=self.recorder is not None)
             display: Display | PlainLines | None
             if is_shown:
-                output = self.sink.output if live is None else live.output
+                output = (self.beside or self.sink).output if live is None else live.output
                 display = stack.enter_context(open_display(run, ahead, output))
             else:
                 display = PlainLines(run, shown.every_s) if shown.wants_lines else None
@@ -181,6 +188,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         if interrupts.code is not None:
             return interrupts.code
         return exit_code(summary) if getattr(reducer, "is_well", True) else FAILED
+
+    def _sink_of_run(self) -> Sink | None:
+        """Where outcomes go as they arrive."""
+        if self.rebuilds:
+            return self.beside
+        if self.beside is not None:
+            from fsworkers.sinks.beside import Beside  # noqa: PLC0415  (few runs have two)
+
+            return Beside(self.sink, self.beside)
+        is_live_alone = self.request.line_buffer and not self.request.shows_beside
+        return None if is_live_alone else self.sink
 
     def _write_summary(self, summary: RunSummary) -> None:
         if self.request.summary == STDOUT:

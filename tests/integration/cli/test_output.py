@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +131,48 @@ def test_what_a_module_prints_when_it_is_loaded_is_no_result(tmp_path: Path) -> 
         assert len(done.stdout.splitlines()) == 1, done.stdout
         assert b"loud.py" in done.stdout
         assert {b"at import", b"started"} <= {*done.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("how", [["--format", "raw"], ["--tag"], ["--line-buffer", "--tag"]])
+def test_a_file_beside_what_commands_show(tree: Path, tmp_path: Path, how: list[str]) -> None:
+    """Outcomes in the file, their own output on stdout; failures too, and nothing is told twice."""
+    script = 'cat "$1"; echo; ! grep -qx 3 "$1"'
+    command = ["process", "tree", "-q", "-o", "o.jsonl", *how, "-x", "sh", "-c", script, "sh"]
+    done = fsworkers(*command, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, b"")
+    numbers = {str(number).encode() for number in range(len(ODD_NAMES))}
+    shown = done.stdout.splitlines()
+    assert sorted(line.rpartition(b"\t")[2] for line in shown) == sorted(numbers)
+    assert {b"\t" in line for line in shown} == {"--tag" in how}
+    recorded: list[Any] = rows((tmp_path / "o.jsonl").read_bytes())
+    assert {row["value"]["stdout"].strip().encode() for row in recorded} == numbers
+    assert [row["value"]["exit"] for row in recorded if row["status"] == "failed"] == [1]
+
+
+def test_a_resumed_run_shows_what_is_left_and_has_all_in_its_file(tmp_path: Path) -> None:
+    """And a file that is not whole is told of, where the reader of the other output goes."""
+    (tmp_path / "tree").mkdir()
+    for number in range(6):
+        (tmp_path / "tree" / str(number)).touch()
+    script = '[ "$1" = tree/0 ] || until [ -e go ]; do sleep 0.02; done; echo "$1"'
+    (tmp_path / "list").write_text("".join(f"tree/{number}\n" for number in range(6)))
+    command = ["process", "--files-from", "list", "-o", "o.jsonl", "--format", "raw", "-j1"]
+    run = subprocess.Popen(
+        [*FSWORKERS, *command, "--journal", "j.db", "-x", "sh", "-c", script, "sh"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert run.stdout.readline() == b"tree/0\n"
+        run.stdout.close()
+        (tmp_path / "go").touch()
+        said = run.stderr.read()
+        assert run.wait(30) == 3
+    assert b"its reader has gone" in said
+    assert b"so far there is" in said
+    before = len((tmp_path / "o.jsonl.partial").read_bytes().splitlines())
+    again = fsworkers("resume", "--journal", "j.db", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert len(again.stdout.splitlines()) == 6 - before
+    assert len(rows((tmp_path / "o.jsonl").read_bytes())) == 6
