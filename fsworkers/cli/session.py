@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import ExitStack
+import sys
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 engine: Engine = LocalEngine(replace(self.request.settings(), prints_to=live.write))
             else:
                 engine = self.opened()
+            stack.enter_context(redirect_stdout(sys.stderr))  # for what prints in this process
             stack.callback(engine.close)
             stack.callback(self.sink.close)  # one that is not finished stays as it is
             is_shown = shown.wants_display(self.request)

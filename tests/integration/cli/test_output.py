@@ -176,3 +176,11 @@ def test_a_resumed_run_shows_what_is_left_and_has_all_in_its_file(tmp_path: Path
     assert again.returncode == 0, again.stderr
     assert len(again.stdout.splitlines()) == 6 - before
     assert len(rows((tmp_path / "o.jsonl").read_bytes())) == 6
+
+
+def test_what_an_inline_function_prints_is_no_result(tmp_path: Path) -> None:
+    """It runs in the process that writes results; they have stdout to themselves all the same."""
+    (tmp_path / "loud.py").write_text("def name(path):\n    print('here')\n    return path\n")
+    command = ["process", "loud.py", "-q", "--call", "loud.py:name", "--engine", "inline"]
+    done = fsworkers(*command, cwd=tmp_path)
+    assert ([row["value"] for row in rows(done.stdout)], done.stderr) == (["loud.py"], b"here\n")
