@@ -308,6 +308,9 @@ class TreeRun:
 
             gets_urls = self._asked.get("urls", False)
             function = on_urls(function, is_own=not is_named, gets_urls=gets_urls)
+        if getattr(function, "is_command", False) and "max_rss_bytes" in self._asked:
+            # Of what it starts; the pool looks at workers between jobs alone.
+            function = function.with_settings(max_rss_bytes=self._asked["max_rss_bytes"])  # type: ignore[attr-defined]
         placed: Callable[[str], Any] = _placed(
             function, self._asked.get("to"), roots, is_named=is_named
         )

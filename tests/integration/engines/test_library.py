@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import signal
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from fsworkers import (
     BatchCommand,
     BlockDetails,
+    Command,
     LoggingObserver,
     Observer,
     Outcome,
@@ -296,6 +298,15 @@ def test_amap_takes_what_map_takes() -> None:
                 pool.amap(pow, [1], numbers())  # type: ignore[call-overload]
 
     asyncio.run(main())
+
+
+def test_a_command_above_its_memory_is_ended(tree: Path) -> None:
+    """As with ``--max-rss``: it is the command that is looked at."""
+    code = "import threading; b = b'x' * 200_000_000; threading.Event().wait(20)"
+    command = Command([sys.executable, "-c", code])
+    outcomes: list[Outcome] = []
+    process_tree(tree / "1", command, max_rss_bytes=100 << 20, on_outcome=outcomes.append)
+    assert "more memory than 104,857,600 bytes" in str(outcomes[0].error)
 
 
 def test_a_command_on_many_files_at_once(tree: Path) -> None:
