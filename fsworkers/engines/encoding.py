@@ -21,7 +21,7 @@ from fsworkers.pool.run_block import encode_values
 from fsworkers.sinks.plain import encode, encode_list
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry
@@ -43,11 +43,13 @@ class BlockEncoder(NamedTuple):
         is_recorded: Whether there is a journal.
         encode_done: The output's encoder; ``None`` without an output.
         wants_outcomes: Whether the caller looks at every outcome.
+        stamp: Gives the stamp of a file's output; ``None`` where none are made, or not recorded.
     """
 
     is_recorded: bool
     encode_done: DoneEncoder | None
     wants_outcomes: bool
+    stamp: Callable[[str], int | None] | None = None
 
     def __call__(self, rows: Rows) -> Sequence[bytes]:
         """Turn what was done into frames."""
@@ -70,8 +72,9 @@ class BlockEncoder(NamedTuple):
         if self.is_recorded:
             values_json = encode_list(values)
             if rows.attempts == 1 and len(values_json) < LARGE_BYTES:
+                made = None if self.stamp is None else [*map(self.stamp, rows.items)]
                 frames += pack_done(
-                    rows.items, values_json, sizes, mtimes_ns, durations_s, rows.worker
+                    rows.items, values_json, sizes, mtimes_ns, durations_s, rows.worker, made
                 )
             else:
                 outcomes = map(
@@ -79,7 +82,7 @@ class BlockEncoder(NamedTuple):
                     repeat(rows.attempts), sizes, durations_s, repeat(rows.worker), repeat(None),
                     mtimes_ns,
                 )  # fmt: skip
-                for pair in pack_outcomes(list(outcomes), encode):
+                for pair in pack_outcomes(list(outcomes), encode, self.stamp):
                     frames += pair
         return frames
 
@@ -149,6 +152,8 @@ def portion_of_unchanged(files: Unchanged) -> Portion:
     return Portion(0, 0, b"", [files.pack()], outcomes, unchanged=len(outcomes))
 
 
-def pack_records(outcomes: Sequence[Outcome]) -> list[tuple[bytes, bytes]]:
+def pack_records(
+    outcomes: Sequence[Outcome], stamp: Callable[[str], int | None] | None = None
+) -> list[tuple[bytes, bytes]]:
     """Records of outcomes that no worker has packed."""
-    return list(pack_outcomes(outcomes, encode)) if outcomes else []
+    return list(pack_outcomes(outcomes, encode, stamp)) if outcomes else []

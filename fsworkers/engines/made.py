@@ -10,7 +10,7 @@ from fsworkers.model import Entry
 from fsworkers.names import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fsworkers.tasks.outputs import Claims, Outputs
 
@@ -22,6 +22,12 @@ def outputs_of(function: Any) -> Outputs | None:
     """What names the outputs of a task function; ``None`` where it makes none."""
     outputs: Outputs | None = getattr(function, "outputs", None)
     return outputs if hasattr(outputs, "name_for") else None
+
+
+def stamp_of(function: Any) -> Callable[[str], int | None] | None:
+    """What gives the stamp of a file's output; ``None`` where the journal keeps none."""
+    outputs = outputs_of(function)
+    return outputs.stamp if outputs is not None and outputs.are_known else None
 
 
 def with_one_maker(

@@ -23,6 +23,7 @@ from fsworkers.engines.encoding import (
     portion_of_entry,
     portion_of_unchanged,
 )
+from fsworkers.engines.made import stamp_of
 from fsworkers.engines.reducing import Reduction
 from fsworkers.engines.tally import Tally
 from fsworkers.journal.known import as_written
@@ -103,6 +104,7 @@ class Run:
         self.reduction = Reduction.of(function)
         self._is_ordered = ordered
         self._recorder = recorder
+        self._stamp = None if recorder is None else stamp_of(function)
         self._sink = sink
         self._wants_outcomes = wants_outcomes
         self._observing: Observing | None = None
@@ -136,6 +138,7 @@ class Run:
             self._recorder is not None,
             None if self._sink is None else self._sink.encode_done,
             self._wants_outcomes or (reduction is not None and not reduction.merges),
+            self._stamp,
         )
         if reduction is not None:
             encode = reduction.encoder(encode)
@@ -203,9 +206,8 @@ class Run:
             records = [record for portion in portions for record in portion.records]
             unpacked = [one for each in portions if not each.records for one in each.outcomes]
             tally = self.tally
-            self._recorder.record(
-                records + pack_records(unpacked), tally.counts, tally.all_bytes, self.all_seconds
-            )
+            records += pack_records(unpacked, self._stamp)
+            self._recorder.record(records, tally.counts, tally.all_bytes, self.all_seconds)
         if self._sink is not None:
             for portion in portions:
                 if portion.lines:

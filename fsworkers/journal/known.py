@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 Stamp: TypeAlias = tuple[Any, Any]
 """Size in bytes and modification time in ns: what tells whether a file is still what it was."""
 
-Known: TypeAlias = "tuple[Stamp | None, Status, int | None, str | None]"
-"""Of a file: its stamp if it is settled, and its outcome's status, size and error."""
+Known: TypeAlias = "tuple[Stamp | None, Status, int | None, str | None, int | None]"
+"""Of a file: its stamp if it is settled, its outcome's status, size and error, and the stamp of
+what was made of it."""
 
 
 def is_settled(status: Status, attempts: int, mtime_ns: int | None) -> bool:
@@ -56,5 +57,6 @@ def known_at(rows: Rows, at: range) -> list[Known]:
     else:
         columns = zip(at, statuses, spread(attempts, at), times, stamps, strict=False)
         stamps = [stamp if is_settled(*what) else None for _, *what, stamp in columns]
-    known = zip(stamps, statuses, sizes, spread_texts(rows.errors, at), strict=False)
+    errors, made = spread_texts(rows.errors, at), spread(rows.made, at)
+    known = zip(stamps, statuses, sizes, errors, made, strict=False)
     return list(islice(known, len(at)))

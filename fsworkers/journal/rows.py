@@ -75,6 +75,8 @@ class Rows(msgspec.Struct, array_like=True, gc=False):
     workers: int | list[int | None] | None
     tracebacks: bytes | list[bytes | None] | None
     mtimes_ns: int | list[int | None] | None
+    made: int | list[int | None] | None = None
+    """The stamps of what was made of files, by which it is known again: no field, an output's."""
 
 
 unpack_directories = msgspec.msgpack.Decoder(Directories).decode
@@ -94,6 +96,7 @@ def pack_done(
     mtimes_ns: Sequence[int | None],
     durations_s: Sequence[float],
     worker: int,
+    made: Sequence[int | None] | None = None,
 ) -> Block:
     """Pack files that were done at their first attempt: 0.2 µs each.
 
@@ -107,6 +110,7 @@ def pack_done(
         mtimes_ns: Modification times.
         durations_s: Seconds each took.
         worker: Number of the worker.
+        made: Stamps of their outputs, if they have some.
     """
     if len(values_json) > LARGEST_VALUE_BYTES:
         values: list[Any] = _decode_raw_values(values_json)
@@ -114,7 +118,9 @@ def pack_done(
         _leave_out_large(values, mtimes_ns, LARGEST_VALUE_BYTES // len(paths))
         values_json = _array(values)
     columns: Any = list(sizes), list(durations_s), worker, None, list(mtimes_ns)
-    return _pack(paths, Rows(b"", "done", values_json, None, 1, *columns))
+    rows = Rows(b"", "done", values_json, None, 1, *columns)
+    rows.made = None if made is None else list(made)
+    return _pack(paths, rows)
 
 
 def pack_untried(
@@ -124,6 +130,7 @@ def pack_untried(
     sizes: Sequence[int] | None = None,
     mtimes_ns: Sequence[int] | None = None,
     values: Sequence[msgspec.Raw] | None = None,
+    made: Sequence[int | None] | None = None,
 ) -> Block:
     """Pack files that all came to one end without an attempt: ``cancelled``, or unchanged.
 
@@ -134,14 +141,19 @@ def pack_untried(
         sizes: Bytes of each file, if they were looked at.
         mtimes_ns: Modification times likewise.
         values: What an earlier run made of each file, if they are unchanged since.
+        made: Stamps of their outputs likewise.
     """
     size_column, time_column = (None if one is None else list(one) for one in (sizes, mtimes_ns))
-    columns: Any = _bytes(reason), 0, size_column, 0.0, None, None, time_column
+    columns: Any = (
+        _bytes(reason), 0, size_column, 0.0, None, None, time_column, made and list(made)
+    )  # fmt: skip
     return _pack(paths, Rows(b"", status, b"" if values is None else _array(values), *columns))
 
 
 def pack_outcomes(
-    outcomes: Sequence[Outcome], encode_value: Callable[[Any], bytes]
+    outcomes: Sequence[Outcome],
+    encode_value: Callable[[Any], bytes],
+    stamp: Callable[[str], int | None] | None = None,
 ) -> Iterator[Block]:
     """Pack any outcomes, in one block unless their values are large: 0.7 µs each.
 
@@ -150,6 +162,7 @@ def pack_outcomes(
     Args:
         outcomes: Of two for one path, the later one is packed.
         encode_value: Turns a task's value into JSON.
+        stamp: Given the path of one that is done: the stamp of its output, if it makes one.
     """
     latest = {one.path: one for one in outcomes}.values()
     for is_scan_failure, group in groupby(latest, _is_scan_failure):
@@ -157,7 +170,10 @@ def pack_outcomes(
         values = [b"null" if one.value is None else encode_value(one.value) for one in some]
         mtimes_ns = [one.mtime_ns for one in some]
         _leave_out_large(values, mtimes_ns, LARGEST_VALUE_BYTES)
-        yield from _pack_some(some, values, mtimes_ns, is_scan_failure)
+        made = None
+        if stamp is not None:
+            made = [stamp(one.path) if one.status == "done" else None for one in some]
+        yield from _pack_some(some, values, mtimes_ns, made, is_scan_failure)
 
 
 def _is_scan_failure(outcome: Outcome) -> bool:
@@ -172,7 +188,11 @@ def _leave_out_large(values: list[Any], mtimes_ns: list[int | None], largest_byt
 
 
 def _pack_some(
-    outcomes: list[Outcome], values: list[bytes], mtimes_ns: list[int | None], is_scan_failure: bool
+    outcomes: list[Outcome],
+    values: list[bytes],
+    mtimes_ns: list[int | None],
+    made: list[int | None] | None,
+    is_scan_failure: bool,
 ) -> Iterator[Block]:
     def column(field: str) -> Any:
         entries = list(map(attrgetter(field), outcomes))
@@ -189,6 +209,7 @@ def _pack_some(
         column("worker"),
         _bytes(column("traceback")),
         mtimes_ns,
+        made,
     )
     paths = [os.fsdecode(one.path) for one in outcomes]
     block = _pack(paths, rows, is_scan_failure=is_scan_failure)
@@ -197,7 +218,10 @@ def _pack_some(
         return
     half = len(outcomes) // 2
     for some in slice(half), slice(half, None):
-        yield from _pack_some(outcomes[some], values[some], mtimes_ns[some], is_scan_failure)
+        stamps = made and made[some]
+        yield from _pack_some(
+            outcomes[some], values[some], mtimes_ns[some], stamps, is_scan_failure
+        )
 
 
 def _pack(paths: Sequence[str], rows: Rows, *, is_scan_failure: bool = False) -> Block:

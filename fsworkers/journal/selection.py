@@ -87,7 +87,7 @@ def left_to_do(
         left = list(map(not_, stay))
         replaced = list(filter(None, compress(known, left)))
         if replaced:
-            done_bytes = sum(size or 0 for _, status, size, _ in replaced if status == "done")
+            done_bytes = sum(size or 0 for _, status, size, *_ in replaced if status == "done")
             displace(Counter(status for _, status, *_ in replaced), done_bytes)
         yield one if isinstance(one, Entry) else list(compress(paths, left))
 
@@ -101,6 +101,7 @@ class Unchanged(msgspec.Struct, frozen=True):
         sizes: Bytes of each file.
         mtimes_ns: Modification times, by which the next run knows them again.
         values: What the earlier run made of each, as JSON: the output is to be whole.
+        made: The stamp of each one's own output, if it has one.
     """
 
     paths: list[str]
@@ -108,11 +109,12 @@ class Unchanged(msgspec.Struct, frozen=True):
     sizes: list[int]
     mtimes_ns: list[int]
     values: list[msgspec.Raw]
+    made: list[int | None]
 
     def pack(self) -> Block:
         """A block for the journal."""
         return pack_untried(
-            self.paths, "skipped", self.reason, self.sizes, self.mtimes_ns, self.values
+            self.paths, "skipped", self.reason, self.sizes, self.mtimes_ns, self.values, self.made
         )
 
 
@@ -123,11 +125,13 @@ class _Told(NamedTuple):
         stamp: What the file was like.
         reason: Why it is skipped if it is still like that.
         run: Which one.
+        made: The stamp of what it made of the file.
     """
 
     stamp: Stamp
     reason: str
     run: Earlier
+    made: int | None
 
 
 def new_or_changed(
@@ -136,7 +140,7 @@ def new_or_changed(
     cwd: str,
     *,
     in_order: bool = False,
-    is_current: Callable[[str, int], bool] | None = None,
+    is_current: Callable[[str, int, int | None], bool] | None = None,
     still_holds: Callable[[Any], bool] | None = None,
 ) -> Iterator[list[str] | Entry | Unchanged]:
     """Settle the files that are unchanged since an earlier run; let all others through.
@@ -151,8 +155,8 @@ def new_or_changed(
         cwd: Where relative paths begin now.
         in_order: Divide a list where need be so that its files come in their order; else those
             that are unchanged come together.
-        is_current: Given a path and its modification time: whether what was made of it is there.
-            Without it nothing is looked for.
+        is_current: Given a path, its modification time, and the stamp of what was made of it:
+            whether that is there. Without it nothing is looked for.
         still_holds: As for ``left_to_do``.
     """
     trusted = list(earlier)
@@ -169,7 +173,7 @@ def new_or_changed(
             if is_current is not None:
                 told = [
                     one._replace(reason=UP_TO_DATE)
-                    if one and is_current(path, one.stamp[1])
+                    if one and is_current(path, one.stamp[1], one.made)
                     else None
                     for path, one in zip(paths, told, strict=True)
                 ]
@@ -201,9 +205,11 @@ def _parted(
         if reason is None:
             yield [paths[at] for at in some]
             continue
-        sizes, times = zip(*(one.stamp for at in some if (one := told[at])), strict=True)
+        then = [one for at in some if (one := told[at])]
+        sizes, times = zip(*(one.stamp for one in then), strict=True)
         carried = [value for at in some if (value := values[at]) is not None]
-        yield Unchanged([paths[at] for at in some], reason, list(sizes), list(times), carried)
+        made = [one.made for one in then]
+        yield Unchanged([paths[at] for at in some], reason, list(sizes), list(times), carried, made)
 
 
 def _told(paths: Sequence[str], trusted: list[Earlier], cwd: str) -> list[_Told | None]:
@@ -219,7 +225,8 @@ def _told(paths: Sequence[str], trusted: list[Earlier], cwd: str) -> list[_Told 
             if each is None or each[1] == "cancelled":
                 missing.append(at)
             elif each[0] is not None:
-                told[at] = _Told(each[0], each[3] or f"unchanged since run {other.run.id}", other)
+                reason = each[3] or f"unchanged since run {other.run.id}"
+                told[at] = _Told(each[0], reason, other, each[4])
     return told
 
 

@@ -69,6 +69,7 @@ class _Recoding:
         if to is not None:
             raise BadSetting("--to", to, "a directory for the outputs as --option to=DIR")
         self.outputs = self._named(roots)
+        self.outputs.are_known = False
         return self
 
     def _made_before(self, source: bytes, output: bytes) -> bool:

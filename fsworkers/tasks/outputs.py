@@ -34,6 +34,8 @@ class Outputs:
     """
 
     may_be_urls = False
+    are_known = True
+    """Whether the journal tells which of them are up to date; else the task looks by itself."""
 
     def __init__(self, template: str, roots: Sequence[bytes]) -> None:
         if is_url(template) and not self.may_be_urls:
@@ -67,11 +69,25 @@ class Outputs:
         name = expand(self._parsed, File(path, relative_to(path, self.roots)))
         return b"./" + name if name.startswith(b"-") else name
 
-    def is_current(self, path: str, mtime_ns: int) -> bool:
-        """Whether a file's output is there, and no older than the file."""
+    def stamp(self, path: str) -> int | None:
+        """What tells a file's output from anything put in its place; ``None`` if it is not there.
+
+        The time of change, which nobody can set, as where a command keeps the times of its input;
+        and the size, for file systems whose times are coarse.
+        """
+        try:
+            status = os.lstat(self.name_for(os.fsencode(path)))
+        except (OSError, ValueError):
+            return None
+        return status.st_ctime_ns + status.st_size
+
+    def is_current(self, path: str, mtime_ns: int, made: int | None) -> bool:
+        """Whether a file's output is there, is what was made then, and no older than the file."""
+        if made is None or self.stamp(path) != made:
+            return False
         try:
             return os.stat(self.name_for(os.fsencode(path))).st_mtime_ns >= mtime_ns
-        except (OSError, ValueError):
+        except OSError:
             return False
 
     def __reduce__(self) -> tuple[type[Outputs], tuple[str, tuple[bytes, ...]]]:

@@ -40,6 +40,7 @@ def mirror(
         raise BadSetting("to", folder, "a directory")
     outputs = kind(f"{literal}/{{rel}}{suffix}", roots)
     outputs.asked = f"--option to={folder}: "
+    outputs.are_known = False
     return outputs
 
 

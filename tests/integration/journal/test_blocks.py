@@ -97,7 +97,7 @@ def test_later_block_stands(
                 for one in map(latest.get, map(directory.__add__, names)):
                     name = names[0] if one is None else one.path.rpartition("/")[2]
                     was = there.get(name)
-                    assert (was and was[1:]) == (one and (one.status, one.size, one.error))
+                    assert (was and was[1:4]) == (one and (one.status, one.size, one.error))
                     settled = one and is_settled(one.status, one.attempts, one.mtime_ns)
                     stamp = (one.size, one.mtime_ns) if one and settled else None
                     assert was is None or was[0] == stamp

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def test_everything_comes_in_order_and_is_counted_before_it_is_drawn() -> None:
     """The total is known while the first files have not even begun."""
-    unchanged = Unchanged(["c", "d"], "as before", [1, 1], [2, 2], [Raw(b"1"), Raw(b"2")])
+    unchanged = Unchanged(["c", "d"], "as before", [1, 1], [2, 2], [Raw(b"1"), Raw(b"2")], [3, 3])
     found: list[list[str] | Entry | Unchanged] = [
         ["a", "b"],
         Entry("pipe", "skipped", "FIFO"),

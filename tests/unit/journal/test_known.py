@@ -11,6 +11,7 @@ from fsworkers.journal.known import Known, is_settled, known_at
 from fsworkers.journal.rows import (
     Block,
     names_of,
+    pack_done,
     pack_outcomes,
     pack_untried,
     unpack_rows,
@@ -65,6 +66,7 @@ def test_last_outcome_of_a_file_is_known(
             one.status,
             one.size,
             one.error,
+            None,
         )
         for one in outcomes
     }
@@ -72,9 +74,19 @@ def test_last_outcome_of_a_file_is_known(
 
 def test_unchanged_file_is_settled_and_tells_why() -> None:
     """The next run skips it for the same reason; one that was cancelled was not looked at."""
-    assert known_of(pack_untried(["d/a"], "skipped", "unchanged since run 1", [3], [5])) == {
-        "a": ((3, 5), "skipped", 3, "unchanged since run 1")
+    why = "unchanged since run 1"
+    assert known_of(pack_untried(["d/a"], "skipped", why, [3], [5], made=[7])) == {
+        "a": ((3, 5), "skipped", 3, why, 7)
     }
     assert known_of(pack_untried(["d/a"], "cancelled", None)) == {
-        "a": (None, "cancelled", None, None)
+        "a": (None, "cancelled", None, None, None)
     }
+
+
+def test_the_stamp_of_an_output_is_known_of_what_was_done() -> None:
+    """However it was packed."""
+    done = pack_done(["d/a", "d/b"], b"[1,2]", [3, 3], [5, 5], [0.0, 0.0], 0, [7, None])
+    assert [one[4] for one in known_of(done).values()] == [7, None]
+    outcomes = [Outcome("d/a", "done", attempts=2), Outcome("d/b", "failed", attempts=1)]
+    (mixed,) = pack_outcomes(outcomes, encode, len)
+    assert [one[4] for one in known_of(mixed).values()] == [3, None]

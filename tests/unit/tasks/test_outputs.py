@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -66,14 +67,30 @@ def test_of_two_files_with_one_output_the_second_is_told(tmp_path: Path) -> None
     assert claims.clash("tree/b/x") == "its output 't/x' is that of 'tree/a/x' too"
 
 
-def test_an_output_is_current_while_it_is_no_older(tmp_path: Path) -> None:
-    """One that is not there is not."""
+def test_an_output_is_current_while_it_is_what_was_made_and_no_older(tmp_path: Path) -> None:
+    """One that is not there is not, nor one of which it is not known what was made."""
     outputs = pickle.loads(pickle.dumps(Outputs(f"{tmp_path}/{{rel}}", [b"tree"])))
-    assert not outputs.is_current("tree/a", 5)
+    assert outputs.stamp("tree/a") is None
+    assert not outputs.is_current("tree/a", 5, None)
     (tmp_path / "a").touch()
     os.utime(tmp_path / "a", ns=(7, 7))
-    assert outputs.is_current("tree/a", 7)
-    assert not outputs.is_current("tree/a", 8)
+    made = outputs.stamp("tree/a")
+    assert outputs.is_current("tree/a", 7, made)
+    assert not outputs.is_current("tree/a", 8, made)
+    assert not outputs.is_current("tree/a", 7, None)
+
+
+def test_an_output_that_was_replaced_is_not_current(tmp_path: Path) -> None:
+    """Though it has the same size, and the times that the first one had."""
+    outputs = Outputs(f"{tmp_path}/{{rel}}", [b"tree"])
+    (tmp_path / "a").write_text("one")
+    os.utime(tmp_path / "a", ns=(7, 7))
+    made = outputs.stamp("tree/a")
+    Event().wait(0.02)  # more than a tick of the kernel's clock
+    (tmp_path / "b").write_text("two")
+    os.utime(tmp_path / "b", ns=(7, 7))
+    (tmp_path / "b").replace(tmp_path / "a")
+    assert not outputs.is_current("tree/a", 7, made)
 
 
 def test_outputs_know_their_folder() -> None:

@@ -1,0 +1,100 @@
+"""``--to`` as a user types it: which outputs are up to date, and which are somebody else's."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.test_process import FSWORKERS, fsworkers
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A folder with three files in a tree."""
+    for name in "abc":
+        (tmp_path / "t").mkdir(exist_ok=True)
+        (tmp_path / "t" / f"{name}.txt").write_text(f"{name}\n" * 9)
+    return tmp_path
+
+
+def made(tree: Path, script: str, *paths: str, to: str = "o/{rel}") -> bytes:
+    """What a run says of how many it made, of a script that gets a file and its output."""
+    command = ["-x", "sh", "-c", script, "sh", "{}", "{out}"]
+    done = fsworkers("process", *(paths or ("t",)), "--to", to, *command, cwd=tree)
+    assert done.returncode == 0, done.stderr
+    return done.stderr.split(b"files: ")[1].split(b" in ")[0]
+
+
+HEAD = 'head -n {} "$1" > "$2"'
+KEEPS_TIMES = '{} "$1" > "$2"; touch -r "$1" "$2"'
+
+
+def test_what_another_command_made_in_its_place_is_not_up_to_date(tree: Path) -> None:
+    """And an ordinary repeat is, as often as one likes."""
+    for count in (5, 7, 5):
+        for said in (b"3 done", b"3 skipped", b"3 skipped"):
+            assert said in made(tree, HEAD.format(count))
+        assert (tree / "o" / "a.txt").read_text() == "a\n" * count
+
+
+def test_nor_where_both_keep_the_times_of_their_input(tree: Path) -> None:
+    """And make the same number of bytes."""
+    for program in ("tr a b <", "tr a c <", "tr a b <"):
+        for said in (b"3 done", b"3 skipped"):
+            assert said in made(tree, KEEPS_TIMES.format(program))
+
+
+def test_nor_where_it_made_some_of_them_by_another_path_and_name(tree: Path) -> None:
+    """Without a record of it, even."""
+    assert b"3 done" in made(tree, HEAD.format(5))
+    other = ["--to", "o/b.txt", "-x", "sh", "-c", 'echo other > "$1"', "sh", "{out}", "{}"]
+    fsworkers("process", "t/a.txt", "--no-journal", *other, cwd=tree)
+    assert b"1 done, 2 skipped" in made(tree, HEAD.format(5))
+    assert (tree / "o" / "b.txt").read_text() == "b\n" * 5
+
+
+def test_what_a_killed_run_made_is_up_to_date(tree: Path) -> None:
+    """For the one that is begun anew, and after it was resumed."""
+    script = '[ "$1" != t/c.txt ] || while [ -e hang ]; do sleep 0.05; done; ' + HEAD.format(5)
+    (tree / "hang").touch()
+    words = ["-x", "sh", "-c", script, "sh", "{}", "{out}"]
+    run = subprocess.Popen(
+        [*FSWORKERS, "process", "t", "-j2", "--to", "o/{rel}", "-o", "-", *words],
+        cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    with run:
+        assert run.stdout is not None
+        try:
+            for _ in range(2):
+                run.stdout.readline()
+        finally:
+            run.kill()
+    (tree / "hang").unlink()
+    assert b"1 done, 2 skipped" in made(tree, script)
+    resumed = fsworkers("resume", cwd=tree)
+    assert resumed.returncode == 0, resumed.stderr
+    assert b"3 skipped" in made(tree, script)
+
+
+def test_what_was_made_at_the_second_attempt_is_up_to_date(tree: Path) -> None:
+    """Such outcomes are recorded in another way."""
+    script = 'mkdir "$1.d" 2> /dev/null && exit 9; ' + HEAD.format(5)
+    words = ["-x", "sh", "-c", script, "sh", "{}", "{out}", ";", "--to", "o/{rel}"]
+    for said in (b"3 done", b"3 skipped"):
+        done = fsworkers("process", "t", *words, "--retries=1", "--retry-on=9", cwd=tree)
+        assert said in done.stderr
+
+
+def test_functions_and_commands_do_not_take_each_others_outputs_for_theirs(tree: Path) -> None:
+    """A function's are known in the same way."""
+    (tree / "own.py").write_text(
+        "def make(path, output):\n    with open(output, 'w') as file:\n        file.write('own')\n"
+    )
+    call = ["process", "t", "--to", "o/{rel}", "-o", "r.jsonl", "--call", "own.py:make"]
+    for said in (b"3 done", b"3 skipped"):
+        assert said in fsworkers(*call, cwd=tree).stderr
+    assert b"3 done" in made(tree, HEAD.format(5))
+    assert b"3 done" in fsworkers(*call, cwd=tree).stderr
+    assert (tree / "o" / "a.txt").read_text() == "own"
