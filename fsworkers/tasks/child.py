@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsworkers.graceful.budget import raise_limit
 from fsworkers.graceful.opening.retry import give_back, run_with_permits
-from fsworkers.tasks.guard import guard
+from fsworkers.guard import guard
 from fsworkers.tasks.lines import Lines
 
 if TYPE_CHECKING:

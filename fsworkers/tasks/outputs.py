@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, Skip
+from fsworkers.guard import Worker, guard
 from fsworkers.names import UNFINISHED, is_url, printable, unfinished
 from fsworkers.tasks.templates import (
     File,
@@ -142,14 +143,31 @@ def making(output: bytes, path: bytes) -> Iterator[bytes]:
         os.makedirs(os.fsdecode(directory), exist_ok=True)  # a refusal names it
     temporary = os.path.join(directory, unfinished(name))
     _remove(temporary)  # of a run that was killed
+    with _watched(temporary):
+        try:
+            yield temporary
+            if not os.path.lexists(temporary):
+                raise CommandFailed("it ended well and left no output; it was to write {out}")
+            os.replace(temporary, output)
+        except BaseException:
+            _remove(temporary)
+            raise
+
+
+@contextmanager
+def _watched(temporary: bytes) -> Iterator[None]:
+    """Have a file removed if this worker dies."""
+    watch = None
+    if Worker.lifeline is not None:  # others have a chance to do it themselves
+        with suppress(OSError):  # no shell, or no room: the next attempt removes it
+            watch = guard()
+            temporary = os.path.join(os.getcwdb(), temporary)
+            watch.add_name(temporary)
     try:
-        yield temporary
-        if not os.path.lexists(temporary):
-            raise CommandFailed("it ended well and left no output; it was to write {out}")
-        os.replace(temporary, output)
-    except BaseException:
-        _remove(temporary)
-        raise
+        yield
+    finally:
+        if watch is not None:
+            watch.remove_name(temporary)
 
 
 def _remove(path: bytes) -> None:

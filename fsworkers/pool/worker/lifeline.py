@@ -22,6 +22,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
+from fsworkers.guard import Worker
+
 if TYPE_CHECKING:
     from fsworkers.pool.wire import Config
 
@@ -39,10 +41,12 @@ class Lifeline:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
+        Worker.lifeline = self._descriptor
 
     def let_go(self) -> None:
         """In a forked child: the end of the worker is to be seen although the child lives on."""
         os.close(self._descriptor)
+        Worker.lifeline = None
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when the master is gone."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.integration.cli.test_commands import wait_until
 from tests.integration.cli.test_process import FSWORKERS, fsworkers
 
 
@@ -98,3 +101,63 @@ def test_functions_and_commands_do_not_take_each_others_outputs_for_theirs(tree:
     assert b"3 done" in made(tree, HEAD.format(5))
     assert b"3 done" in fsworkers(*call, cwd=tree).stderr
     assert (tree / "o" / "a.txt").read_text() == "own"
+
+
+ODD = [b" a 'b' $c ", b"\\-d\xff", b"e"]
+
+HALVES = """import os, threading
+def make(path, output):
+    with open(output, "w") as file:
+        file.write("half")
+    if os.environ.get("FAILS") in path:
+        raise ValueError
+    threading.Event().wait(60)
+"""
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """A folder with a tree of odd names."""
+    (tmp_path / "t").mkdir()
+    for name in ODD:
+        (tmp_path / "t" / os.fsdecode(name)).touch()
+    (tmp_path / "own.py").write_text(HALVES)
+    return tmp_path
+
+
+COMMAND = ["-x", "sh", "-c", 'echo half > "$1"; sleep 60', "sh", "{out}", "{}"]
+CALL = ["-o", "r.jsonl", "--call", "own.py:make"]
+
+
+@pytest.mark.parametrize("task", [COMMAND, CALL], ids=["command", "call"])
+@pytest.mark.parametrize(
+    "signals", [["SIGINT", "SIGINT"], ["SIGTERM", "SIGTERM"], ["SIGHUP"], ["SIGKILL"]]
+)
+def test_no_half_output_outlives_its_run(odd: Path, task: list[str], signals: list[str]) -> None:
+    """Whatever ends that."""
+    run = subprocess.Popen(
+        [*FSWORKERS, "process", "t", "-j3", "--to", "o/{rel}", *task],
+        cwd=odd, stderr=subprocess.PIPE, env={**os.environ, "FAILS": "none"},
+    )  # fmt: skip
+    with run:
+        assert run.stderr is not None
+        try:
+            wait_until(lambda: len(list(odd.glob("o/.fsworkers-*"))) == 3)
+            for name in signals:
+                run.send_signal(signal.Signals[name])
+                if name == signals[0] and len(signals) > 1:
+                    run.stderr.readline()
+            wait_until(lambda: list((odd / "o").iterdir()) == [])
+        finally:
+            run.kill()
+
+
+def test_no_half_output_is_left_by_workers_that_are_killed(odd: Path) -> None:
+    """Where a file took too long, or the run was given up."""
+    run = ["process", "t", "-j3", "--to", "o/{rel}", *CALL]
+    late = fsworkers(*run, "--timeout=1", cwd=odd, FAILS="none")
+    assert b"3 timed out" in late.stderr
+    assert list((odd / "o").iterdir()) == []
+    halted = fsworkers(*run, "--halt=now,fail=1", cwd=odd, FAILS="e")
+    assert b"1 failed, 2 cancelled" in halted.stderr
+    wait_until(lambda: list((odd / "o").iterdir()) == [])

@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 from fsworkers.errors import BadOption, BadSetting, BadTemplate, CommandFailed, TaskNotFound
+from fsworkers.guard import dismiss
 from fsworkers.tasks import child
 from fsworkers.tasks.child import KEPT_BYTES, Stream
 from fsworkers.tasks.command import BatchCommand, Command
 from fsworkers.tasks.fingerprint import fingerprint
-from fsworkers.tasks.guard import dismiss
 
 
 @pytest.fixture(autouse=True)
