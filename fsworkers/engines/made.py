@@ -60,10 +60,10 @@ def _first_makers(
 
 
 def refuse_clash(found: Iterable[list[str] | Entry], outputs: Outputs) -> None:
-    """Look whether two files have one output, before anything runs.
+    """Look whether two files have one output, or one would be its own, before anything runs.
 
     Raises:
-        BadOption: Two have, of the first ones at least.
+        BadOption: So it is, of the first ones at least.
     """
     if outputs.is_injective:
         return
@@ -73,6 +73,11 @@ def refuse_clash(found: Iterable[list[str] | Entry], outputs: Outputs) -> None:
     for one in found:
         if isinstance(one, list):
             for path in one:
+                if outputs.is_itself(path):
+                    raise BadOption(
+                        f"{printable(outputs.asked)}'{printable(path)}' would become itself; give "
+                        "it an output of another name, or leave it out"
+                    )
                 if (taken := claims.taken(path)) is not None:
                     raise BadOption(
                         f"{printable(outputs.asked)}'{printable(taken[1])}' and "

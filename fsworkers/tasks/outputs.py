@@ -70,6 +70,13 @@ class Outputs:
         name = expand(self._parsed, File(path, relative_to(path, self.roots)))
         return b"./" + name if name.startswith(b"-") else name
 
+    def is_itself(self, path: str) -> bool:
+        """Whether a file's output would be the file, as far as names tell."""
+        source = os.fsencode(path)
+        name = self.name_for(source)
+        is_namesake = os.path.basename(name) == os.path.basename(source)
+        return is_namesake and os.path.abspath(name) == os.path.abspath(source)
+
     def stamp(self, path: str) -> int | None:
         """What tells a file's output from anything put in its place; ``None`` if it is not there.
 

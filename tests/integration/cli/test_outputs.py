@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fsworkers import Command, process_tree
+from fsworkers.errors import BadOption
 from tests.integration.cli.test_commands import wait_until
 from tests.integration.cli.test_process import FSWORKERS, fsworkers
 
@@ -161,3 +163,16 @@ def test_no_half_output_is_left_by_workers_that_are_killed(odd: Path) -> None:
     halted = fsworkers(*run, "--halt=now,fail=1", cwd=odd, FAILS="e")
     assert b"1 failed, 2 cancelled" in halted.stderr
     wait_until(lambda: list((odd / "o").iterdir()) == [])
+
+
+def test_what_would_become_itself_is_refused(tree: Path) -> None:
+    """Before anything runs, from the command line and in Python."""
+    command = ["-x", "cp", "{}", "{out}", "--to"]
+    for paths, template in ((["t"], "{.}.txt"), (["./t"], "t/{/.}.txt")):
+        refused = fsworkers("process", *paths, *command, template, cwd=tree)
+        assert refused.returncode == 2
+        (line,) = refused.stderr.decode().splitlines()[:1]
+        assert line.startswith(f"fsworkers: --to {template}: '{paths[0]}/")
+        assert "would become itself; give it an output of another name" in line
+    with pytest.raises(BadOption, match="would become itself"):
+        process_tree(tree / "t", Command(["cp", "{}", "{out}"], to="{.}.txt"))
