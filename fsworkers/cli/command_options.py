@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fsworkers.cli.request import Request
-    from fsworkers.model import Entry
     from fsworkers.tasks.command import Command
 
 _OPTION = re.compile(r"(-[0Lknqv]*)([xX])(.*)|--(exec(?:-batch)?)(?:=(.*))?", re.DOTALL)
@@ -141,19 +140,18 @@ def exit_codes(text: str | None) -> list[int]:
     return codes
 
 
-def command_lines(function: Command, found: Iterable[list[str] | Entry]) -> Iterable[str]:
+def command_lines(function: Command, lists: Iterable[list[str]]) -> Iterable[str]:
     """What would be run, quoted for a shell."""
     from fsworkers.tasks.command import BatchCommand  # noqa: PLC0415
     from fsworkers.tasks.templates import File, relative_to  # noqa: PLC0415
 
-    paths = (one for one in found if isinstance(one, list))
     if isinstance(function, BatchCommand):
-        for batches in function.batches(paths):
+        for batches in function.batches(lists):
             for batch in batches:
                 yield shlex.join(map(os.fsdecode, function.arguments_of(batch)))
         return
     number = 0
-    for some in paths:
+    for some in lists:
         for path in map(os.fsencode, some):
             number += 1
             output = b"" if function.outputs is None else function.outputs.name_for(path)

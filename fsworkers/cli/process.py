@@ -8,7 +8,7 @@ import shutil
 import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,12 +38,13 @@ from fsworkers.sinks.summary import check_summary_target
 from fsworkers.tasks.task import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fsworkers.journal.selection import Unchanged
     from fsworkers.model import Entry
     from fsworkers.sinks.sink import Sink
     from fsworkers.tasks.command import Command
+    from fsworkers.tasks.outputs import Outputs
 
 
 def process(
@@ -99,13 +100,7 @@ def process(
     shown = DisplayOptions(progress=progress, quiet=quiet, verbose=verbose, every_s=every_s)
     try:
         if dry_run:
-            function = request.function()
-            outputs = request.outputs(function)
-            request.check(outputs)
-            found = request.found(request.filters(), request.writes_to, outputs)
-            if request.is_command:
-                return _write_lines(command_lines(cast("Command", function), found))
-            return _list_only(found)
+            return _list_only(request, journal, has_journal=not no_journal)
         return _process(request, journal, shown, has_journal=not no_journal)
     except BrokenPipeError:
         return leave_quietly()
@@ -130,23 +125,34 @@ def _refuse_misfits(request: Request) -> None:
     _refuse_same(request.output, "--metrics", request.metrics)
 
 
-def _process(
-    request: Request, named: Path | None, shown: DisplayOptions, *, has_journal: bool
-) -> int:
-    """Open what may be refused, run, and return the exit code."""
+def _checked(request: Request) -> tuple[Callable[[str], Any], Outputs | None]:
+    """The task function, and what names its outputs, once nothing speaks against the run.
+
+    Raises:
+        FsworkersError: Something does.
+    """
     function = request.function()
     outputs = request.outputs(function)
     request.check(outputs)
-    run_id = new_run_id()
     output = None if request.output is None else output_path(request.output)
-    asked_of_sink = sink_wanted(request, function)
-    check_sink(output, format=request.output_format, wanted=asked_of_sink)
+    check_sink(output, format=request.output_format, wanted=sink_wanted(request, function))
     if outputs is not None and request.files_from is None:
         refuse_clash(request.found(request.filters(), request.writes_to, outputs), outputs)
     if request.summary is not None and request.summary != STDOUT:
         check_summary_target(Path(request.summary))
     if request.metrics is not None:
         check_summary_target(Path(request.metrics))
+    return function, outputs
+
+
+def _process(
+    request: Request, named: Path | None, shown: DisplayOptions, *, has_journal: bool
+) -> int:
+    """Open what may be refused, run, and return the exit code."""
+    function, outputs = _checked(request)
+    run_id = new_run_id()
+    output = None if request.output is None else output_path(request.output)
+    asked_of_sink = sink_wanted(request, function)
     own = request.writes_to
     is_optional = named is None and not request.changed
     journal = None
@@ -174,7 +180,7 @@ def _process(
             from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
             earlier = open_earlier(
-                stack, recorder, is_shared=named is not None, fingerprint=recorder.run.fingerprint
+                stack, None if named is None else journal, fingerprint=mark, but=run_id
             )
             to_do = new_or_changed(
                 found,
@@ -276,6 +282,32 @@ def _write_lines(lines: Iterable[str]) -> int:
     return DONE
 
 
-def _list_only(found: Iterable[list[str] | Entry]) -> int:
-    """Write the paths that would be processed, one a line."""
-    return _write_lines(path for one in found if isinstance(one, list) for path in one)
+def _list_only(request: Request, named: Path | None, *, has_journal: bool) -> int:
+    """Write what would be done and no more: commands, or the paths, one a line."""
+    function, outputs = _checked(request)
+    own = request.writes_to
+    if named is not None:
+        own += files_of(Path(os.path.abspath(named)))
+    found = request.found(request.filters(), own, outputs)
+    to_do: Iterable[list[str] | Entry | Unchanged]
+    to_do = found = with_one_maker(found, request.places(function))
+    with ExitStack() as stack:
+        wanted = outputs.is_current if outputs is not None and request.makes_once else None
+        if has_journal and (request.changed or wanted is not None):
+            from fsworkers.journal.earlier import open_earlier  # noqa: PLC0415  (only here)
+            from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
+
+            with _excused(named is None and not request.changed):
+                mark, is_there = request.fingerprint(function), named is None or named.exists()
+                to_do = new_or_changed(
+                    found,
+                    open_earlier(stack, named, fingerprint=mark) if is_there else (),
+                    current_directory(),
+                    in_order=request.keep_order,
+                    is_current=wanted,
+                    still_holds=getattr(function, "still_holds", None),
+                )
+        lists = (one for one in to_do if isinstance(one, list))
+        if request.is_command:
+            return _write_lines(command_lines(cast("Command", function), lists))
+        return _write_lines(chain.from_iterable(lists))

@@ -150,10 +150,7 @@ def _session(
         wanted = outputs.is_current if outputs is not None and request.makes_once else None
         if request.changed or wanted is not None:
             earlier = open_earlier(
-                stack,
-                recorder,
-                is_shared=journal is not None,
-                fingerprint=recorder.run.fingerprint,
+                stack, journal, fingerprint=recorder.run.fingerprint, but=recorder.run.id
             )
             left = new_or_changed(
                 found, earlier, recorder.run.cwd, is_current=wanted, still_holds=holds

@@ -334,16 +334,15 @@ class TreeRun:
         from fsworkers.journal.earlier import gone, open_earlier  # noqa: PLC0415  (only here)
         from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
-        earlier = open_earlier(
-            stack, recorder, is_shared=True, fingerprint=recorder.run.fingerprint
-        )
+        run = recorder.run
+        earlier = open_earlier(stack, recorder.path, fingerprint=run.fingerprint, but=run.id)
         if self._asked.get("changed"):
-            self._gone = partial(gone, earlier, recorder.run)
+            self._gone = partial(gone, earlier, run)
         in_order = self._asked.get("ordered", False)
         return new_or_changed(
             found,
             earlier,
-            recorder.run.cwd,
+            run.cwd,
             in_order=in_order,
             is_current=is_current,
             still_holds=still_holds,

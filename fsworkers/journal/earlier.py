@@ -20,13 +20,13 @@ from fsworkers.names import is_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import ExitStack
+    from pathlib import Path
 
     import msgspec
 
     from fsworkers.journal.blocks import Group
     from fsworkers.journal.known import Known
     from fsworkers.journal.record import RunRecord
-    from fsworkers.journal.recorder import Recorder
 
 LOGGER = logging.getLogger("fsworkers")
 
@@ -82,21 +82,21 @@ class Earlier(NamedTuple):
 
 
 def open_earlier(
-    stack: ExitStack, recorder: Recorder, *, is_shared: bool, fingerprint: str
+    stack: ExitStack, journal: Path | None, *, fingerprint: str, but: str | None = None
 ) -> list[Earlier]:
     """Open the journals of earlier runs of a task. One that can't be read is left out.
 
     Args:
         stack: Closes them.
-        recorder: Of the run that is about to begin, which is left out.
-        is_shared: Earlier runs are in the same journal, else in those that nobody named.
+        journal: Where they are; ``None`` for the journals that nobody named.
         fingerprint: The task's.
+        but: The run that is about to begin, which is left out.
     """
     runs = [
         located
-        for located in reversed(find_runs(recorder.path if is_shared else None))
+        for located in reversed(find_runs(journal))
         if located.run.fingerprint == fingerprint
-        and located.run.id != recorder.run.id
+        and located.run.id != but
         and located.run.state != "running"
     ]
     earlier: list[Earlier] = []

@@ -176,3 +176,34 @@ def test_what_would_become_itself_is_refused(tree: Path) -> None:
         assert "would become itself; give it an output of another name" in line
     with pytest.raises(BadOption, match="would become itself"):
         process_tree(tree / "t", Command(["cp", "{}", "{out}"], to="{.}.txt"))
+
+
+def test_a_dry_run_lists_what_a_run_would_do_and_refuses_what_it_would(tree: Path) -> None:
+    """Like ``make -n``: nothing that is up to date or unchanged."""
+    run = ["process", "t", "--journal", "j.db", "--to", "o/{rel}", "-x", "cp", "{}", "{out}"]
+    dry = [*run[:1], "-n", *run[1:]]
+    everything = [f"cp t/{name}.txt o/{name}.txt" for name in "abc"]
+    assert sorted(fsworkers(*dry, cwd=tree).stdout.decode().splitlines()) == everything
+    assert not (tree / "j.db").exists()
+    assert fsworkers(*run, cwd=tree).returncode == 0
+    assert fsworkers(*dry, cwd=tree).stdout == b""
+    assert len(fsworkers(*dry[:2], "--always", *dry[2:], cwd=tree).stdout.splitlines()) == 3
+    (tree / "t" / "b.txt").write_text("new")
+    (tree / "o" / "c.txt").unlink()
+    listed = sorted(fsworkers(*dry, cwd=tree).stdout.decode().splitlines())
+    assert listed == everything[1:]
+    (tree / "t" / "d").mkdir()
+    (tree / "t" / "d" / "a.txt").touch()
+    refused = fsworkers(*dry[:5], "--to", "o/{/}", *dry[7:], cwd=tree)
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"would both become 'o/a.txt'" in refused.stderr
+
+
+def test_a_dry_run_with_changed_lists_what_is_new_or_changed(tree: Path) -> None:
+    """With the journal that the run would look into."""
+    run = ["process", "t", "-o", "r.jsonl"]
+    assert fsworkers(*run, cwd=tree).returncode == 0
+    assert len(fsworkers(*run, "-n", cwd=tree).stdout.splitlines()) == 3
+    assert fsworkers(*run, "-n", "--changed", cwd=tree).stdout == b""
+    (tree / "t" / "b.txt").write_text("new")
+    assert fsworkers(*run, "-n", "--changed", cwd=tree).stdout == b"t/b.txt\n"
