@@ -326,8 +326,7 @@ class TreeRun:
     ) -> Iterable[list[str] | Entry | Unchanged]:
         """What is found, without what earlier runs in the journal have done, if that is wanted."""
         is_current = None
-        # As Request.makes_once: a task that is told by options where to, as copy, looks by itself.
-        if outputs is not None and self._asked.get("to") and not self._asked.get("always"):
+        if outputs is not None and outputs.are_known and not self._asked.get("always"):
             is_current = outputs.is_current
         if is_current is None and not self._asked.get("changed"):
             return found

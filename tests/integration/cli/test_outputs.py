@@ -207,3 +207,17 @@ def test_a_dry_run_with_changed_lists_what_is_new_or_changed(tree: Path) -> None
     assert fsworkers(*run, "-n", "--changed", cwd=tree).stdout == b""
     (tree / "t" / "b.txt").write_text("new")
     assert fsworkers(*run, "-n", "--changed", cwd=tree).stdout == b"t/b.txt\n"
+
+
+def test_a_command_that_names_its_outputs_itself_makes_them_once_too(tree: Path) -> None:
+    """As where ``process_tree`` is told of them."""
+    command = Command(["cp", "{}", "{out}"], to=f"{tree}/o/{{rel}}")
+    for skipped in (0, 3):
+        done = process_tree(tree / "t", command, journal=tree / "j.db")
+        assert done.skipped == skipped
+    (tree / "o" / "b.txt").unlink()
+    assert process_tree(tree / "t", command, journal=tree / "j.db").done == 1
+    assert process_tree(tree / "t", command, journal=tree / "j.db", always=True).done == 3
+    bare = Command(["cp", "{}", "{out}"])
+    told = process_tree(tree / "t", bare, to=f"{tree}/o/{{rel}}", journal=tree / "j.db")
+    assert told.skipped == 3  # the same command
