@@ -179,9 +179,7 @@ def _process(
             from fsworkers.journal.earlier import gone, open_earlier  # noqa: PLC0415  (only here)
             from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
-            earlier = open_earlier(
-                stack, None if named is None else journal, fingerprint=mark, but=run_id
-            )
+            earlier = open_earlier(stack, None if named is None else journal, recorder.run)
             to_do = new_or_changed(
                 found,
                 earlier,
@@ -298,11 +296,12 @@ def _list_only(request: Request, named: Path | None, *, has_journal: bool) -> in
             from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
             with _excused(named is None and not request.changed):
-                mark, is_there = request.fingerprint(function), named is None or named.exists()
+                run = _record(request, new_run_id(), request.fingerprint(function))
+                is_there = named is None or named.exists()
                 to_do = new_or_changed(
                     found,
-                    open_earlier(stack, named, fingerprint=mark) if is_there else (),
-                    current_directory(),
+                    open_earlier(stack, named, run) if is_there else (),
+                    run.cwd,
                     in_order=request.keep_order,
                     is_current=wanted,
                     still_holds=getattr(function, "still_holds", None),

@@ -149,9 +149,7 @@ def _session(
         left = found = left_to_do(found, recorder.blocks(), tally.displace, holds)
         wanted = outputs.is_current if outputs is not None and request.makes_once else None
         if request.changed or wanted is not None:
-            earlier = open_earlier(
-                stack, journal, fingerprint=recorder.run.fingerprint, but=recorder.run.id
-            )
+            earlier = open_earlier(stack, journal, recorder.run)
             left = new_or_changed(
                 found, earlier, recorder.run.cwd, is_current=wanted, still_holds=holds
             )

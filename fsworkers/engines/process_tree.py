@@ -334,7 +334,7 @@ class TreeRun:
         from fsworkers.journal.selection import new_or_changed  # noqa: PLC0415
 
         run = recorder.run
-        earlier = open_earlier(stack, recorder.path, fingerprint=run.fingerprint, but=run.id)
+        earlier = open_earlier(stack, recorder.path, run)
         if self._asked.get("changed"):
             self._gone = partial(gone, earlier, run)
         in_order = self._asked.get("ordered", False)

@@ -33,8 +33,9 @@ LOGGER = logging.getLogger("fsworkers")
 T = TypeVar("T")
 
 MOST_EARLIER = 5
-"""How many runs are looked at. Each run records what it found unchanged, so the latest alone tells
-of most files; each costs three or four descriptors and, for a file that none knows, a look-up."""
+"""How many runs are looked at, of those that may have met the same files. Each records what it
+found unchanged, so the latest alone tells of most files; each costs three or four descriptors and,
+for a file that none knows, a look-up."""
 
 
 class Earlier(NamedTuple):
@@ -81,26 +82,24 @@ class Earlier(NamedTuple):
         return merged
 
 
-def open_earlier(
-    stack: ExitStack, journal: Path | None, *, fingerprint: str, but: str | None = None
-) -> list[Earlier]:
-    """Open the journals of earlier runs of a task. One that can't be read is left out.
+def open_earlier(stack: ExitStack, journal: Path | None, run: RunRecord) -> list[Earlier]:
+    """Open the journals of earlier runs of a run's task. One that can't be read is left out.
 
     Args:
         stack: Closes them.
         journal: Where they are; ``None`` for the journals that nobody named.
-        fingerprint: The task's.
-        but: The run that is about to begin, which is left out.
+        run: The one that is about to begin, which is left out.
     """
-    runs = [
+    runs = (
         located
         for located in reversed(find_runs(journal))
-        if located.run.fingerprint == fingerprint
-        and located.run.id != but
+        if located.run.fingerprint == run.fingerprint
+        and located.run.id != run.id
         and located.run.state != "running"
-    ]
+        and _may_share_files(located.run, run)
+    )
     earlier: list[Earlier] = []
-    for located in runs[:MOST_EARLIER]:
+    for located in islice(runs, MOST_EARLIER):
         try:
             blocks = RunBlocks(located.journal, located.run.number)
         except JournalError as error:
@@ -138,9 +137,30 @@ def gone(earlier: Sequence[Earlier], run: RunRecord) -> Iterator[list[str]]:
 
 
 def _same_paths(one: RunRecord, other: RunRecord) -> bool:
-    return {absolute(root, one.cwd).rstrip("/") for root in one.roots} == {
-        absolute(root, other.cwd).rstrip("/") for root in other.roots
-    }
+    return _places(one) == _places(other)
+
+
+def _may_share_files(one: RunRecord, other: RunRecord) -> bool:
+    """Whether a PATH of one is, or is below, one of the other; a list of files may name any."""
+    if any(not run.roots or '"files_from"' in (run.options or "") for run in (one, other)):
+        return True
+    ours, theirs = _places(one), _places(other)
+    return not (ours.isdisjoint(_upwards(theirs)) and theirs.isdisjoint(_upwards(ours)))
+
+
+def _places(run: RunRecord) -> set[str]:
+    return {absolute(root, run.cwd).rstrip("/") for root in run.roots}
+
+
+def _upwards(places: set[str]) -> set[str]:
+    """The places, and all that is above them."""
+    found = set(places)
+    for place in places:
+        above, slash, _ = place.rpartition("/")
+        while slash and above not in found:
+            found.add(above)
+            above, slash, _ = above.rpartition("/")
+    return found
 
 
 def absolute(directory: str, cwd: str) -> str:

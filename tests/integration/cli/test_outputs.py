@@ -29,7 +29,7 @@ def made(tree: Path, script: str, *paths: str, to: str = "o/{rel}") -> bytes:
     command = ["-x", "sh", "-c", script, "sh", "{}", "{out}"]
     done = fsworkers("process", *(paths or ("t",)), "--to", to, *command, cwd=tree)
     assert done.returncode == 0, done.stderr
-    return done.stderr.split(b"files: ")[1].split(b" in ")[0]
+    return done.stderr.split(b": ", 1)[1].split(b" in ")[0]
 
 
 HEAD = 'head -n {} "$1" > "$2"'
@@ -221,3 +221,17 @@ def test_a_command_that_names_its_outputs_itself_makes_them_once_too(tree: Path)
     bare = Command(["cp", "{}", "{out}"])
     told = process_tree(tree / "t", bare, to=f"{tree}/o/{{rel}}", journal=tree / "j.db")
     assert told.skipped == 3  # the same command
+
+
+def test_runs_over_other_trees_do_not_hide_the_one_that_made_them(tree: Path) -> None:
+    """A loop over seven trees finds all of each up to date, also where PATHs lie in one another."""
+    trees = [f"u/{number}" for number in range(7)]
+    for name in trees:
+        (tree / name).mkdir(parents=True)
+        (tree / name / "file").write_text(name)
+    for said in (b"1 done", b"1 skipped"):
+        for name in trees:
+            assert said in made(tree, "cp $1 $2", name, to="o/{}")
+    assert b"1 skipped" in made(tree, "cp $1 $2", "u/3/file", to="o/{}")
+    made(tree, "cp $1 $2", "u", to="o/{}")
+    assert b"7 skipped" in made(tree, "cp $1 $2", "u", to="o/{}")

@@ -143,9 +143,9 @@ def test_damaged_earlier_run_is_left_out_of_the_comparison(
     alter(default_journal(NAMES[2]), "UPDATE block SET directories = x'00'")
     alter(default_journal(NAMES[1]), "UPDATE block SET rows = x'00'")
     with ExitStack() as stack:
-        run = a_run("20260109T000000Z-000009")
+        run = a_run("20260109T000000Z-000009", cwd="/", roots=("a",))
         stack.enter_context(Recorder.begin(default_journal(run.id), run))
-        earlier = open_earlier(stack, None, fingerprint="f", but=run.id)
+        earlier = open_earlier(stack, None, run)
         assert [one.run.id for one in earlier] == [NAMES[1], NAMES[0]]
         lists = [[str(file)], [str(file)]]
         found = list(new_or_changed(lists, earlier, "/"))
