@@ -24,7 +24,6 @@ from fsworkers.names import is_url, printable
 from fsworkers.pool.room import Room
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions
-from fsworkers.scan.tree import scan
 from fsworkers.sinks.open import output_path
 from fsworkers.sinks.output import PARTIAL
 from fsworkers.tasks.callables import load_callable
@@ -416,9 +415,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             BadOption: The list of files can't be read.
         """
         if self.files_from is None:
-            found = scan(self.paths, filters, own=own)
             folders = [self.results, None if outputs is None else outputs.folder]
-            return outside(found, self.paths, folders)
+            return outside(self.paths, filters, own, folders)
         if self.files_from == STDIN and sys.stdin is None:
             raise BadOption("--files-from -: standard input is closed")
         from fsworkers.scan.file_list import read_file_list, scan_list  # noqa: PLC0415  (rare)

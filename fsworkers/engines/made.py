@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.errors import BadOption
 from fsworkers.model import Entry
 from fsworkers.names import printable
+from fsworkers.scan.roots import tidy
+from fsworkers.scan.tree import choice_of, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from fsworkers.scan.options import ScanOptions
+    from fsworkers.scan.roots import AnyPath
     from fsworkers.tasks.outputs import Claims, Outputs
 
 MOST_LOOKED_AT = 200_000
@@ -90,23 +95,30 @@ def refuse_clash(found: Iterable[list[str] | Entry], outputs: Outputs) -> None:
 
 
 def outside(
-    found: Iterable[list[str] | Entry], roots: Sequence[str], folders: Sequence[str | None]
+    paths: Sequence[AnyPath],
+    options: ScanOptions,
+    own: Iterable[AnyPath],
+    folders: Sequence[str | None],
 ) -> Iterable[list[str] | Entry]:
-    """Leave out what is below directories that outputs are made in, where these are within PATHs.
+    """Scan, without what is below directories that outputs are made in, where these are in PATHs.
 
     Args:
-        found: What a scan finds.
-        roots: Its PATHs.
+        paths: As of ``scan``; and the next two.
+        options: What is left out does not count for its ``limit`` and ``sample``.
+        own: Files that this run writes.
         folders: The directories; one that a PATH is, or is below, is looked into all the same.
     """
     prefixes = []
-    for root in roots:
+    for root in map(tidy, paths):
         real = os.path.realpath(root)
         for folder in [os.path.realpath(folder) for folder in folders if folder is not None]:
             below = os.path.relpath(folder, real)
             if below != "." and not below.startswith(".."):
                 prefixes.append(os.path.join(root, below, ""))
-    return _not_below(found, tuple(prefixes)) if prefixes else found
+    if not prefixes:
+        return scan(paths, options, own=own)
+    everything = scan(paths, replace(options, limit=None, sample=None), own=own)
+    return choice_of(_not_below(everything, tuple(prefixes)), options)
 
 
 def _not_below(

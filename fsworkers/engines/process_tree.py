@@ -20,7 +20,6 @@ from fsworkers.names import is_url
 from fsworkers.pool.settings import PoolSettings
 from fsworkers.scan.options import ScanOptions
 from fsworkers.scan.roots import AnyPath, check_paths, tidy
-from fsworkers.scan.tree import scan
 from fsworkers.tasks.checksum import Checksum
 from fsworkers.tasks.fingerprint import fingerprint
 from fsworkers.tasks.registry import DEFAULT_TASK, make_task, prepared
@@ -263,7 +262,7 @@ class TreeRun:
         folders = [] if outputs is None else [outputs.folder]
 
         def wanted() -> Iterable[list[str] | Entry]:
-            return outside(scan(paths, filters, own=own), roots, folders)
+            return outside(paths, filters, own, folders)
 
         if outputs is not None:
             refuse_clash(wanted(), outputs)

@@ -235,3 +235,15 @@ def test_runs_over_other_trees_do_not_hide_the_one_that_made_them(tree: Path) ->
     assert b"1 skipped" in made(tree, "cp $1 $2", "u/3/file", to="o/{}")
     made(tree, "cp $1 $2", "u", to="o/{}")
     assert b"7 skipped" in made(tree, "cp $1 $2", "u", to="o/{}")
+
+
+def test_outputs_within_the_tree_do_not_count_as_found(tree: Path) -> None:
+    """Where so many of all files are wanted."""
+    for name in map(str, range(50)):
+        (tree / "t" / name).touch()
+    command = ["t", "-n", "-e", "txt", "-x", "cp", "{}", "{out}", "--to", "t/o/{rel}"]
+    (tree / "t" / "o").mkdir()
+    for name in map(str, range(50)):
+        (tree / "t" / "o" / f"{name}.txt").touch()
+    for choice in ("--sample=3", "--limit=3"):
+        assert len(fsworkers("process", choice, *command, cwd=tree).stdout.splitlines()) == 3
