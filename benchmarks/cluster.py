@@ -201,6 +201,7 @@ class _Nodes:
         from fsworkers.pool.wire import NO_DESCRIPTORS, Answer  # noqa: PLC0415
 
         order: Order = pickle.loads(packed)
+        assert order.packed is not None  # nothing is given back here
         count = order.packed.length
         answer = Answer(0, 0, 0, count, 0, count * self._file_s, [], NO_DESCRIPTORS)
         rows = bytes(64 * count)  # what the journal has of a file

@@ -112,7 +112,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return self._run(shown)
         except BrokenPipeError as error:
-            if not self.request.shows_beside:
+            if not self.request.shows_beside or self.sink.output.partial is None:
                 raise  # who reads our output has what was wanted
             failed = OutputFailed("stdout", "its reader has gone")
             failed.add_note(self._what_is_left())
@@ -143,7 +143,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 engine: Engine = LocalEngine(replace(self.request.settings(), prints_to=live.write))
             else:
                 engine = self.opened()
-            stack.enter_context(redirect_stdout(sys.stderr))  # for what prints in this process
             stack.callback(engine.close)
             stack.callback(self.sink.close)  # one that is not finished stays as it is
             is_shown = shown.wants_display(self.request)
@@ -172,7 +171,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 display = stack.enter_context(open_display(run, ahead, output))
             else:
                 display = PlainLines(run, shown.every_s) if shown.wants_lines else None
-            _follow(run, report, display, live)
+            with redirect_stdout(sys.stderr):  # for what prints in this process
+                _follow(run, report, display, live)
             ending = run.state(self.end_state) if interrupts.code is None else "interrupted"
             summary = self._summary(run, report, ending)
             if isinstance(display, Display):

@@ -263,12 +263,40 @@ class Allotment:
             busy_s: How long they took in all.
         """
         piece, node = self._take_back(number)
+        if not length:
+            self._send_again(piece)
+            return []
         if length < piece.length:
             piece, rest = piece.cut(length)
-            (self._suspects if rest.deaths else self._again).append(rest)
+            self._send_again(rest)
         node.learn(length, busy_s)
         items = piece.packed.items()
         return self._told(piece, [placed(one, piece.first, items) for one in settled])
+
+    def given_back(self, number: int, *, length: int, done: int) -> tuple[int, str]:
+        """Take what a node gives back of a block that goes on there without.
+
+        Args:
+            number: The block's.
+            length: How many of its items go on.
+            done: How many of these have ended.
+
+        Returns:
+            The number that it has from now on, and the node.
+        """
+        _, node = self._out[number]
+        is_solo = node.is_solo
+        piece, _ = self._take_back(number)
+        piece, rest = piece.cut(length)
+        self._send_again(rest)
+        # So the node gets few more files, until it is known how long these took.
+        node.learn(max(1, done), self.patience_s * node.pace.slots)
+        number, _, address = self._put_out(piece, node)
+        node.is_solo = is_solo
+        return number, address
+
+    def _send_again(self, piece: Piece) -> None:
+        (self._suspects if piece.deaths else self._again).append(piece)
 
     def died(self, number: int) -> list[Record | Conclude]:
         """Take a block whose node is gone, and give what is to be told now."""

@@ -261,16 +261,19 @@ class DaskEngine:
     def _submit(self, allotment: Allotment) -> None:
         """Send every node what it is to have."""
         for number, piece, address in allotment.due():
-            order = Order(self._run, piece.packed, allotment.patience_s)
-            try:
-                self._futures[number] = future = self._client.submit(
-                    run_block, pickle.dumps(order, protocol=5), pure=False, retries=0,
-                    key=f"{self._run}-{number}",
-                    workers=[address],
-                )  # fmt: skip
-            except (OSError, RuntimeError, ValueError) as error:
-                raise _lost(error) from error
-            future.add_done_callback(lambda _future, number=number: self._ended.put(number))
+            order = Order(self._run, number, piece.packed, allotment.patience_s)
+            self._send(number, address, order)
+
+    def _send(self, number: int, address: str, order: Order) -> None:
+        try:
+            self._futures[number] = future = self._client.submit(
+                run_block, pickle.dumps(order, protocol=5), pure=False, retries=0,
+                key=f"{self._run}-{number}",
+                workers=[address],
+            )  # fmt: skip
+        except (OSError, RuntimeError, ValueError) as error:
+            raise _lost(error) from error
+        future.add_done_callback(lambda _future: self._ended.put(number))
 
     # What comes back
 
@@ -306,6 +309,12 @@ class DaskEngine:
         report: Report = pickle.loads(packed)
         if report.statistics is not None:
             self._figures[report.node] = report.statistics
+        if report.done is not None:
+            goes_on = Order(self._run, number, None, allotment.patience_s)
+            self._send(
+                *allotment.given_back(number, length=report.length, done=report.done), goes_on
+            )
+            return []
         busy_s = sum(
             one.answer.busy_s if isinstance(one, Record) else one.duration_s
             for one in report.settled

@@ -20,10 +20,18 @@ if TYPE_CHECKING:
 
 
 class Order(NamedTuple):
-    """A block on its way to a node: of which run, its items, and how long a pool may draw them."""
+    """A block on its way to a node.
+
+    Attributes:
+        run: Of which run.
+        number: The block's.
+        packed: Its items; ``None`` for the end of what has given back a part under this number.
+        most_s: How long a pool may draw them.
+    """
 
     run: str
-    packed: PackedItems
+    number: int
+    packed: PackedItems | None
     most_s: float
 
 
@@ -35,12 +43,14 @@ class Report(NamedTuple):
         settled: What became of them.
         length: How many they are; the others are given back.
         statistics: Figures of the pool.
+        done: How many have ended, of a block that goes on without what it has given back.
     """
 
     node: str
     settled: list[Record | Conclude]
     length: int
     statistics: PoolStatistics | None
+    done: int | None = None
 
 
 class NodePlugin(WorkerPlugin):  # type: ignore[misc]  # it has no types
@@ -70,17 +80,20 @@ def run_block(packed: bytes) -> bytes:
     order: Order = pickle.loads(packed)
     worker, key = get_worker(), thread_state.key
     node: Node = worker.plugins[order.run].node
-    items = order.packed.items()
+    items = None if order.packed is None else order.packed.items()
     secede()  # waiting takes no thread's turn: blocks of a node overlap
-    block = node.begin(items, order.most_s)
-    while not block.ended.wait(LOOK_S):
-        node.look(block)
+    block = node.again(order.number) if items is None else node.begin(items, order.most_s)
+    report = None
+    while report is None and not block.ended.wait(LOOK_S):
         task = worker.state.tasks.get(key)
         if task is None or task.state == "cancelled":
             node.drop("nobody waits for it any more")
+        elif items is not None and node.look(block, order.number):
+            report = Report(worker.address, [], block.length, node.statistics(), block.done)
     if block.error is not None:
         raise block.error
-    report = Report(worker.address, block.settled, block.length, node.statistics())
+    if report is None:
+        report = Report(worker.address, block.settled, block.length, node.statistics())
     return pickle.dumps(report, protocol=5)
 
 

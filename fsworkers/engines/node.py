@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from itertools import dropwhile
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,9 +40,6 @@ IDLE_S = 60.0
 
 RESULT_BYTES = 1 << 24
 """A block whose results have come to this gives back what its pool has not drawn."""
-
-LEAST_DRAWN = 4
-"""Items of a block that its pool draws together: so many, or a quarter of those before."""
 
 
 class BlockDropped(FsworkersError, RuntimeError):
@@ -75,6 +73,7 @@ class NodeBlock:
 
     Its pool draws items little by little. What it has not drawn when the block's time is over, or
     when the results have become many, is given back: nobody knew how long or large they would be.
+    Of blocks behind it, of which nothing is drawn by then, everything is.
 
     Args:
         items: Its items.
@@ -86,10 +85,12 @@ class NodeBlock:
         ended: Set when everything is settled, or nothing more will be.
         settled: What became of its items, with indices within the block, and ranges for items.
         error: Why it could not be finished.
+        is_cut: Whether a part of it was given back.
     """
 
     def __init__(self, items: list[Any], most_s: float) -> None:
         self.first = self.stop = 0
+        self.is_cut = False
         self.ended = threading.Event()
         self.settled: list[Record | Conclude] = []
         self.error: BaseException | None = None
@@ -104,23 +105,31 @@ class NodeBlock:
         """How many items it has, without what was given back."""
         return len(self._items)
 
-    def draw(self, at: int, now: float) -> list[Any]:
+    def draw(self, at: int) -> list[Any]:
         """The next items for the pool, of which the first has this index there."""
         if self._late_at is None:
-            self._late_at = now + self._most_s
+            self._late_at = monotonic() + self._most_s
             self.first = self.stop = at
         drawn = self.stop - self.first
-        items = self._items[drawn : drawn + max(LEAST_DRAWN, drawn // 4)]
+        items = self._items[drawn : drawn + max(1, drawn // 4)]  # little by little
         self.stop += len(items)
         return items
 
-    def look(self, now: float) -> None:
-        """Give back what is not drawn, if that takes too long."""
-        if self._late_at is not None and now > self._late_at:
-            self._give_back()
+    @property
+    def is_late(self) -> bool:
+        """Whether anything of it should have been drawn by now and is not."""
+        is_drawn = self.stop - self.first == self.length
+        return not is_drawn and self._late_at is not None and monotonic() > self._late_at
 
-    def _give_back(self) -> None:
+    @property
+    def done(self) -> int:
+        """How many of its items are settled."""
+        return self._open.count(0)
+
+    def give_back(self) -> None:
+        """Give back what is not drawn."""
         drawn = self.stop - self.first
+        self.is_cut = self.is_cut or drawn < self.length
         del self._items[drawn:], self._open[drawn:]
         if 1 not in self._open:
             self.ended.set()
@@ -140,7 +149,7 @@ class NodeBlock:
             part = one.block._replace(first=start, items=range(stop - start), packed=None)
             self.settled.append(one._replace(block=part))
         if self._bytes > RESULT_BYTES:
-            self._give_back()
+            self.give_back()
         if 1 not in self._open:
             self.ended.set()
 
@@ -177,6 +186,7 @@ class Node:
         self._call: MapCall | None = None
         self._feed: SimpleQueue[NodeBlock | None] = SimpleQueue()
         self._blocks: list[NodeBlock] = []
+        self._kept: dict[int, NodeBlock] = {}
         self._idle_since = 0.0
         self._is_cancelled = False
         self._is_closed = False
@@ -205,10 +215,26 @@ class Node:
             self._feed.put(block)
         return block
 
-    def look(self, block: NodeBlock) -> None:
-        """Have a block give back what is not drawn, if that takes too long."""
+    def look(self, block: NodeBlock, number: int) -> bool:
+        """Whether a block, perhaps just now, has given back a part and goes on: it is kept then."""
         with self._lock:
-            block.look(monotonic())
+            if block.is_late:
+                for one in dropwhile(lambda one: one is not block, self._blocks):
+                    one.give_back()
+            goes_on = block.is_cut and not block.ended.is_set()
+            if goes_on:
+                self._kept[number] = block
+            return goes_on
+
+    def again(self, number: int) -> NodeBlock:
+        """A block that has given back a part.
+
+        Raises:
+            BlockDropped: It is not here.
+        """
+        if (block := self._kept.pop(number, None)) is None:
+            raise BlockDropped("it is not kept")
+        return block
 
     def cancel(self, *, aborts: bool) -> None:
         """Start nothing more of the run, and end what runs if that is wanted."""
@@ -272,7 +298,7 @@ class Node:
 
     def _draw(self, block: NodeBlock, at: int) -> list[Any]:
         with self._lock:
-            return block.draw(at, monotonic())
+            return block.draw(at)
 
     def _serve(self, pool: Pool, call: MapCall, feed: SimpleQueue[NodeBlock | None]) -> None:
         """Hand out what the pool tells to the blocks that it is of."""

@@ -115,7 +115,8 @@ class Reduction:
     def missing(self) -> Sequence[str] | None:
         """The paths that the task expected and that were not found; ``None`` if it expects none."""
         missing = getattr(self.reducer, "missing", None)
-        return None if missing is None else missing()
+        with _reducing(self._task):
+            return None if missing is None else missing()
 
     def missing_rows(self) -> Iterator[list[Outcome]]:
         """What outputs have of those, in batches, where the task says what their value is."""

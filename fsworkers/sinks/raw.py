@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fsworkers.names import printable
@@ -126,8 +127,8 @@ def _to_stderr(data: bytes) -> None:
     """Past the text layer, whose buffer is empty, and a live line, which this takes away."""
     if sys.stderr is None:
         return
-    sys.stderr.write("")
     sys.stderr.flush()
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(2, rest) :]
+    with getattr(sys.stderr, "making_way", nullcontext)(data):
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(2, rest) :]

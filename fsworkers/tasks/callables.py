@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import suppress
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fsworkers.errors import TaskNotFound
 
@@ -33,6 +33,21 @@ def load_callable(
             with one path and these options.
         BadOption: An option is not what the function declares.
     """
+    function = imported(name)
+    signature = _signature_for(name, function, options, argument_count)
+    if signature is None or not options:
+        return partial(function, **options) if options else function
+    from fsworkers.tasks.option_values import converted  # noqa: PLC0415  (only with options)
+
+    return partial(function, **converted(name, function, signature, options))
+
+
+def imported(name: str) -> Callable[..., Any]:
+    """The function that ``load_callable`` is to make a task of.
+
+    Raises:
+        TaskNotFound: There is none.
+    """
     place, separator, attribute = name.rpartition(":")
     if not (place and separator and attribute):
         raise TaskNotFound(name, "write it as MODULE:FUNCTION, for example photos:make_thumbnail")
@@ -48,12 +63,7 @@ def load_callable(
         raise TaskNotFound(name, f"{place!r} has no {attribute!r}") from error
     if not callable(function):
         raise TaskNotFound(name, f"{attribute!r} is not a function")
-    signature = _signature_for(name, function, options, argument_count)
-    if signature is None or not options:
-        return partial(function, **options) if options else function
-    from fsworkers.tasks.option_values import converted  # noqa: PLC0415  (only with options)
-
-    return partial(function, **converted(name, function, signature, options))
+    return cast("Callable[..., Any]", function)
 
 
 def _search_first(directory: str) -> None:

@@ -84,6 +84,16 @@ def test_what_is_shown_can_stand_in_a_file(typed: tuple[str, ...], tmp_path: Pat
     assert shown("--profile", "pasted") == first
 
 
+def test_a_function_gets_what_it_has_of_a_weaker_source(place: Path) -> None:
+    """Also where it needs it; and what its module prints is no result."""
+    (place / "mod.py").write_text(
+        "print('LOADED')\ndef wide(path, *, width: int):\n    return width\n"
+    )
+    (place / "fsworkers.toml").write_text("[option]\nalgorithm = 'md5'\nwidth = '3'\n")
+    done = cli("process", "tree/a", "--call", "./mod.py:wide", "-q", cwd=place)
+    assert json.loads(done.stdout)["value"] == 3
+
+
 def test_options_of_a_weaker_source_that_the_task_does_not_have_are_left_out(place: Path) -> None:
     """Those that it has stay; in the source of the task they are an error."""
     (place / "mine.py").write_text("def f(path, *, algorithm=''):\n    return algorithm\n")

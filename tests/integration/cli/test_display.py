@@ -53,7 +53,7 @@ def on_terminal(
         stdout: Likewise the terminal, if none is given.
         interrupt: Send SIGINT as soon as a line is there.
     """
-    call = () if "--call" in arguments else ("--call", "task:work")
+    call = () if {"--call", "-x"} & {*arguments} else ("--call", "task:work")
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 70))
     run = subprocess.Popen(
@@ -132,3 +132,14 @@ def test_a_person_gets_a_table_when_the_line_has_gone(place: Path) -> None:
     assert all(line.endswith(("\\x1b[31m", "…")) for line in table[1:21])
     assert table[21] == "… and 11 more; -o FILE keeps all"
     assert table[22].startswith("31 files: 31 done; ")
+
+
+def test_the_line_erases_nothing_that_commands_write(place: Path) -> None:
+    """To stdout or stderr, also where no newline follows."""
+    script = 'sleep 0.15; printf "<out $1>"; printf "<err $1>" >&2'
+    code, shown = on_terminal(place, "--limit", "4", "-x", "sh", "-c", script, "sh", "{/}")
+    assert code == 0
+    assert CLEAR in shown
+    for wrote in ("out", "err"):
+        assert shown.count(f"<{wrote} ") == 4
+    assert f">{CLEAR}" not in shown

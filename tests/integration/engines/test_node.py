@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fsworkers.engines.node import LEAST_DRAWN, RESULT_BYTES, Node, NodeBlock, NodeTask
+from fsworkers.engines.node import (
+    RESULT_BYTES,
+    BlockDropped,
+    Node,
+    NodeBlock,
+    NodeTask,
+)
 from fsworkers.engines.spans import extent
 from fsworkers.pool.executor import Pool
 from fsworkers.pool.run_block import encode_values
@@ -54,19 +60,25 @@ def node() -> Iterator[Callable[[Callable[[str], object]], Node]]:
 def settled(node: Node, block: NodeBlock) -> list[int]:
     """The indices of what a block has run, once that has ended."""
     while not block.ended.wait(0.05):
-        node.look(block)
+        node.look(block, 0)
     assert block.error is None
     return sorted(index for one in block.settled for index in range(*extent(one)))
 
 
 def test_what_takes_too_long_is_given_back(node: Callable[..., Node]) -> None:
-    """A block behind it gets its own time, and neither has lost an item."""
+    """At once, and all of a block behind it; what was drawn goes on."""
     here = node(slow)
     blocks = [here.begin([f"{number}" for number in range(500)], most_s=0.5) for _ in range(2)]
-    for block in blocks:
-        done = settled(here, block)
-        assert done == [*range(block.length)]
-        assert LEAST_DRAWN <= block.length < 100
+    while not here.look(blocks[0], 0):
+        assert not blocks[0].ended.wait(0.05)
+    assert (blocks[1].length, blocks[1].ended.is_set()) == (0, True)
+    assert 2 <= blocks[0].length < 100
+    assert blocks[0].done < blocks[0].length
+    rest = here.again(0)
+    assert rest.ended.wait(10)
+    assert settled(here, rest) == [*range(blocks[0].length)]
+    with pytest.raises(BlockDropped):
+        here.again(0)
     assert settled(here, here.begin(["x"], most_s=0.5)) == [0]
 
 

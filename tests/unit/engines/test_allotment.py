@@ -88,6 +88,10 @@ class Cluster:
             all_done = self._chance.random() < 0.8
             length = piece.length if all_done else self._chance.randint(1, piece.length)
             settled = done(length)
+            if length < piece.length and self._chance.random() < 0.5:
+                number, _ = self.allotment.given_back(number, length=length, done=1)
+            elif self._chance.random() < 0.05:
+                settled, length = [], 0
             self.told += self.allotment.ended(number, settled, length=length, busy_s=0.01)
 
     def _lose(self, node: str) -> None:

@@ -57,6 +57,7 @@ class Client:
     def submit(self, _task: object, packed: bytes, *, workers: list[str], **_how: object) -> Any:
         """Answer."""
         order: Order = pickle.loads(packed)
+        assert order.packed is not None
         count = order.packed.length
         answer = Answer(0, 0, 0, count, 0, 0.1, [], NO_DESCRIPTORS)
         settled: list[Any] = [Record(Block(0, 0, range(count)), answer, [b""])]

@@ -38,7 +38,7 @@ def record(start: int, stop: int, *failed: int) -> Record:
 def drawn(count: int, *, at: int) -> NodeBlock:
     """A block whose items the pool has drawn."""
     block = NodeBlock([f"{n}" for n in range(count)], most_s=1.0)
-    while block.draw(at, now=0.0):
+    while block.draw(at):
         pass
     return block
 
@@ -81,23 +81,31 @@ def test_cancelling_concludes_exactly_what_is_open(settled: list[int]) -> None:
 @given(st.integers(1, 50), st.integers(1, 50), st.booleans())
 def test_what_is_not_drawn_in_time_is_given_back(count: int, turns: int, is_large: bool) -> None:
     """Or when results have become many: what was drawn is finished, and there is always some."""
-    block = NodeBlock([f"{n}" for n in range(count)], most_s=1.0)
-    block.look(now=100.0)
-    assert block.length == count  # its turn has not come
+    block = NodeBlock([f"{n}" for n in range(count)], most_s=-1.0 if not is_large else 9.0)
+    assert not block.is_late  # its turn has not come
     for _ in range(turns):
-        block.draw(7, now=0.0)
+        block.draw(7)
     length = block.stop - block.first
-    rows = bytes(RESULT_BYTES + 1 if is_large else 1)
-    if length > 1:
+    assert block.is_late == (length < count and not is_large)
+    if is_large and length > 1:
+        rows = bytes(RESULT_BYTES + 1)
         block.take(record(7, block.stop - 1)._replace(columns=[rows]))
-    if length == 1 or not is_large:
-        block.look(now=0.9)
-        assert block.length == count
-        block.look(now=1.1)
+    else:
+        block.give_back()
     assert (block.length, block.ended.is_set()) == (length, False)
-    assert block.draw(7, now=1.2) == []
-    block.take(record(block.stop - 1, block.stop))
+    assert block.is_cut == (length < count)
+    assert block.draw(7) == []
+    block.take(record(7 if block.done == 0 else block.stop - 1, block.stop))
     assert block.ended.is_set()
+    assert block.done == length
+
+
+def test_of_what_is_not_drawn_everything_is_given_back() -> None:
+    """A block behind one that takes long has ended with nothing."""
+    block = NodeBlock(["a", "b"], most_s=1.0)
+    block.give_back()
+    assert (block.length, block.is_cut, block.ended.is_set(), block.settled) == (0, True, True, [])
+    assert block.draw(3) == []
 
 
 @given(st.lists(st.lists(st.text("ab", max_size=3), max_size=4), max_size=20), st.integers(1, 7))
