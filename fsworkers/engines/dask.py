@@ -391,9 +391,8 @@ class DaskEngine:
 
     def statistics(self) -> PoolStatistics:
         """The figures of all nodes, as of the last block of each."""
-        figures = self._figures
-        here = [figures[node].workers for node in self._workers if node in figures]
-        return replace(total([*figures.values()]), workers=sum(here), in_flight=self._files_out)
+        figures = total([*self._figures.values()])
+        return replace(figures, workers=self.worker_count, in_flight=self._files_out)
 
     def story(self) -> Sequence[StoryEvent]:
         """What happens to workers is known to their nodes."""

@@ -4,7 +4,8 @@ The runner goes through it in chunks of some 200 µs of work (one item where ite
 that what is asked between two items costs nothing where items are short. Who else looks at it
 meanwhile (heartbeats, recalls, partial answers) reads how far the list of time stamps has come,
 which is always right under the interpreter's lock; only the border between what is begun and what
-may be given back is guarded by a lock.
+may be given back is guarded by a lock. What the runner has not come to of its chunk is given back
+too: both take items from one iterator, so each item is taken by one of them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from fsworkers.pool.task_function import Rows
 from fsworkers.pool.wire import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fsworkers.pool.task_function import TaskFunction
 
@@ -116,6 +117,8 @@ class BlockRun:
         self._stamps: list[float] = []
         self._failures: list[Failed] = []
         self._chunk: list[Any] = []
+        self._rest: Iterator[Any] = iter(())
+        self._is_whole = task.each_of is not None and not is_packed
         self._measured: _MeasuredCall | None = None
         self._sent = 0
         self._mark = 0.0
@@ -136,15 +139,18 @@ class BlockRun:
             with self._lock:
                 start = self.begun
                 self.begun = stop = min(start + size, self.stop)
+                self._chunk = self.items[start:stop]
+                self._rest = iter(() if self._is_whole else self._chunk)
             if start == stop:
                 return
             note(first + start, first + stop)
-            self._chunk = self.items[start:stop]
             run_chunk(self._chunk, began)
             leave_if_forked(None)
-            count, most = stop - start, MOST_CHUNK_ITEMS
+            count, most = len(stamps) - start, MOST_CHUNK_ITEMS
+            if not count:
+                continue  # all of it was given back
             if size_of(self._values[-1]) > SMALL_BYTES:
-                large = sum(map(size_of, self._values[start:stop]))
+                large = sum(map(size_of, self._values[start:]))
                 self.kept_bytes += large
                 most = LARGE_BYTES * count // (large + 1)
             now = stamps[-1]
@@ -153,11 +159,11 @@ class BlockRun:
             began = clock()
 
     def _run_chunk(
-        self, call: Callable[[Any], Any], kind: type | None, chunk: list[Any], began: float
+        self, call: Callable[[Any], Any], kind: type | None, _chunk: list[Any], began: float
     ) -> None:
         """Call a function for each item."""
         keep, stamp, clock = self._values.append, self._stamps.append, perf_counter
-        for item in chunk:
+        for item in self._rest:
             try:
                 value = call(item)
                 if type(value) is not kind:
@@ -198,7 +204,7 @@ class BlockRun:
         function = task.function
         if task.wants_place:
             function = partial(self._call_with_place, function)
-        if task.each_of is not None and not self.is_packed:
+        if task.each_of is not None and self._is_whole:
             each_of = task.each_of if task.is_measuring else partial(self._each_of, task.each_of)
             return partial(self._run_whole_chunk, each_of)
         if self.is_packed:
@@ -270,6 +276,7 @@ class BlockRun:
     def give_back(self, most: int) -> tuple[int, int, int] | None:
         """Take up to ``most`` items out again that have not been begun, the last ones."""
         with self._lock:
+            self.begun -= len([*self._rest])  # the next chunk begins there
             start, stop = max(self.begun, self.stop - most), self.stop
             self.stop = start
         return (self.number, self.first + start, self.first + stop) if start < stop else None

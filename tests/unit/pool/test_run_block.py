@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import sys
+import threading
 import time
 from array import array
 from itertools import pairwise
@@ -69,6 +72,51 @@ def test_what_is_given_back_is_not_run() -> None:
     assert given == [(7, 104, 110)]
     assert (span.start, span.stop) == (100, 104)
     assert block.give_back(10) is None
+
+
+def test_a_chunk_that_takes_longer_than_it_was_made_for_is_given_back() -> None:
+    """Items are short, and then one takes long: what is behind it in its chunk goes to others."""
+    is_long, goes_on = threading.Event(), threading.Event()
+    run: list[int] = []
+
+    def work(item: int) -> int:
+        run.append(item)
+        if item == 900:
+            is_long.set()
+            assert goes_on.wait(10)
+        return item
+
+    block = block_of(work, [*range(1000)])
+    runner = threading.Thread(target=block.run, args=(nothing, nothing))
+    runner.start()
+    assert is_long.wait(10)
+    assert block.give_back(1000) == (7, 1001, 1100)
+    goes_on.set()
+    runner.join(10)
+    assert run == [*range(901)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_item_is_run_or_given_back(seed: int) -> None:
+    """Once, however often and whenever some are recalled."""
+    chance = random.Random(seed)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(40):
+            run: list[int] = []
+            block = block_of(run.append, [*range(3000)])
+            runner = threading.Thread(target=block.run, args=(nothing, nothing))
+            runner.start()
+            given: list[int] = []
+            while runner.is_alive():
+                if (span := block.give_back(chance.randrange(1, 40))) is not None:
+                    given += range(span[1] - 100, span[2] - 100)
+            runner.join()
+            assert sorted(run + given) == [*range(3000)]
+            assert sum(span.stop - span.start for span in block.take()) == len(run)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_answers_in_parts_make_up_the_whole() -> None:
