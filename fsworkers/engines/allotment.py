@@ -284,10 +284,9 @@ class Allotment:
         Returns:
             The number that it has from now on, and the node.
         """
-        _, node = self._out[number]
-        is_solo = node.is_solo
-        piece, _ = self._take_back(number)
-        piece, rest = piece.cut(length)
+        is_solo = self._out[number][1].is_solo
+        whole, node = self._take_back(number)
+        piece, rest = whole.cut(length)
         self._send_again(rest)
         # So the node gets few more files, until it is known how long these took.
         node.learn(max(1, done), self.patience_s * node.pace.slots)
